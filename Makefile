@@ -1,0 +1,65 @@
+# Each target works on a fresh machine that has Python 3.11 or newer, and takes seconds the second time.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLOTLY_JS_VERSION := 4.1.1
+STATIC := dpdash/ui/static
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench screenshots messages vendor clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## Install and start the dashboard
+	@$(BIN)/streamlit run app.py
+
+test: $(VENV)/.dev browser ## Install and run every test
+	@$(BIN)/pytest
+
+check: $(VENV)/.dev ## Formatting, lint, types, and who may import whom
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.dev browser ## Measure the speed against the bare loop, and the page in a browser
+	@$(BIN)/python -m tests.bench
+
+screenshots: $(VENV)/.dev browser ## Take the README's pictures from the running app
+	@$(BIN)/python -m tests.e2e.screenshots
+
+messages: $(VENV)/.dev ## Collect the texts of the program into the catalogues
+	@$(BIN)/pybabel -q extract --keywords=N_ --add-comments=Translators: --no-wrap --sort-by-file --add-location=file --omit-header \
+		--output=dpdash/locale/dpdash.pot dpdash pages
+	@$(BIN)/pybabel -q update --domain=dpdash --no-wrap --no-fuzzy-matching --ignore-obsolete --omit-header \
+		--input-file=dpdash/locale/dpdash.pot --output-dir=dpdash/locale
+	@rm dpdash/locale/dpdash.pot
+
+clean: ## Remove the virtual environment and all caches
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache htmlcov .coverage
+
+.PHONY: browser
+browser: $(VENV)/.dev
+	@tests/e2e/install-browser $(BIN)/python
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed. Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "Python lacks the venv module. Try: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.run: requirements.txt | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.run
+
+vendor: ## Fetch the vendored plotly.js again and check it
+	@set -e; folder=$$(mktemp -d); cd $$folder; \
+		npm pack --silent plotly.js-cartesian-dist-min@$(PLOTLY_JS_VERSION); tar xzf *.tgz; cd package; \
+		sha256sum -c $(CURDIR)/$(STATIC)/plotly-cartesian.sha256; \
+		cp plotly-cartesian.min.js $(CURDIR)/$(STATIC)/; cp LICENSE $(CURDIR)/$(STATIC)/plotly-LICENSE; \
+		rm -r $$folder

@@ -1,0 +1,5 @@
+"""`python -m dpdash`."""
+
+from dpdash.cli import main
+
+main()

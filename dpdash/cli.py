@@ -1,0 +1,294 @@
+"""The same jobs without a browser: train, list and show runs.
+
+Exit status: 0 finished, 1 failed or diverged, 2 bad arguments or an engine that this machine cannot run.
+"""
+
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from types import FrameType
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from dpdash.config import RunConfig
+from dpdash.engines import catalog
+from dpdash.engines.base import Availability, Emit, Engine
+from dpdash.engines.control import RunControl
+from dpdash.errors import DpdashError
+from dpdash.events import EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatus
+from dpdash.runs.service import Pace, RunService, RunSnapshot
+from dpdash.runs.store import RunRecord
+from dpdash.settings import ServerSettings
+
+OWNER: Final = "command line"
+POLL_SECONDS: Final = 0.05
+"""How often the progress bar looks; the training itself runs in its own thread and waits for nothing."""
+SHUTDOWN_SECONDS: Final = 5.0
+WIDE: Final = 200
+FINISHED, FAILED, BAD_ARGUMENTS = 0, 1, 2
+
+T = TypeVar("T")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+runs_app = typer.Typer(no_args_is_help=True, help="Look at the runs that are stored.")
+app.add_typer(runs_app, name="runs")
+
+
+def _option(name: str) -> Any:
+    field = RunConfig.model_fields[name]
+    return typer.Option(f"--{name.replace('_', '-')}", help=field.description)
+
+
+@app.command()
+def train(
+    samples: Annotated[str | None, _option("samples")] = None,
+    noise: Annotated[str | None, _option("noise")] = None,
+    seed: Annotated[str | None, _option("seed")] = None,
+    epochs: Annotated[str | None, _option("epochs")] = None,
+    learning_rate: Annotated[str | None, _option("learning_rate")] = None,
+    optimizer: Annotated[str | None, _option("optimizer")] = None,
+    global_batch_size: Annotated[str | None, _option("global_batch_size")] = None,
+    engine: Annotated[str | None, _option("engine")] = None,
+    replicas: Annotated[str | None, _option("replicas")] = None,
+    hidden_width: Annotated[str | None, _option("hidden_width")] = None,
+    hidden_depth: Annotated[str | None, _option("hidden_depth")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Train at full speed, recorded and saved like any run."""
+    given = {name: value for name, value in locals().items() if name != "as_json" and value is not None}
+    config = _or_exit(lambda: RunConfig.parse(given))
+    losses: list[float] = []
+    service = RunService.open(_settings(), lambda config: _Overheard(catalog.require(config), losses))
+    problem = service.health.problem
+    if problem is not None:
+        _complain(str(problem))
+    try:
+        run_id = _or_exit(lambda: service.start(config, OWNER, Pace.full_speed()))
+        shown = _watch(service, run_id, quiet=as_json)
+    finally:
+        service.shutdown(timeout=SHUTDOWN_SECONDS)
+    if as_json:
+        _print_json(_result_values(shown, losses))
+    else:
+        _print_result(shown)
+    saved = service.snapshot(run_id).saved
+    if saved.problem is not None:
+        _complain("This run was not saved." if problem else f"This run was not saved whole. {saved.problem}")
+    raise typer.Exit(FINISHED if shown.status is RunStatus.FINISHED else FAILED)
+
+
+@runs_app.command("list")
+def list_runs(
+    limit: Annotated[int, typer.Option(help="How many of the newest runs.", min=1, max=10_000)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array and nothing else.")] = False,
+) -> None:
+    """List the newest runs."""
+    service = _open_store()
+    try:
+        records = service.runs(limit)
+    finally:
+        service.shutdown(timeout=SHUTDOWN_SECONDS)
+    if as_json:
+        _print_json([_record_values(record) for record in records])
+        return
+    table = Table(box=None)
+    for column in ("run", "started", "status", "epochs", "loss", "slope", "samples", "engine"):
+        table.add_column(column, no_wrap=True)
+    for record in records:
+        started = datetime.fromtimestamp(record.created_at).strftime("%Y-%m-%d %H:%M:%S")
+        loss = "–" if record.loss is None else f"{record.loss:.4g}"
+        slope = "–" if record.slope is None else f"{record.slope:.5g}"
+        progress = f"{record.num_epochs} of {record.config.epochs}"
+        engine = f"{record.config.engine} × {record.config.replicas}"
+        table.add_row(
+            record.run_id, started, record.status, progress, loss, slope, str(record.config.samples), engine
+        )
+    # Into a pipe, nothing is cut: the lines are as wide as they are.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+    console.print(table if records else "No runs yet. Try: python -m dpdash train")
+
+
+@runs_app.command("show")
+def show_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, as `runs list` prints it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Show one run whole."""
+    service = _open_store()
+    try:
+        shown = _or_exit(lambda: service.snapshot(run_id))
+        block = _or_exit(lambda: service.rows(run_id)) if as_json else None
+    finally:
+        service.shutdown(timeout=SHUTDOWN_SECONDS)
+    if as_json:
+        _print_json(_result_values(shown, [] if block is None else block.loss.tolist()))
+        return
+    table = Table("setting", "value", box=None)
+    for name, value in shown.config:
+        table.add_row(name, "all" if value is None else str(value))
+    Console().print(table)
+    _print_result(shown)
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is one sentence of the command's, and no log beside it."""
+    logging.getLogger("dpdash").addHandler(logging.NullHandler())
+    app(prog_name="python -m dpdash")
+
+
+def _open_store() -> RunService:
+    """A service for reading; without a database there is nothing to read."""
+    service = RunService.open(_settings())
+    problem = service.health.problem
+    if problem is not None:
+        service.shutdown(timeout=SHUTDOWN_SECONDS)
+        _complain(str(problem))
+        raise typer.Exit(FAILED)
+    return service
+
+
+def _settings() -> ServerSettings:
+    try:
+        return ServerSettings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = f"DPDASH_{problem['loc'][0]}".upper()
+            _complain(f"{name}: {problem['msg']}. Received: {problem['input']}. Change it, or leave it out.")
+        raise typer.Exit(BAD_ARGUMENTS) from None
+
+
+def _or_exit(command: Callable[[], T]) -> T:
+    try:
+        return command()
+    except DpdashError as error:
+        _complain(str(error))
+        raise typer.Exit(BAD_ARGUMENTS) from None
+
+
+def _complain(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+
+
+def _watch(service: RunService, run_id: str, quiet: bool) -> RunSnapshot:
+    """Show a progress bar until the run is over; Ctrl+C stops the run, which is kept."""
+    columns = (
+        TextColumn("loss {task.fields[loss]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("epochs"),
+        TimeRemainingColumn(),
+    )
+    with (
+        _signals_received() as received,
+        Progress(*columns, console=Console(stderr=True), disable=quiet) as progress,
+    ):
+        shown = service.snapshot(run_id)
+        task = progress.add_task("train", total=shown.config.epochs, loss="–")
+        while not shown.status.is_over:
+            service.wait(run_id, POLL_SECONDS)
+            if received:
+                service.stop(run_id, OWNER)
+            shown = service.snapshot(run_id)
+            latest = shown.history.latest
+            loss = "–" if latest is None else f"{latest.loss:.4g}"
+            progress.update(task, completed=shown.history.num_epochs, loss=loss)
+    return shown
+
+
+@contextmanager
+def _signals_received() -> Iterator[list[int]]:
+    """The signals so far that ask for an end; a second one of a kind does what it always did.
+
+    A handler runs between any two lines of the main thread, which may hold a lock: it only takes a note.
+    """
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(number, before[number])
+
+    before = {int(number): signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Overheard:
+    """An engine whose losses are kept as they come: all of them are there whatever the database does."""
+
+    def __init__(self, engine: Engine, losses: list[float]) -> None:
+        self.name = engine.name
+        self._engine = engine
+        self._losses = losses
+
+    def availability(self, config: RunConfig) -> Availability:
+        return self._engine.availability(config)
+
+    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+        def hear(event: RunEvent) -> None:
+            if isinstance(event, EpochBlock):
+                self._losses.extend(event.loss.tolist())
+            emit(event)
+
+        self._engine.run(config, hear, control)
+
+
+def _print_json(values: object) -> None:
+    typer.echo(json.dumps(values, allow_nan=False))
+
+
+def _result_values(shown: RunSnapshot, losses: list[float]) -> dict[str, Any]:
+    slope, intercept = shown.history.line or (None, None)
+    return {
+        "config": shown.config.model_dump(mode="json"),
+        "run_id": shown.run_id,
+        "status": shown.status.value,
+        "losses": losses,
+        "slope": slope,
+        "intercept": intercept,
+        "seconds": shown.history.seconds,
+        "engine": shown.config.engine.value,
+        "replicas": shown.config.replicas,
+    }
+
+
+def _record_values(record: RunRecord) -> dict[str, Any]:
+    return {
+        "config": record.config.model_dump(mode="json"),
+        "run_id": record.run_id,
+        "status": record.status.value,
+        "created_at": record.created_at,
+        "epochs": record.num_epochs,
+        "loss": record.loss,
+        "slope": record.slope,
+        "intercept": record.intercept,
+        "seconds": record.seconds,
+    }
+
+
+def _print_result(shown: RunSnapshot) -> None:
+    history = shown.history
+    latest, line = history.latest, history.line
+    status = f"{shown.status.value} after {history.num_epochs} of {shown.config.epochs} epochs"
+    if isinstance(history.ended, RunDiverged):
+        status = (
+            f"diverged at epoch {history.ended.epoch}: the loss is no longer a finite number. "
+            f"Try --learning-rate {shown.config.learning_rate / 10:g}"
+        )
+    elif isinstance(history.ended, RunFailed):
+        status = f"failed after {history.num_epochs} epochs: {history.ended.message}"
+    typer.echo(f"run {shown.run_id} {status}")
+    if latest is not None and line is not None:
+        typer.echo(f"loss {latest.loss:.5g}, slope {line[0]:.5g} (true 3), intercept {line[1]:.5g} (true 0)")
+        typer.echo(f"{history.seconds:.3f} s of training, {history.num_epochs / history.seconds:,.0f} epochs/s")

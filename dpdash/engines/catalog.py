@@ -1,0 +1,63 @@
+"""Every engine by its name, and what this machine can offer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from dpdash.config import EngineName, RunConfig
+from dpdash.engines.base import Engine
+from dpdash.engines.cpu_replicas import CpuReplicas
+from dpdash.engines.data_parallel import DataParallel
+from dpdash.engines.hardware import num_gpus
+from dpdash.engines.single import Single
+from dpdash.settings import num_cores
+
+MIN_EMULATED: Final = 4
+"""Replicas that can be emulated even on fewer cores: with two, uneven shards would never be seen."""
+
+_ENGINES: Final[tuple[Engine, ...]] = (Single(), DataParallel(), CpuReplicas())
+ENGINES: Final[Mapping[EngineName, Engine]] = MappingProxyType({engine.name: engine for engine in _ENGINES})
+
+
+def engine(name: EngineName) -> Engine:
+    """The engine of this name, whether this machine can run it or not."""
+    return ENGINES[name]
+
+
+def require(config: RunConfig) -> Engine:
+    """The engine that a config asks for.
+
+    Raises:
+        EngineUnavailableError: if this machine cannot train the config with it.
+    """
+    wanted = engine(config.engine)
+    problem = wanted.availability(config).problem
+    if problem is not None:
+        raise problem
+    return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOffer:
+    """What this machine has to choose from."""
+
+    num_gpus: int
+    max_replicas: int
+    emulated: bool
+    """True when more than one replica means threads on the CPU."""
+    parallel_engine: EngineName
+
+    def engine_for(self, replicas: int) -> EngineName:
+        """The engine that trains so many replicas here."""
+        return EngineName.SINGLE if replicas == 1 else self.parallel_engine
+
+
+def offer() -> DeviceOffer:
+    """What this machine has: its GPUs, or replicas on the CPU where there are fewer than two."""
+    gpus = num_gpus()
+    if gpus >= 2:
+        return DeviceOffer(gpus, gpus, emulated=False, parallel_engine=EngineName.DATA_PARALLEL)
+    return DeviceOffer(
+        gpus, max(MIN_EMULATED, num_cores()), emulated=True, parallel_engine=EngineName.CPU_REPLICAS
+    )

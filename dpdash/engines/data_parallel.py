@@ -1,0 +1,59 @@
+"""torch's own DataParallel on several GPUs."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import nn
+
+from dpdash.config import EngineName, RunConfig
+from dpdash.engines.base import Availability, Emit
+from dpdash.engines.control import RunControl
+from dpdash.engines.hardware import gpu_name, num_gpus
+from dpdash.engines.loop import train
+from dpdash.engines.placement import Placement
+from dpdash.errors import N_, EngineUnavailableError
+
+
+class DataParallel:
+    """Trains with `nn.DataParallel`; data and model are placed once on the first GPU."""
+
+    name = EngineName.DATA_PARALLEL
+
+    def availability(self, config: RunConfig) -> Availability:
+        """Where there are two GPUs, and as many as the config has replicas."""
+        gpus = num_gpus()
+        if gpus < 2:
+            return Availability(
+                EngineUnavailableError(
+                    N_(
+                        "DataParallel needs at least 2 GPUs. This machine has: {num_gpus}. "
+                        "Try the engine cpu_replicas."
+                    ),
+                    num_gpus=gpus,
+                )
+            )
+        if config.replicas > gpus:
+            return Availability(
+                EngineUnavailableError(
+                    N_(
+                        "{replicas} replicas need as many GPUs. This machine has: {num_gpus}. "
+                        "Try {num_gpus} replicas."
+                    ),
+                    replicas=config.replicas,
+                    num_gpus=gpus,
+                )
+            )
+        return Availability()
+
+    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+        """See `Engine.run`."""
+
+        def place() -> Placement:
+            device_ids = list(range(config.replicas))
+
+            def distribute(model: nn.Module) -> AbstractContextManager[nn.Module]:
+                return nullcontext(nn.DataParallel(model, device_ids=device_ids))
+
+            return Placement(torch.device("cuda", 0), tuple(gpu_name(index) for index in device_ids), distribute)
+
+        train(config, emit, control, place)

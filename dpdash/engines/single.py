@@ -1,0 +1,32 @@
+"""One device: the first GPU, or else the CPU."""
+
+import torch
+
+from dpdash.config import EngineName, RunConfig
+from dpdash.engines.base import Availability, Emit
+from dpdash.engines.control import RunControl
+from dpdash.engines.hardware import gpu_name, num_gpus
+from dpdash.engines.loop import train
+from dpdash.engines.placement import Placement
+
+CPU = "CPU"
+
+
+class Single:
+    """Trains on one device, without replicas."""
+
+    name = EngineName.SINGLE
+
+    def availability(self, config: RunConfig) -> Availability:
+        """Always: every machine has a CPU."""
+        return Availability()
+
+    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+        """See `Engine.run`."""
+        train(config, emit, control, _place)
+
+
+def _place() -> Placement:
+    if num_gpus():
+        return Placement(torch.device("cuda", 0), (gpu_name(0),))
+    return Placement(torch.device("cpu"), (CPU,))

@@ -1,0 +1,293 @@
+"""A run's curve in constant memory: folded from the run's events, cheap to read from another thread.
+
+Epochs fall into at most `num_buckets` buckets of equal width. Each bucket keeps its first and last row and the
+exact extremes of loss, slope and intercept with their epochs; when the buckets are full, neighbours merge and
+the width doubles. The result depends on the rows alone, not on how they were cut into blocks.
+"""
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dpdash.events import (
+    COLUMNS,
+    STATUS_AFTER,
+    EpochBlock,
+    LearningRateChanged,
+    RunDiverged,
+    RunEvent,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    RunStopped,
+    TerminalEvent,
+)
+
+NUM_BUCKETS: Final = 2048
+MEASURED: Final = ("loss", "slope", "intercept")
+"""The columns whose extremes are kept."""
+RATE_BUCKETS: Final = 32
+"""The speed shown is that of the last so many buckets: long enough to be steady, short enough to be current."""
+
+Floats = NDArray[np.float64]
+Epochs = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One epoch: its loss, the line that gave it, and the learning rate that the update then used."""
+
+    epoch: int
+    loss: float
+    slope: float
+    intercept: float
+    learning_rate: float
+    seconds: float
+
+
+class _Buckets:
+    """The arrays behind a history; not safe for threads."""
+
+    def __init__(self, num_buckets: int) -> None:
+        assert num_buckets >= 2 and num_buckets % 2 == 0
+        self.width = 1
+        self.num_epochs = 0
+        self.first = np.zeros((len(COLUMNS), num_buckets))
+        self.last = np.zeros((len(COLUMNS), num_buckets))
+        self.low = np.zeros((len(MEASURED), num_buckets))
+        self.high = np.zeros((len(MEASURED), num_buckets))
+        self.low_epoch = np.zeros((len(MEASURED), num_buckets), dtype=np.int64)
+        self.high_epoch = np.zeros((len(MEASURED), num_buckets), dtype=np.int64)
+
+    @property
+    def used(self) -> int:
+        return -(-self.num_epochs // self.width)
+
+    def push(self, block: EpochBlock) -> None:
+        capacity = self.first.shape[1]
+        while block.last_epoch > capacity * self.width:
+            self._merge_neighbours()
+        columns = np.stack([np.asarray(getattr(block, name), dtype=np.float64) for name in COLUMNS])
+        epochs = np.arange(block.first_epoch, block.last_epoch + 1)
+        buckets = (epochs - 1) // self.width
+        starts = np.flatnonzero(np.diff(buckets, prepend=-1))
+        ends = np.append(starts[1:], len(epochs)) - 1
+        targets = buckets[starts]
+        fresh = starts if (block.first_epoch - 1) % self.width == 0 else starts[1:]
+        self.first[:, buckets[fresh]] = columns[:, fresh]
+        self.last[:, targets] = columns[:, ends]
+        merged = targets[0] if len(fresh) < len(starts) else None
+        for sign, extreme, extreme_epoch in (
+            (1.0, self.low, self.low_epoch),
+            (-1.0, self.high, self.high_epoch),
+        ):
+            for index in range(len(MEASURED)):
+                values = sign * columns[index]
+                best = np.minimum.reduceat(values, starts)
+                hits = np.flatnonzero(values == np.repeat(best, ends - starts + 1))
+                _, first_hit = np.unique(buckets[hits], return_index=True)
+                at = epochs[hits[first_hit]]
+                if merged is not None and sign * extreme[index, merged] <= best[0]:
+                    best[0] = sign * extreme[index, merged]
+                    at[0] = extreme_epoch[index, merged]
+                extreme[index, targets] = sign * best
+                extreme_epoch[index, targets] = at
+        self.num_epochs = block.last_epoch
+
+    def _merge_neighbours(self) -> None:
+        used = self.used
+        half = -(-used // 2)
+        left = np.arange(half) * 2
+        right = np.minimum(left + 1, used - 1)
+        self.first[:, :half] = self.first[:, left]
+        self.last[:, :half] = self.last[:, right]
+        for sign, extreme, extreme_epoch in (
+            (1.0, self.low, self.low_epoch),
+            (-1.0, self.high, self.high_epoch),
+        ):
+            take_left = sign * extreme[:, left] <= sign * extreme[:, right]
+            extreme[:, :half] = np.where(take_left, extreme[:, left], extreme[:, right])
+            extreme_epoch[:, :half] = np.where(take_left, extreme_epoch[:, left], extreme_epoch[:, right])
+        self.width *= 2
+
+
+@dataclass(frozen=True, eq=False)
+class HistorySnapshot:
+    """A history at one moment; nothing in it ever changes.
+
+    `first` and `last` have the shape (columns, buckets), `low` and `high` (loss, slope, intercept; buckets).
+    """
+
+    version: int
+    status: RunStatus
+    num_epochs: int
+    width: int
+    first: Floats
+    last: Floats
+    low: Floats
+    high: Floats
+    low_epoch: Epochs
+    high_epoch: Epochs
+    started: RunStarted | None
+    ended: TerminalEvent | None
+    learning_rate_changes: tuple[LearningRateChanged, ...]
+
+    @cached_property
+    def first_epoch_of_bucket(self) -> Epochs:
+        return np.arange(self.first.shape[1], dtype=np.int64) * self.width + 1
+
+    @cached_property
+    def last_epoch_of_bucket(self) -> Epochs:
+        return np.minimum(self.first_epoch_of_bucket + self.width - 1, self.num_epochs)
+
+    @property
+    def latest(self) -> Row | None:
+        """The row of the last epoch trained."""
+        return self._row(self.num_epochs, self.last[:, -1]) if self.num_epochs else None
+
+    @property
+    def line(self) -> tuple[float, float] | None:
+        """Slope and intercept now: after the last update when the run is over, else the last row's."""
+        if isinstance(self.ended, RunFinished | RunStopped) and self.num_epochs:
+            return self.ended.slope, self.ended.intercept
+        latest = self.latest
+        return (latest.slope, latest.intercept) if latest else None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, pauses and pacing left out."""
+        return self.latest.seconds if self.latest else 0.0
+
+    @property
+    def epochs_per_second(self) -> float | None:
+        """Training speed over the latest epochs, pauses and pacing left out; None before there is one."""
+        if self.num_epochs < 2:
+            return None
+        bucket = max(0, self.first.shape[1] - RATE_BUCKETS)
+        num_epochs = self.num_epochs - int(self.first_epoch_of_bucket[bucket])
+        seconds = self.last[-1, -1] - self.first[-1, bucket]
+        return num_epochs / seconds if num_epochs and seconds > 0 else None
+
+    def row(self, epoch: int) -> Row | None:
+        """The kept row nearest to an epoch: exact while buckets are one epoch wide."""
+        if not self.num_epochs:
+            return None
+        epoch = min(max(epoch, 1), self.num_epochs)
+        bucket = (epoch - 1) // self.width
+        first, last = int(self.first_epoch_of_bucket[bucket]), int(self.last_epoch_of_bucket[bucket])
+        if epoch - first <= last - epoch:
+            return self._row(first, self.first[:, bucket])
+        return self._row(last, self.last[:, bucket])
+
+    def curve(self, column: str, max_points: int) -> tuple[Epochs, Floats]:
+        """A column over the epochs in at most `max_points` (≥ 4), with the exact first, last and extremes."""
+        index = MEASURED.index(column)
+        num_buckets = self.first.shape[1]
+        if self.width == 1 and num_buckets <= max_points:
+            return self.first_epoch_of_bucket, self.first[index]
+        group = -(-num_buckets // (max_points // 4))
+        starts = np.arange(0, num_buckets, group)
+        ends = np.minimum(starts + group, num_buckets) - 1
+        low, low_epoch = _grouped(self.low[index], self.low_epoch[index], starts)
+        high, high_epoch = _grouped(-self.high[index], self.high_epoch[index], starts)
+        epochs = np.stack(
+            [self.first_epoch_of_bucket[starts], low_epoch, high_epoch, self.last_epoch_of_bucket[ends]]
+        )
+        values = np.stack([self.first[index, starts], low, -high, self.last[index, ends]])
+        flat_epochs, where = np.unique(epochs.ravel(), return_index=True)
+        return flat_epochs, values.ravel()[where]
+
+    def rows(self, max_rows: int) -> tuple[Row, ...]:
+        """Rows spread evenly over the epochs so far, the first and the latest among them."""
+        if not self.num_epochs:
+            return ()
+        num_buckets = self.first.shape[1]
+        buckets = np.unique(np.linspace(0, num_buckets - 1, min(max_rows, num_buckets)).astype(int))
+        spread = [self._row(int(self.first_epoch_of_bucket[bucket]), self.first[:, bucket]) for bucket in buckets]
+        latest = self._row(self.num_epochs, self.last[:, -1])
+        if spread[-1].epoch == latest.epoch:
+            return tuple(spread)
+        return (*spread[: max_rows - 1], latest)
+
+    @staticmethod
+    def _row(epoch: int, values: Floats) -> Row:
+        return Row(epoch, *(float(value) for value in values))
+
+
+def _grouped(values: Floats, epochs: Epochs, starts: Epochs) -> tuple[Floats, Epochs]:
+    """Minimum of each group of buckets, with the epoch of its first occurrence."""
+    best = np.minimum.reduceat(values, starts)
+    sizes = np.diff(np.append(starts, len(values)))
+    groups = np.repeat(np.arange(len(starts)), sizes)
+    hits = np.flatnonzero(values == np.repeat(best, sizes))
+    _, first_hit = np.unique(groups[hits], return_index=True)
+    return best, epochs[hits[first_hit]]
+
+
+class History:
+    """Folds a run's events; one thread writes, any thread takes snapshots."""
+
+    def __init__(self, num_buckets: int = NUM_BUCKETS) -> None:
+        self._lock = threading.Lock()
+        self._buckets = _Buckets(num_buckets)
+        self._version = 0
+        self._status = RunStatus.WAITING
+        self._started: RunStarted | None = None
+        self._ended: TerminalEvent | None = None
+        self._changes: list[LearningRateChanged] = []
+        self._snapshot: HistorySnapshot | None = None
+
+    def fold(self, event: RunEvent) -> None:
+        """Take in the next event of the run."""
+        with self._lock:
+            self._version += 1
+            self._status = STATUS_AFTER.get(type(event), self._status)
+            match event:
+                case EpochBlock():
+                    assert event.first_epoch == self._buckets.num_epochs + 1, "a block is missing"
+                    if len(event):
+                        self._buckets.push(event)
+                case RunStarted():
+                    self._started = event
+                case LearningRateChanged():
+                    self._changes.append(event)
+                case RunFinished() | RunStopped() | RunDiverged() | RunFailed():
+                    self._ended = event
+                case _:
+                    pass
+
+    def mark_interrupted(self) -> None:
+        """Say that the process that trained this run died."""
+        with self._lock:
+            self._version += 1
+            self._status = RunStatus.INTERRUPTED
+
+    def snapshot(self) -> HistorySnapshot:
+        """The history as it is now; the same object until the next event."""
+        with self._lock:
+            if self._snapshot is None or self._snapshot.version != self._version:
+                self._snapshot = self._take()
+            return self._snapshot
+
+    def _take(self) -> HistorySnapshot:
+        buckets, used = self._buckets, self._buckets.used
+        return HistorySnapshot(
+            version=self._version,
+            status=self._status,
+            num_epochs=buckets.num_epochs,
+            width=buckets.width,
+            first=buckets.first[:, :used].copy(),
+            last=buckets.last[:, :used].copy(),
+            low=buckets.low[:, :used].copy(),
+            high=buckets.high[:, :used].copy(),
+            low_epoch=buckets.low_epoch[:, :used].copy(),
+            high_epoch=buckets.high_epoch[:, :used].copy(),
+            started=self._started,
+            ended=self._ended,
+            learning_rate_changes=tuple(self._changes),
+        )

@@ -1,0 +1,28 @@
+"""The frame around every page: page config, language, link, navigation; nothing else.
+
+Streamlit runs this file once for each rerun of a session. The launcher is `app.py`.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from dpdash.ui.frame import apply_page_style
+from dpdash.ui.language import _, choose_language
+from dpdash.ui.links import read_link, write_link
+from dpdash.ui.service import identify_browser
+
+HERE = Path(__file__).resolve().parent
+PAGES = HERE.parent / "pages"
+
+st.set_page_config(page_title="dpdash", page_icon=HERE / "ui/static/favicon.svg", layout="wide")
+choose_language()
+read_link()
+identify_browser()
+apply_page_style()
+page = st.navigation(
+    [st.Page(PAGES / "train.py", title=_("Train"), icon=":material/play_arrow:", default=True)],
+    position="top",
+)
+write_link()
+page.run()

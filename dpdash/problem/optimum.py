@@ -1,0 +1,102 @@
+"""What can be known about a run before it trains: the best line for its data, and the loss of any line."""
+
+from dataclasses import dataclass
+from typing import Self, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dpdash.config import RunConfig
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Means, variances and covariance of the data (divided by num_samples): all that a line's loss depends on."""
+
+    num_samples: int
+    mean_x: float
+    mean_y: float
+    var_x: float
+    var_y: float
+    cov_xy: float
+
+    @classmethod
+    def of(cls, x: Tensor | NDArray[np.floating], y: Tensor | NDArray[np.floating]) -> Self:
+        """Moments of at least one sample, computed in float64. Shapes: (num_samples, 1) or (num_samples,)."""
+        xs, ys = _flat(x), _flat(y)
+        assert len(xs) == len(ys) >= 1
+        mean_x, mean_y = xs.mean(), ys.mean()
+        xs, ys = xs - mean_x, ys - mean_y
+        num = len(xs)
+        return cls(
+            num_samples=num,
+            mean_x=float(mean_x),
+            mean_y=float(mean_y),
+            var_x=float(xs @ xs) / num,
+            var_y=float(ys @ ys) / num,
+            cov_xy=float(xs @ ys) / num,
+        )
+
+    @overload
+    def loss_at(self, slope: float, intercept: float) -> float: ...
+    @overload
+    def loss_at(self, slope: NDArray[np.floating], intercept: NDArray[np.floating]) -> Floats: ...
+    def loss_at(
+        self, slope: float | NDArray[np.floating], intercept: float | NDArray[np.floating]
+    ) -> float | Floats:
+        """Mean squared error of lines over the data, in units of y squared. Arrays are broadcast."""
+        slopes, intercepts = np.asarray(slope, dtype=np.float64), np.asarray(intercept, dtype=np.float64)
+        # A diverging run asks for lines whose loss is beyond any float: inf or nan is then the answer.
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = self.var_y - 2 * slopes * self.cov_xy + slopes**2 * self.var_x
+            offset = self.mean_y - slopes * self.mean_x - intercepts
+            # Without noise, rounding can push the spread around a perfect line below zero.
+            losses = np.maximum(spread, 0) + offset**2
+        return float(losses) if losses.ndim == 0 else losses
+
+
+@dataclass(frozen=True, slots=True)
+class Optimum:
+    """The least-squares line of this very data and its loss: no line has less."""
+
+    slope: float
+    intercept: float
+    loss: float
+
+
+def optimum(moments: Moments) -> Optimum:
+    """The least-squares line of the data.
+
+    Where x does not vary (one sample, say) many lines are equally good: the flat one is taken.
+    """
+    slope = moments.cov_xy / moments.var_x if moments.var_x > 0 else 0.0
+    intercept = moments.mean_y - slope * moments.mean_x
+    return Optimum(slope, intercept, moments.loss_at(slope, intercept))
+
+
+def noise_floor(config: RunConfig) -> float:
+    """The loss that no line can beat on average: the variance of the noise."""
+    return config.noise**2
+
+
+def line_projection(x: Tensor) -> Tensor:
+    """A matrix that turns predictions into their least-squares line over x.
+
+    `line_projection(x) @ predictions` is (slope, intercept), for x of the shape (num_samples, 1) and predictions
+    of the shape (num_samples,). The matrix has the shape (2, num_samples), is float32 and lives where x does.
+    """
+    xs = x.flatten().double()
+    mean_x = xs.mean()
+    centred = xs - mean_x
+    # The same choice as in `optimum`: where x does not vary, the line is flat.
+    slope = centred / (centred @ centred).clamp_min(torch.finfo(torch.float64).tiny)
+    return torch.stack([slope, 1 / len(xs) - mean_x * slope]).float()
+
+
+def _flat(values: Tensor | NDArray[np.floating]) -> Floats:
+    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
+    return array.reshape(-1).astype(np.float64)

@@ -1,0 +1,113 @@
+"""What a page shows before the first run: the data, how it is cut, the untrained line and the best one."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dpdash.config import EngineName, RunConfig
+from dpdash.problem.batches import draw_order
+from dpdash.problem.data import Data, draw
+from dpdash.problem.model import SimpleNN, build_model
+from dpdash.problem.optimum import Moments, Optimum, line_projection, noise_floor, optimum
+from dpdash.sharding import shard_sizes
+
+NUM_CACHED: Final = 32
+"""A preview is a few kilobytes, but drawing ten million samples for it takes a second."""
+NUM_PREDICTED: Final = 10_000
+"""Samples that an untrained MLP's line is fitted to."""
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preview:
+    """A run before its first epoch. The arrays are shared and cannot be written to."""
+
+    x: NDArray[np.float32]
+    """Shape (num_points,): a sample of the data in which every replica has its due share."""
+    y: NDArray[np.float32]
+    replica: NDArray[np.int64]
+    """The replica that holds each point in the first epoch. With a global batch size that changes from epoch to
+    epoch, because each one shuffles the data anew."""
+    shard_sizes: tuple[int, ...]
+    """Samples of the first batch on each replica."""
+    slope: float
+    """Of the untrained model; of an MLP, the least-squares slope of its predictions over the data."""
+    intercept: float
+    moments: Moments
+    optimum: Optimum
+    noise_floor: float
+
+
+def preview(config: RunConfig, max_points: int = 400) -> Preview:
+    """Show a run before it is trained, with at most `max_points` of its points.
+
+    Configs that differ only in how they train share one preview.
+    """
+    defaults = {name: RunConfig.model_fields[name].default for name in ("epochs", "learning_rate", "optimizer")}
+    # Any engine would do that allows any number of replicas.
+    return _preview(config.model_copy(update=defaults | {"engine": EngineName.CPU_REPLICAS}), max_points)
+
+
+@lru_cache(maxsize=NUM_CACHED)
+def _preview(config: RunConfig, max_points: int) -> Preview:
+    data = draw(config)
+    slope, intercept = _untrained_line(config, data)
+    # The weights are drawn now, so the generator stands where the run shuffles its first epoch.
+    replica = _replica_of_each_sample(config, data.generator)
+    shown = _evenly_spread(replica, max_points)
+    moments = Moments.of(data.x, data.y)
+    return Preview(
+        x=_frozen(data.x.numpy()[shown, 0]),
+        y=_frozen(data.y.numpy()[shown, 0]),
+        replica=_frozen(replica[shown].astype(np.int64)),
+        shard_sizes=shard_sizes(config.global_batch_size or config.samples, config.replicas),
+        slope=slope,
+        intercept=intercept,
+        moments=moments,
+        optimum=optimum(moments),
+        noise_floor=noise_floor(config),
+    )
+
+
+def _untrained_line(config: RunConfig, data: Data) -> tuple[float, float]:
+    model = build_model(config, data.generator)
+    if isinstance(model, SimpleNN):
+        return model.layer.weight.item(), model.layer.bias.item()
+    # A wide MLP over all the data would take gigabytes; the line is the same within what a chart can show.
+    x = data.x[:NUM_PREDICTED]
+    with torch.no_grad():
+        slope, intercept = (line_projection(x) @ model(x).flatten()).tolist()
+    return slope, intercept
+
+
+def _replica_of_each_sample(config: RunConfig, generator: torch.Generator) -> NDArray[np.int16]:
+    """Shape (num_samples,)."""
+    size = config.global_batch_size or config.samples
+    position = np.arange(config.samples)
+    whole = config.samples // size * size
+    batch_length = np.where(position < whole, size, config.samples - whole)
+    shard_length = -(-batch_length // config.replicas)
+    replica_at_position: NDArray[np.int16] = (position % size // shard_length).astype(np.int16)
+    if config.global_batch_size is None:
+        return replica_at_position
+    replica = np.empty_like(replica_at_position)
+    replica[draw_order(config.samples, generator, torch.device("cpu")).numpy()] = replica_at_position
+    return replica
+
+
+def _evenly_spread(replica: NDArray[np.int16], max_points: int) -> NDArray[np.int64]:
+    """Samples to show, at even distances in a list that is sorted by replica: each replica gets its due share."""
+    num_points = min(max_points, len(replica))
+    by_replica = np.argsort(replica, kind="stable")  # radix sort: linear in the number of samples
+    shown: NDArray[np.int64] = by_replica[np.arange(num_points) * len(replica) // num_points]
+    return shown
+
+
+def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    array.flags.writeable = False
+    return array

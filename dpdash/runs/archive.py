@@ -1,0 +1,132 @@
+"""What the service knows of the store: also how to do without one, and what was read lately.
+
+Runs that this process does not train are read once for all who watch them.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from dpdash.errors import StoreError
+from dpdash.events import EpochBlock
+from dpdash.history import HistorySnapshot, Row
+from dpdash.runs.problems import NO_DATABASE, StoreHealth, unhealthy
+from dpdash.runs.store import RunRecord, RunStore
+
+CAPACITY: Final = 16
+SHORTEST_AGE_SECONDS: Final = 1.0
+AGE_PER_READING: Final = 10.0
+"""A run that another process still trains is read again after so many times what reading it took."""
+FLUSH_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as it was when it was read."""
+
+    record: RunRecord
+    history: HistorySnapshot
+    valid_until: float | None
+    """Seconds of the archive's clock; None for a run that is over."""
+
+
+class Archive:
+    """The store, where there is one; safe for threads."""
+
+    def __init__(
+        self,
+        store: RunStore | None,
+        problem: StoreError | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._without_store = unhealthy(problem or StoreError(NO_DATABASE))
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._recent: OrderedDict[str, StoredRun] = OrderedDict()
+
+    @property
+    def health(self) -> StoreHealth:
+        """Whether runs are being saved and, if not, why."""
+        return self._store.health if self._store is not None else self._without_store
+
+    def health_of(self, run_id: str) -> StoreHealth:
+        """Whether one run is being saved completely."""
+        return self._store.health_of(run_id) if self._store is not None else self._without_store
+
+    def record(self, run_id: str) -> RunRecord | None:
+        """What the list of runs shows of one run.
+
+        Raises:
+            StoreError: when the database cannot be read.
+        """
+        return self._store.run(run_id) if self._store is not None else None
+
+    def records(self, limit: int) -> tuple[RunRecord, ...]:
+        """The latest stored runs; none when the database cannot be read, which `health` then says."""
+        with suppress(StoreError):
+            return self._store.runs(limit) if self._store is not None else ()
+        return ()
+
+    def run(self, run_id: str) -> StoredRun | None:
+        """A stored run with its history, or None when there is none with this id.
+
+        Raises:
+            StoreError: when the database cannot be read.
+        """
+        if self._store is None:
+            return None
+        # Held while reading, so that forty watchers of one run read it once.
+        with self._lock:
+            found = self._recent.pop(run_id, None)
+            if found is None or (found.valid_until is not None and self._clock() >= found.valid_until):
+                found = self._read(self._store, run_id)
+            if found is not None:
+                self._recent[run_id] = found
+                if len(self._recent) > CAPACITY:
+                    self._recent.popitem(last=False)
+            return found
+
+    def row(self, run_id: str, epoch: int) -> Row | None:
+        """One epoch exactly, or None where it is not stored or cannot be read."""
+        with suppress(StoreError):
+            return self._store.row(run_id, epoch) if self._store is not None else None
+        return None
+
+    def rows(self, run_id: str) -> EpochBlock | None:
+        """Every epoch so far, also those that are only queued yet; None without a store.
+
+        Raises:
+            StoreError: when the database cannot be read.
+        """
+        self.flush()
+        return self._store.rows(run_id) if self._store is not None else None
+
+    def flush(self) -> None:
+        """Wait, at most `FLUSH_SECONDS`, until everything queued so far is saved."""
+        if self._store is not None:
+            self._store.flush(FLUSH_SECONDS)
+
+    def interrupt_dead(self) -> None:
+        """Look for processes that died; when the database is busy, the next call finds them."""
+        with suppress(StoreError):
+            if self._store is not None:
+                self._store.interrupt_dead()
+
+    def close(self, timeout: float) -> None:
+        """Save what is queued within `timeout` seconds, and let go of the database."""
+        if self._store is not None:
+            self._store.close(timeout)
+
+    def _read(self, store: RunStore, run_id: str) -> StoredRun | None:
+        begin = self._clock()
+        record, history = store.run(run_id), store.history(run_id)
+        if record is None or history is None:
+            return None
+        now = self._clock()
+        age = max(SHORTEST_AGE_SECONDS, AGE_PER_READING * (now - begin))
+        return StoredRun(record, history.snapshot(), None if record.status.is_over else now + age)

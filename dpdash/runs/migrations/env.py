@@ -1,0 +1,6 @@
+"""Runs the migrations on the connection that the store hands over, inside its transaction."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+context.run_migrations()

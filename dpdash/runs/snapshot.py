@@ -1,0 +1,83 @@
+"""What a page sees of a run at one moment."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dpdash.config import RunConfig
+from dpdash.events import RunStatus
+from dpdash.history import HistorySnapshot
+from dpdash.runs.archive import StoredRun
+from dpdash.runs.live import LiveRun
+from dpdash.runs.pace import Pace
+from dpdash.runs.slots import Lane, Slots
+from dpdash.runs.store import StoreHealth
+
+WaitingFor = Literal["start", "resume", "full_speed"]
+
+
+@dataclass(frozen=True)
+class RunSnapshot:
+    """A run at one moment."""
+
+    run_id: str
+    config: RunConfig
+    owner: str
+    status: RunStatus
+    history: HistorySnapshot
+    pace: Pace | None
+    """None for a run that this process does not train."""
+    place: int | None
+    """Place in the queue, counted from 1; None for a run that does not wait."""
+    waiting_for: WaitingFor | None
+    """What the queue is for; a run that waits for full speed goes on at its old pace meanwhile."""
+    is_live: bool
+    """Whether it can still be steered here."""
+    created_at: float
+    """Unix time in seconds."""
+    saved: StoreHealth
+
+
+def of_live_run(run: LiveRun, slots: Slots, saved: StoreHealth) -> RunSnapshot:
+    """A run of this process; its status is *waiting* wherever it stands still until there is a slot."""
+    waiting_for = None if run.is_over else _waiting_for(run, slots)
+    history = run.history.snapshot()
+    return RunSnapshot(
+        run_id=run.run_id,
+        config=run.config,
+        owner=run.owner,
+        status=RunStatus.WAITING if waiting_for in ("start", "resume") else history.status,
+        history=history,
+        pace=run.pace,
+        place=slots.place(run.run_id) if waiting_for else None,
+        waiting_for=waiting_for,
+        is_live=not history.status.is_over,
+        created_at=run.created_at,
+        saved=saved,
+    )
+
+
+def of_stored_run(run: StoredRun, saved: StoreHealth) -> RunSnapshot:
+    """A run of an earlier process, or of another one."""
+    return RunSnapshot(
+        run_id=run.record.run_id,
+        config=run.record.config,
+        owner=run.record.owner,
+        status=run.history.status,
+        history=run.history,
+        pace=None,
+        place=None,
+        waiting_for=None,
+        is_live=False,
+        created_at=run.record.created_at,
+        saved=saved,
+    )
+
+
+def _waiting_for(run: LiveRun, slots: Slots) -> WaitingFor | None:
+    lane = slots.lane_waited_for(run.run_id)
+    if lane is None:
+        return None
+    if slots.lane_held(run.run_id) is None:
+        return "resume" if run.is_launched else "start"
+    # A run that slows down trains at its new pace at once, whichever slot it holds.
+    return "full_speed" if lane is Lane.FULL_SPEED else None

@@ -1,0 +1,219 @@
+"""Where runs are kept: one SQLite file, which several processes may share.
+
+Training threads only queue; a single writer thread commits. Readers see what is committed, at most half a
+second behind.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from dpdash.config import RunConfig
+from dpdash.errors import StoreError
+from dpdash.events import COLUMNS, EpochBlock, RunEvent, RunStatus
+from dpdash.history import History, Row
+from dpdash.runs.encoding import (
+    RunCreated,
+    RunRecord,
+    block_from_row,
+    event_from_row,
+    joined,
+    record_from_row,
+)
+from dpdash.runs.instances import Instance
+from dpdash.runs.problems import HEALTHY, INCOMPLETE, MOVED, StoreHealth, told_as_store_error, unhealthy
+from dpdash.runs.schema import blocks, connect, database_path, ensure_schema, events, runs, writing
+from dpdash.runs.writer import MAX_PENDING_BYTES, Writer
+
+__all__ = ["RunRecord", "RunStore", "StoreHealth"]
+
+CLOSE_SECONDS: Final = 3.0
+
+
+class RunStore:
+    """Runs in an SQLite file, safe to use from any thread.
+
+    Raises:
+        StoreError: when the file cannot be opened, made, written, or understood.
+    """
+
+    def __init__(self, url: str, max_pending_bytes: int = MAX_PENDING_BYTES) -> None:
+        self.path = database_path(url)
+        self._read_problem: StoreError | None = None
+        self._is_closed = False
+        self._engine = connect(self.path)
+        self._instance: Instance | None = None
+        try:
+            with told_as_store_error(self.path):
+                self._open()
+        except StoreError:
+            self._let_go()
+            raise
+        self._writer = Writer(self._write, max_pending_bytes)
+
+    def create_run(self, run_id: str, config: RunConfig, owner: str, created_at: float) -> None:
+        """Queue a new run of this process; `created_at` is Unix time in seconds."""
+        self._writer.append(run_id, RunCreated(self._own.id, config, owner, created_at))
+
+    def append(self, run_id: str, event: RunEvent) -> None:
+        """Queue what a run said; never waits for the disk."""
+        self._writer.append(run_id, event)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds until everything queued so far is committed; whether it is."""
+        return self._writer.flush(timeout)
+
+    @property
+    def health(self) -> StoreHealth:
+        """Whether the latest commit and the latest look-up worked."""
+        problem = self._writer.problem or self._read_problem
+        return unhealthy(problem) if problem else HEALTHY
+
+    def health_of(self, run_id: str) -> StoreHealth:
+        """The same for one run, which may have been cut because the database could not keep up."""
+        cut_at = self._writer.cut_at(run_id)
+        if cut_at is not None:
+            return unhealthy(StoreError(INCOMPLETE, num_epochs=cut_at))
+        return self.health
+
+    def runs(self, limit: int = 100) -> tuple[RunRecord, ...]:
+        """The latest runs of every process, the newest first."""
+        newest_first = sa.select(runs).order_by(runs.c.number.desc()).limit(limit)
+        with self._reading() as connection:
+            return tuple(record_from_row(row) for row in connection.execute(newest_first))
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """One run, or None when there is none with this id."""
+        with self._reading() as connection:
+            row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).one_or_none()
+            return record_from_row(row) if row else None
+
+    def history(self, run_id: str) -> History | None:
+        """A run's history folded again from what is stored; None when there is no such run."""
+        with self._reading() as connection:
+            status = connection.scalar(sa.select(runs.c.status).where(runs.c.id == run_id))
+            if status is None:
+                return None
+            history = History()
+            for block in _connected(self._blocks(connection, run_id)):
+                history.fold(block)
+            of_run = sa.select(events).where(events.c.run_id == run_id).order_by(events.c.number)
+            for row in connection.execute(of_run):
+                history.fold(event_from_row(row))
+        if status == RunStatus.INTERRUPTED:
+            history.mark_interrupted()
+        return history
+
+    def rows(self, run_id: str) -> EpochBlock | None:
+        """Every stored epoch of a run in one block; None before there is one."""
+        with self._reading() as connection:
+            parts = list(_connected(self._blocks(connection, run_id)))
+        return joined(parts) if parts else None
+
+    def row(self, run_id: str, epoch: int) -> Row | None:
+        """One epoch exactly as it was, or None while it is not stored."""
+        holding = (
+            sa.select(blocks)
+            .where(blocks.c.run_id == run_id, blocks.c.first_epoch <= epoch)
+            .order_by(blocks.c.first_epoch.desc())
+            .limit(1)
+        )
+        with self._reading() as connection:
+            found = connection.execute(holding).one_or_none()
+        if found is None:
+            return None
+        block = block_from_row(found)
+        if not block.first_epoch <= epoch <= block.last_epoch:
+            return None
+        index = epoch - block.first_epoch
+        return Row(epoch, *(float(getattr(block, name)[index]) for name in COLUMNS))
+
+    def interrupt_dead(self) -> None:
+        """Mark the runs of processes that died meanwhile as interrupted.
+
+        Raises:
+            StoreError: when the database cannot be used just now.
+        """
+        with self._reading() as connection:
+            dead = self._own.dead(connection)
+        if dead:
+            self._write(lambda connection: self._own.interrupt(connection, dead))
+
+    def close(self, timeout: float = CLOSE_SECONDS) -> bool:
+        """Commit what is queued and let go of the file; whether all was saved within `timeout` seconds."""
+        if self._is_closed:
+            return True
+        all_saved = self._writer.close(timeout)
+        try:
+            self._write(self._own.leave)
+        except StoreError:
+            all_saved = False
+        self._let_go()
+        return all_saved
+
+    @property
+    def _own(self) -> Instance:
+        assert self._instance is not None
+        return self._instance
+
+    def _open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock_folder = self.path.with_name(self.path.name + "-instances")
+        ensure_schema(self._engine, self.path, lock_folder)
+        self._inode = _inode(self.path)
+        self._instance = Instance(lock_folder)
+        with writing(self._engine).begin() as connection:
+            self._instance.register(connection, time.time())
+            self._instance.interrupt(connection, self._instance.dead(connection))
+
+    def _write(self, work: Callable[[sa.Connection], None]) -> None:
+        with told_as_store_error(self.path):
+            # SQLite would go on writing into a file that has no name any more, and nobody would know.
+            if _inode(self.path) != self._inode:
+                raise StoreError(MOVED, path=self.path)
+            with writing(self._engine).begin() as connection:
+                work(connection)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        try:
+            with told_as_store_error(self.path), self._engine.connect() as connection:
+                yield connection
+        except StoreError as problem:
+            self._read_problem = problem
+            raise
+        self._read_problem = None
+
+    @staticmethod
+    def _blocks(connection: sa.Connection, run_id: str) -> Iterator[EpochBlock]:
+        of_run = sa.select(blocks).where(blocks.c.run_id == run_id).order_by(blocks.c.first_epoch)
+        return map(block_from_row, connection.execute(of_run))
+
+    def _let_go(self) -> None:
+        self._is_closed = True
+        self._engine.dispose()
+        if self._instance is not None:
+            self._instance.release()
+
+
+def _connected(parts: Iterator[EpochBlock]) -> Iterator[EpochBlock]:
+    """The blocks from epoch 1 up to the first gap."""
+    expected = 1
+    for block in parts:
+        if block.first_epoch != expected:
+            return
+        expected = block.last_epoch + 1
+        yield block
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,64 @@
+"""What is happening in the run, and one change to try."""
+
+from typing import Any
+
+import streamlit as st
+
+from dpdash.config import RunConfig
+from dpdash.runs.service import RunSnapshot
+from dpdash.ui.commands import take_suggestion
+from dpdash.ui.language import _, sentence, setting
+from dpdash.ui.notices import escaped
+from dpdash.ui.state import View
+from dpdash.verdict import Suggestion, Target, Verdict, verdict
+
+
+def show_advice(shown: RunSnapshot | None, view: View) -> None:
+    """Show the verdict with a button that tries its suggestion; the box keeps its height."""
+    found = _verdict(view)
+    with st.container(border=True, key="advice"):
+        st.markdown("**{}**".format(_("What is happening")))
+        with st.container(horizontal=True, vertical_alignment="center", key="advice_body"):
+            st.markdown(_text(found))
+            suggestion = found.suggestion if found else None
+            st.button(
+                _suggestion_text(suggestion) if suggestion else _("Nothing to try yet"),
+                key="suggestion",
+                icon=":material/lightbulb:",
+                disabled=suggestion is None,
+                on_click=_take,
+                args=(suggestion, shown),
+            )
+
+
+def _verdict(view: View) -> Verdict | None:
+    if view.history is None:
+        return None
+    moments = view.preview.moments
+    target = Target(
+        optimum_slope=view.preview.optimum.slope,
+        optimum_loss=view.preview.optimum.loss,
+        noise_floor=view.preview.noise_floor,
+        mean_square_x=moments.var_x + moments.mean_x**2,
+    )
+    return verdict(view.config, view.history, target)
+
+
+def _text(found: Verdict | None) -> str:
+    if found is None:
+        return _("Press Start: the line begins untrained and is fitted to the data, epoch by epoch.")
+    return escaped(sentence(found.template, found.values))
+
+
+def _suggestion_text(suggestion: Suggestion) -> str:
+    title = RunConfig.model_fields[suggestion.setting].title
+    assert title is not None
+    return _("Try {setting} {value}").format(setting=_(title).lower(), value=setting(suggestion.value))
+
+
+def _take(suggestion: Suggestion | None, shown: RunSnapshot | None) -> None:
+    assert suggestion is not None, "the button is disabled without a suggestion"
+    assert shown is not None, "there is no suggestion without a run"
+    kind = type(RunConfig.model_fields[suggestion.setting].default)
+    changes: dict[str, Any] = {suggestion.setting: kind(suggestion.value)}
+    take_suggestion(changes, shown)

@@ -1,0 +1,83 @@
+"""The title, what the run is doing, and the link to it."""
+
+import html
+from typing import Final
+
+import streamlit as st
+
+from dpdash.config import RunConfig
+from dpdash.errors import N_
+from dpdash.events import RunDiverged, RunStatus, RunStopped, StopReason
+from dpdash.runs.service import RunSnapshot
+from dpdash.ui.language import _, number
+from dpdash.ui.links import address
+from dpdash.ui.state import wanted_settings
+
+STATUS_NAMES: Final = {
+    RunStatus.WAITING: N_("waiting"),
+    RunStatus.RUNNING: N_("running"),
+    RunStatus.PAUSED: N_("paused"),
+    RunStatus.FINISHED: N_("finished"),
+    RunStatus.DIVERGED: N_("diverged"),
+    RunStatus.STOPPED: N_("stopped"),
+    RunStatus.FAILED: N_("failed"),
+    RunStatus.INTERRUPTED: N_("interrupted"),
+}
+STOP_REASONS: Final = {
+    StopReason.ASKED: N_("stopped at epoch {epoch}"),
+    StopReason.BROWSER_GONE: N_("stopped at epoch {epoch}, because its browser was gone"),
+    StopReason.SHUTDOWN: N_("stopped at epoch {epoch}, because the server ended"),
+}
+
+
+def header(shown: RunSnapshot | None) -> None:
+    """Show the title, the status (announced to screen readers) and the links."""
+    with st.container(horizontal=True, vertical_alignment="center", key="header"):
+        title = _("y = 3x + noise, trained in parallel")
+        st.html(f"<h1 class='dpdash-title'>{html.escape(title)}</h1>")
+        st.html(
+            f"<div class='dpdash-status dpdash-{_state(shown)}' role='status' aria-live='polite'>"
+            f"{html.escape(status_text(shown))}</div>",
+            width="content",
+        )
+        _share(shown)
+
+
+def status_text(shown: RunSnapshot | None) -> str:
+    """What the run is doing, in a few words."""
+    if shown is None:
+        return _("ready")
+    history = shown.history
+    if isinstance(history.ended, RunDiverged):
+        return _("diverged at epoch {epoch}").format(epoch=number(history.ended.epoch))
+    if isinstance(history.ended, RunStopped):
+        return _(STOP_REASONS[history.ended.reason]).format(epoch=number(history.ended.num_epochs))
+    if shown.status is RunStatus.PAUSED:
+        return _("paused at epoch {epoch}").format(epoch=number(history.num_epochs))
+    if shown.place is not None and shown.status is RunStatus.WAITING:
+        return _("waiting, place {place}").format(place=number(shown.place))
+    return _(STATUS_NAMES[shown.status])
+
+
+def _state(shown: RunSnapshot | None) -> str:
+    return "ready" if shown is None else shown.status.value
+
+
+def _share(shown: RunSnapshot | None) -> None:
+    config = wanted_settings() if shown is None else shown.config
+    with st.popover(_("Share"), icon=":material/share:"):
+        if shown is not None:
+            st.caption(_("Watch this run (only the browser that started it can steer it)"))
+            st.code(address(config, shown.run_id), language=None, wrap_lines=True)
+        st.caption(_("Open these settings"))
+        st.code(address(config), language=None, wrap_lines=True)
+        st.caption(_("Train without a browser"))
+        st.code(command_line(config), language=None, wrap_lines=True)
+
+
+def command_line(config: RunConfig) -> str:
+    """The command that repeats a run; settings that have their usual value are left out."""
+    usual = RunConfig()
+    changed = RunConfig.model_validate(config).changes_from(usual)
+    options = (f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
+    return " ".join(("python -m dpdash train", *options))

@@ -1,0 +1,62 @@
+"""The reader's language: texts and numbers of this session."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import streamlit as st
+
+from dpdash.errors import DpdashError
+from dpdash.settings import ServerSettings
+from dpdash.translations import ENGLISH, LANGUAGES, PSEUDO, Language, language, negotiate
+
+LANGUAGE_KEY: Final = "language"
+
+
+def choose_language() -> None:
+    """Take the server's language, or else the browser's, on the first visit; afterwards what the reader chose."""
+    if LANGUAGE_KEY not in st.session_state:
+        wanted = ServerSettings().language or st.context.locale
+        st.session_state[LANGUAGE_KEY] = PSEUDO if wanted == PSEUDO else negotiate(wanted)
+
+
+def current() -> Language:
+    """The language of this session; English before one is chosen."""
+    return language(st.session_state.get(LANGUAGE_KEY, ENGLISH))
+
+
+def _(message: str) -> str:
+    """Translate a text into this session's language."""
+    return current().text(message)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Write a measured number as this session's language does."""
+    return current().number(value, digits)
+
+
+def setting(value: float) -> str:
+    """Write a number that a person set, with all of its digits."""
+    return current().setting(value)
+
+
+def sentence(template: str, values: Mapping[str, object]) -> str:
+    """Translate a template and put its numbers in."""
+    return current().sentence(template, values)
+
+
+def error_text(error: DpdashError) -> str:
+    """Translate an error."""
+    return current().error(error)
+
+
+def language_switch() -> None:
+    """Show the control that changes the language; one that is not in the list is shown by its code."""
+    chosen = st.session_state[LANGUAGE_KEY]
+    names = {**LANGUAGES} if chosen in LANGUAGES else {**LANGUAGES, chosen: _(chosen)}
+    st.selectbox(
+        _("Language"),
+        list(names),
+        key=LANGUAGE_KEY,
+        format_func=names.__getitem__,
+        help=_("Language of the page and of its numbers."),
+    )

@@ -1,0 +1,91 @@
+"""Settings and run in the page's address.
+
+The query is read once a session and written whole before each run of the page; `bind="query-params"` would keep
+formatted labels and drop defaults.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import streamlit as st
+
+from dpdash.config import FIELD_NAMES, RunConfig
+from dpdash.engines import catalog
+from dpdash.errors import N_, DpdashError, SettingError
+from dpdash.ui.state import RUN_KEY, put_settings, wanted_settings
+
+READ_KEY: Final = "link_was_read"
+PROBLEMS_KEY: Final = "link_problems"
+MAX_PROBLEMS: Final = 5
+RUN_PARAMETER: Final = "run"
+EMULATED_REPLICAS: Final = 2
+"""A machine without GPUs opens with two CPU replicas: the fewest that show what is parallel."""
+
+
+def read_link() -> None:
+    """Take settings and run from the address, once a session; what is wrong with them is kept to be shown."""
+    if READ_KEY in st.session_state:
+        return
+    st.session_state[READ_KEY] = True
+    query = {name: st.query_params.get_all(name) for name in st.query_params}
+    run = query.pop(RUN_PARAMETER, [None])[-1]
+    config, problems = parse_query(query)
+    put_settings(config)
+    st.session_state[RUN_KEY] = run
+    st.session_state[PROBLEMS_KEY] = problems
+
+
+def parse_query(query: Mapping[str, list[str]]) -> tuple[RunConfig, tuple[DpdashError, ...]]:
+    """The settings that a link asks for, and one sentence for each that is not allowed.
+
+    What the link leaves out is this machine's choice, so that a first visit shows the machine's parallelism.
+    """
+    repeated = tuple(
+        SettingError(
+            name, N_("{setting} stands in the link {received} times. The last one is used."), received=len(values)
+        )
+        for name, values in query.items()
+        if len(values) > 1 and name in FIELD_NAMES
+    )
+    wanted: dict[str, Any] = {name: values[-1] for name, values in query.items()}
+    config, problems = RunConfig.parse_partly(_with_machine_defaults(wanted))
+    return config, _bounded((*repeated, *problems))
+
+
+def write_link() -> None:
+    """Put every setting and the run shown into the address."""
+    st.query_params.from_dict(query_of(wanted_settings(), st.session_state[RUN_KEY]))
+
+
+def query_of(config: RunConfig, run_id: str | None) -> dict[str, str]:
+    """The query that shows a run (where there is one) with these settings."""
+    return config.to_query() | ({RUN_PARAMETER: run_id} if run_id else {})
+
+
+def address(config: RunConfig, run_id: str | None = None) -> str:
+    """The full link to these settings, or to a run."""
+    page = urlsplit(st.context.url or "")
+    return urlunsplit((page.scheme, page.netloc, page.path or "/", urlencode(query_of(config, run_id)), ""))
+
+
+def _with_machine_defaults(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    offer = catalog.offer()
+    if "engine" in wanted:
+        return dict(wanted)
+    usual = offer.num_gpus if offer.num_gpus > 1 else min(EMULATED_REPLICAS, offer.max_replicas)
+    replicas = wanted.get("replicas", usual)
+    try:
+        engine = offer.engine_for(int(replicas))
+    except ValueError:
+        engine = offer.engine_for(usual)
+    return {**wanted, "replicas": replicas, "engine": engine}
+
+
+def _bounded(problems: Iterable[DpdashError]) -> tuple[DpdashError, ...]:
+    """The first few problems and how many more there are: a link can hold a thousand."""
+    found = tuple(problems)
+    if len(found) <= MAX_PROBLEMS:
+        return found
+    rest = len(found) - MAX_PROBLEMS
+    return (*found[:MAX_PROBLEMS], DpdashError(N_("The link has {rest} more such problems."), rest=rest))

@@ -1,0 +1,125 @@
+"""What changes while a run trains: one fragment that refreshes itself for as long as something can change."""
+
+import time
+
+import streamlit as st
+
+from dpdash.events import RunStatus
+from dpdash.history import HistorySnapshot, Row
+from dpdash.problem.preview import Preview, preview
+from dpdash.runs.service import RunSnapshot
+from dpdash.settings import ServerSettings
+from dpdash.ui.advice import show_advice
+from dpdash.ui.charts import show_training_charts
+from dpdash.ui.language import _, number
+from dpdash.ui.look_back import chosen_epoch, show_look_back
+from dpdash.ui.metrics import metrics, show_metrics
+from dpdash.ui.service import run_service
+from dpdash.ui.shown import shown_run
+from dpdash.ui.state import SETTLING_KEY, Settling, View, wanted_settings
+from dpdash.ui.views import show_views
+
+
+def live_area(shown: RunSnapshot | None) -> None:
+    """Show progress, numbers, charts, advice and the look back; refreshed on a timer only while a run moves."""
+    interval = ServerSettings().refresh_seconds if _is_moving(shown) else None
+    st.fragment(_refresh, run_every=interval)(_frame(shown))
+
+
+def _frame(shown: RunSnapshot | None) -> tuple[object, ...] | None:
+    """What the rest of the page has drawn of a run; when it changes, the whole page is run again."""
+    if shown is None:
+        return None
+    return shown.run_id, shown.status, shown.waiting_for, shown.place, shown.saved.problem
+
+
+def _refresh(drawn: tuple[object, ...] | None) -> None:
+    shown = shown_run()
+    if _frame(shown) != drawn:
+        st.rerun()
+    if st.session_state.get(SETTLING_KEY) is not None and not _is_settling(shown):
+        st.session_state[SETTLING_KEY] = None
+        st.rerun()
+    view = _view(shown)
+    _show_progress(shown)
+    show_metrics(metrics(view))
+    show_training_charts(view)
+    show_advice(shown, view)
+    show_look_back(view)
+    show_views(view)
+
+
+def _is_moving(shown: RunSnapshot | None) -> bool:
+    """Whether the page can change without anybody touching it."""
+    if shown is None or shown.status.is_over:
+        return False
+    return shown.status is not RunStatus.PAUSED or _is_settling(shown)
+
+
+def _is_settling(shown: RunSnapshot | None) -> bool:
+    """Whether a command has been given whose effect is not to be seen yet."""
+    awaited: Settling | None = st.session_state.get(SETTLING_KEY)
+    if shown is None or awaited is None or awaited.run_id != shown.run_id:
+        return False
+    return shown.history.version == awaited.version and time.monotonic() < awaited.deadline
+
+
+def _view(shown: RunSnapshot | None) -> View:
+    config = shown.config if shown else wanted_settings()
+    known = preview(config)
+    history = shown.history if shown else None
+    cursor = chosen_epoch(shown)
+    row = _row(shown, cursor)
+    return View(
+        config=config,
+        preview=known,
+        history=history,
+        run_id=shown.run_id if shown else None,
+        status=shown.status if shown else None,
+        row=row,
+        line=_line(known, history, row, cursor),
+        cursor=cursor,
+    )
+
+
+def _row(shown: RunSnapshot | None, cursor: int | None) -> Row | None:
+    if shown is None:
+        return None
+    if cursor is None:
+        return shown.history.latest
+    return run_service().row(shown.run_id, cursor)
+
+
+def _line(
+    known: Preview, history: HistorySnapshot | None, row: Row | None, cursor: int | None
+) -> tuple[float, float]:
+    """The line to show: of the epoch looked back to, else the newest, else the untrained model's."""
+    if cursor is not None and row is not None:
+        return row.slope, row.intercept
+    newest = history.line if history else None
+    return newest or (known.slope, known.intercept)
+
+
+def _show_progress(shown: RunSnapshot | None) -> None:
+    if shown is None:
+        st.progress(0.0, _("Not started. The charts show the data and the untrained line."))
+        return
+    num_epochs, epochs = shown.history.num_epochs, shown.config.epochs
+    text = _("epoch {epoch} of {epochs}").format(epoch=number(num_epochs), epochs=number(epochs))
+    left = _seconds_left(shown)
+    if left is not None:
+        text = _("{progress} · {seconds} s left").format(progress=text, seconds=number(max(1, round(left))))
+    elif shown.status.is_over:
+        text = _("{progress} · {seconds} s of training").format(
+            progress=text, seconds=number(shown.history.seconds)
+        )
+    st.progress(num_epochs / epochs, text)
+
+
+def _seconds_left(shown: RunSnapshot) -> float | None:
+    speed = shown.history.epochs_per_second
+    if shown.status is not RunStatus.RUNNING or speed is None:
+        return None
+    wanted = shown.pace.epochs_per_second(shown.config) if shown.pace else None
+    rate = speed if wanted is None else min(speed, wanted)
+    return (shown.config.epochs - shown.history.num_epochs) / rate

@@ -1,0 +1,124 @@
+"""The one live chart: `chart` holds the figures and their nodes, `feed` brings what changes.
+
+`chart` stands outside the fragment that refreshes, `feed` inside it: a refresh then sends neither the data nor the
+layout again. The two meet in the browser, in `static/live_chart.js`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
+
+import streamlit as st
+
+from dpdash.errors import N_
+from dpdash.figures.spec import HEIGHT, Figure, Update
+from dpdash.ui.language import _
+from dpdash.ui.server import asset_url
+
+STACKED_HEIGHT: Final = HEIGHT + 60
+"""Pixels, for two more rows of legend. Heights stand in the style sheet, before anything is drawn, so that nothing
+below a chart ever moves."""
+STACKED_BELOW: Final = 700
+"""Width in pixels below which two plots stand above each other."""
+MAX_PLOTS: Final = 2
+MIXES: Final = {"reference": 0.85, "muted": 0.7, "grid": 0.12}
+"""Roles that lie between the text's colour and the background's, by the share of the text's."""
+GAP: Final = 16
+PLOTLYS_TEXTS: Final = (
+    N_("Reset axes"),
+    N_("Download plot as a PNG"),
+    N_("Preparing image - this may take a few seconds"),
+    N_("Image download succeeded"),
+    N_("Sorry, there was a problem downloading your image!"),
+)
+"""What plotly.js itself writes on a chart, letter by letter as its dictionaries have it."""
+
+# A style sheet of the page and not of the components: it has to reserve the heights, and to hide the feed with the
+# page's gap around it, before the browser has fetched what draws a component.
+_CSS: Final = f"""
+[class*="st-key-dpdash-frame-"] {{ container-type: inline-size; }}
+[class*="st-key-dpdash-feed-"] {{ display: none; }}
+.dpdash-plots {{ display: grid; gap: {GAP}px; grid-template-columns: repeat(var(--plots), minmax(0, 1fr)); }}
+.dpdash-plot {{ height: {HEIGHT}px; overflow: hidden; }}
+@container (max-width: {STACKED_BELOW - 1}px) {{
+  [class*="st-key-dpdash-chart-1-"] {{ flex: 0 0 {STACKED_HEIGHT}px !important; }}
+  [class*="st-key-dpdash-chart-2-"] {{ flex: 0 0 {2 * STACKED_HEIGHT + GAP}px !important; }}
+  .dpdash-plots {{ grid-template-columns: minmax(0, 1fr); }}
+  .dpdash-plot {{ height: {STACKED_HEIGHT}px; }}
+}}
+@media (prefers-reduced-motion: reduce) {{ .dpdash-plots .modebar {{ transition: none !important; }} }}
+"""
+
+
+def _loader(function: str) -> str:
+    """A script of a line, as it travels with every refresh; the module that it calls is fetched once.
+
+    It lives at a blob: address, against which a path alone cannot be resolved.
+    """
+    return f"""
+export default async (component) =>
+  (await import(new URL(component.data.script, location.origin).href)).{function}(component);
+"""
+
+
+def _html(num_plots: int) -> str:
+    plots = '<div class="dpdash-plot" role="figure"></div>' * num_plots
+    return f'<div class="dpdash-plots" style="--plots:{num_plots}">{plots}</div>'
+
+
+_charts = {
+    num_plots: st.components.v2.component(
+        f"dpdash_chart_{num_plots}",
+        html=_html(num_plots),
+        js=_loader("showChart"),
+        isolate_styles=False,
+    )
+    for num_plots in range(1, MAX_PLOTS + 1)
+}
+_feed = st.components.v2.component(
+    "dpdash_feed",
+    js=_loader("receiveFeed"),
+    isolate_styles=False,
+)
+
+
+def chart(key: str, run: str, figures: Sequence[Figure]) -> None:
+    """Place one or two figures side by side.
+
+    `run` names what they show: zoom and legend choices last as long as it stays the same, and only a feed of the
+    same run is drawn.
+    """
+    data = {
+        "script": asset_url("live_chart.js"),
+        "library": asset_url("plotly-cartesian.min.js"),
+        "key": key,
+        "run": run,
+        "failure": _("The chart could not be loaded. Reload the page; training goes on meanwhile."),
+        "mixes": MIXES,
+        "texts": {text: _(text) for text in PLOTLYS_TEXTS},
+        "figures": [asdict(figure) for figure in figures],
+    }
+    st.html(f"<style>{_CSS}</style>")
+    with st.container(key=f"dpdash-frame-{key}"):
+        _charts[len(figures)](key=f"dpdash-chart-{len(figures)}-{key}", data=data, height=HEIGHT)
+
+
+def feed(key: str, run: str, seq: int, updates: Sequence[Update], *, wakes: bool = False) -> None:
+    """Bring what has changed, one update for each figure of the chart; it takes no room on the page.
+
+    A snapshot with a lower `seq` than the last of the same run is ignored. A feed that `wakes` has its fragment
+    run again when a page that was out of sight is seen again.
+    """
+    data = {
+        "script": asset_url("live_chart.js"),
+        "key": key,
+        "run": run,
+        "seq": seq,
+        "wakes": wakes,
+        "updates": [asdict(update) for update in updates],
+    }
+    _feed(key=f"dpdash-feed-{key}", data=data, on_wake_change=_seen_again)
+
+
+def _seen_again() -> None:
+    """Streamlit sends a trigger only where somebody listens; the run of the fragment is all that is wanted."""

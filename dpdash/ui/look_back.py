@@ -1,0 +1,44 @@
+"""The look back: a slider over the epochs of a run that stands still."""
+
+from typing import Final
+
+import streamlit as st
+
+from dpdash.events import RunStatus
+from dpdash.runs.service import RunSnapshot
+from dpdash.ui.language import _, number
+from dpdash.ui.state import LOOK_BACK_KEY, View
+
+SLIDER_KEY: Final = "look_back_slider"
+
+
+def chosen_epoch(shown: RunSnapshot | None) -> int | None:
+    """The epoch that a person looks back to; None while the newest is shown."""
+    epoch = st.session_state.get(LOOK_BACK_KEY)
+    if shown is None or epoch is None or not _stands_still(shown.status):
+        return None
+    return int(epoch) if 1 <= epoch < shown.history.num_epochs else None
+
+
+def show_look_back(view: View) -> None:
+    """Show the slider; it follows the run until somebody takes it."""
+    num_epochs = view.history.num_epochs if view.history else 0
+    epoch = view.cursor or max(num_epochs, 1)
+    st.session_state[SLIDER_KEY] = epoch
+    st.slider(
+        _("Look back: epoch {epoch}").format(epoch=number(epoch)),
+        1,
+        max(view.config.epochs, 2),
+        key=SLIDER_KEY,
+        on_change=_take,
+        disabled=not _stands_still(view.status) or num_epochs < 2,
+        help=_("When the run stands still, moves the fit, the numbers and the cursor through every epoch."),
+    )
+
+
+def _take() -> None:
+    st.session_state[LOOK_BACK_KEY] = st.session_state[SLIDER_KEY]
+
+
+def _stands_still(status: RunStatus | None) -> bool:
+    return status is not None and (status.is_over or status is RunStatus.PAUSED)

@@ -1,0 +1,66 @@
+"""Sentences about what went wrong, safe to show whatever they quote."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import streamlit as st
+
+from dpdash.errors import DpdashError
+from dpdash.events import RunFailed, RunStatus
+from dpdash.runs.service import RunSnapshot
+from dpdash.ui.commands import take_problem
+from dpdash.ui.language import _, error_text, number
+from dpdash.ui.links import PROBLEMS_KEY
+from dpdash.ui.service import owner, run_service
+from dpdash.ui.shown import take_missing_run
+
+_MARKDOWN: Final = re.compile(r"([\\\\`*_{}\[\]()#+\-.!|<>$:~&])")
+
+
+def escaped(text: str) -> str:
+    """A text that markdown shows letter by letter."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def show_error(problem: DpdashError) -> None:
+    """Show what a command could not do."""
+    st.error(escaped(error_text(problem)))
+
+
+def show_warnings(problems: Iterable[DpdashError]) -> None:
+    """Show what could not be taken as it was, one sentence each."""
+    sentences = [escaped(error_text(problem)) for problem in problems]
+    if sentences:
+        st.warning("  \n".join(sentences))
+
+
+def show_run_notices(shown: RunSnapshot | None) -> None:
+    """Show what a person must know about the run and the session before looking at the figures."""
+    show_warnings(st.session_state[PROBLEMS_KEY])
+    for problem in (take_problem(), take_missing_run()):
+        if problem is not None:
+            show_error(problem)
+    health = run_service().health if shown is None else shown.saved
+    if health.problem is not None:
+        show_warnings([health.problem])
+    if shown is None:
+        return
+    if shown.owner != owner():
+        st.info(_("You are watching a run of another browser. Start trains your own with the same settings."))
+    _show_waiting(shown)
+    if isinstance(shown.history.ended, RunFailed):
+        st.error(escaped(_("The run failed: {message}").format(message=shown.history.ended.message)))
+    if shown.status is RunStatus.INTERRUPTED:
+        st.warning(_("The server ended while this run trained. Its curve is kept up to there."))
+
+
+def _show_waiting(shown: RunSnapshot) -> None:
+    if shown.place is None:
+        return
+    place = number(shown.place)
+    if shown.waiting_for == "full_speed":
+        text = _("Full speed as soon as a slot is free, place {place} in the queue. Until then at the old pace.")
+    else:
+        text = _("All slots are taken: place {place} in the queue. The run goes on by itself.")
+    st.info(text.format(place=place))

@@ -1,0 +1,55 @@
+"""The process's one run service, and who is asking it."""
+
+import hashlib
+import secrets
+from typing import Final, NamedTuple
+
+import streamlit as st
+
+from dpdash.runs.service import RunService
+from dpdash.settings import ServerSettings
+from dpdash.ui.server import OWNER_COOKIE
+
+OWNER_KEY: Final = "owner"
+
+
+@st.cache_resource(show_spinner=False)
+def run_service() -> RunService:
+    """The service that every page of this process shares."""
+    return RunService.open(ServerSettings())
+
+
+def identify_browser() -> None:
+    """Learn who this browser is, once a session, and tell the service that it is here.
+
+    Kept is a digest of its cookie, so that the secret itself is stored nowhere. A browser that refuses cookies is
+    known for as long as its page stays open. When a browser's last page is gone, its runs' grace period begins.
+    """
+    if OWNER_KEY not in st.session_state:
+        secret = st.context.cookies.get(OWNER_COOKIE) or secrets.token_urlsafe()
+        st.session_state[OWNER_KEY] = hashlib.sha256(secret.encode()).hexdigest()
+    _visit(owner())
+
+
+def owner() -> str:
+    """Who this browser is; only the owner of a run can steer it."""
+    name: str = st.session_state[OWNER_KEY]
+    return name
+
+
+class _Visit(NamedTuple):
+    """A page that is open, and the service that was told of it."""
+
+    service: RunService
+    owner: str
+
+
+def _left(visit: _Visit) -> None:
+    visit.service.browser_closed(visit.owner)
+
+
+@st.cache_resource(show_spinner=False, scope="session", on_release=_left)
+def _visit(name: str) -> _Visit:
+    service = run_service()
+    service.browser_opened(name)
+    return _Visit(service, name)

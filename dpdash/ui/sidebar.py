@@ -1,0 +1,144 @@
+"""The settings, laid out by hand; bounds and help texts come from `RunConfig`."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import streamlit as st
+
+from dpdash.config import EngineName, OptimizerName, RunConfig, bounds
+from dpdash.engines import catalog, hardware
+from dpdash.errors import N_
+from dpdash.runs.service import RunSnapshot
+from dpdash.scales import scale
+from dpdash.ui.commands import change_learning_rate
+from dpdash.ui.language import _, current, language_switch, number
+from dpdash.ui.state import ALL_SAMPLES, wanted_settings
+
+NOISES: Final = (*(tenth / 10 for tenth in range(11)), 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+WIDTHS: Final = tuple(2**power for power in range(13))
+BYTES_PER_GIB: Final = 2**30
+OPTIMIZER_NAMES: Final = {
+    OptimizerName.ADAM: N_("Adam"),
+    OptimizerName.ADAMW: N_("AdamW"),
+    OptimizerName.SGD: N_("SGD"),
+    OptimizerName.SGD_MOMENTUM: N_("SGD with momentum"),
+    OptimizerName.RMSPROP: N_("RMSprop"),
+}
+ENGINE_NAMES: Final = {
+    EngineName.SINGLE: N_("one device"),
+    EngineName.DATA_PARALLEL: N_("torch DataParallel"),
+    EngineName.CPU_REPLICAS: N_("DataParallel, emulated on CPU"),
+}
+
+
+def sidebar(shown: RunSnapshot | None) -> None:
+    """Show every setting; those that differ from a run that still trains are marked for the next run."""
+    later = _settings_for_next_run(shown)
+    with st.sidebar:
+        st.subheader(_("Data"))
+        _decades("samples", later)
+        _choices("noise", NOISES, later)
+        low, high = bounds("seed")
+        st.number_input(min_value=int(low), max_value=int(high), step=1, **_labels("seed", later))
+        st.subheader(_("Training"))
+        _decades("epochs", later)
+        _decades("learning_rate", later, on_change=lambda: change_learning_rate(shown))
+        with st.expander(_("More")):
+            _more(later)
+        st.subheader(_("Devices"))
+        _devices(later)
+        language_switch()
+
+
+def _more(later: set[str]) -> None:
+    optimizers = {name: _(text) for name, text in OPTIMIZER_NAMES.items()}
+    st.selectbox(
+        options=list(OptimizerName),
+        format_func=optimizers.__getitem__,
+        **_labels("optimizer", later),
+    )
+    low, high = bounds("global_batch_size")
+    sizes = [int(size) for size in scale(low, high) if size < st.session_state["samples"]]
+    chosen = st.session_state["global_batch_size"]
+    if chosen != ALL_SAMPLES:
+        if chosen >= st.session_state["samples"]:
+            st.session_state["global_batch_size"] = ALL_SAMPLES
+        elif chosen not in sizes:
+            sizes = sorted([*sizes, chosen])
+    write, all_samples = current().setting, _("all")
+    st.select_slider(
+        options=[*sizes, ALL_SAMPLES],
+        format_func=lambda size: all_samples if size == ALL_SAMPLES else write(size),
+        **_labels("global_batch_size", later),
+    )
+    low, high = bounds("hidden_depth")
+    st.slider(min_value=int(low), max_value=int(high), **_labels("hidden_depth", later))
+    _choices("hidden_width", WIDTHS, later)
+
+
+def _devices(later: set[str]) -> None:
+    offer = catalog.offer()
+    name = _("GPUs to use (CPU replicas)") if offer.emulated else _("GPUs to use")
+    highest = max(offer.max_replicas, st.session_state["replicas"])
+    labels = _labels("replicas", later) | {"label": _marked(name, "replicas" in later)}
+    st.slider(min_value=1, max_value=highest, on_change=_take_engine, **labels)
+    engine = EngineName(st.session_state["engine"])
+    if engine is EngineName.CPU_REPLICAS:
+        st.badge(
+            _("emulated on CPU"),
+            color="orange",
+            help=_("Threads stand in for GPUs: the algorithm is DataParallel's own, the speed is not a GPU's."),
+        )
+    else:
+        st.badge(_(ENGINE_NAMES[engine]), color="blue")
+    for device in hardware.devices():
+        st.caption(
+            _("{device}, {memory} GiB").format(
+                device=device.name, memory=number(device.memory_bytes / BYTES_PER_GIB)
+            )
+        )
+
+
+def _take_engine() -> None:
+    st.session_state["engine"] = catalog.offer().engine_for(st.session_state["replicas"])
+
+
+def _settings_for_next_run(shown: RunSnapshot | None) -> set[str]:
+    if shown is None or shown.status.is_over:
+        return set()
+    changed = set(wanted_settings().changes_from(shown.config))
+    return changed - {"learning_rate", "engine"}
+
+
+def _decades(name: str, later: set[str], on_change: Callable[[], None] | None = None) -> None:
+    kind = type(RunConfig.model_fields[name].default)
+    _choices(name, tuple(kind(value) for value in scale(*bounds(name))), later, on_change)
+
+
+def _choices(
+    name: str,
+    options: tuple[Any, ...],
+    later: set[str],
+    on_change: Callable[[], None] | None = None,
+) -> None:
+    """A slider over given values; a value from a link that is not among them is added."""
+    chosen = st.session_state[name]
+    st.select_slider(
+        options=list(options) if chosen in options else sorted([*options, chosen]),
+        format_func=current().setting,
+        on_change=on_change or "rerun",
+        **_labels(name, later),
+    )
+
+
+def _labels(name: str, later: set[str]) -> dict[str, Any]:
+    field = RunConfig.model_fields[name]
+    assert field.title is not None
+    assert field.description is not None
+    return {"label": _marked(_(field.title), name in later), "help": _(field.description), "key": name}
+
+
+def _marked(label: str, for_next_run: bool) -> str:
+    # Without markdown: a screen reader is given the label letter by letter.
+    mark = _("for the next run")
+    return f"{label} ({mark})" if for_next_run else label

@@ -1,0 +1,85 @@
+"""What a session keeps: the settings in its sidebar and the run that it shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import streamlit as st
+
+from dpdash.config import FIELD_NAMES, RunConfig
+from dpdash.events import RunStatus
+from dpdash.history import HistorySnapshot, Row
+from dpdash.problem.preview import Preview
+
+RUN_KEY: Final = "run"
+"""Id of the run that is shown, or None."""
+LOOK_BACK_KEY: Final = "look_back"
+"""The epoch that a person has chosen to look back to; absent while the newest is shown."""
+SETTLING_KEY: Final = "settling"
+"""After a command to a run: what the page waits to see before it stands still, a `Settling` or None."""
+ALL_SAMPLES: Final = "all"
+"""The option of the global batch size that stands for no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """A command takes effect within one epoch, which may be after the page has been drawn again."""
+
+    run_id: str
+    version: int
+    """The history's version when the command was given."""
+    deadline: float
+    """Seconds of the monotonic clock after which nothing more is waited for: a command may change nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """Everything that one refresh of the page shows: a run at an epoch, or the preview."""
+
+    config: RunConfig
+    preview: Preview
+    history: HistorySnapshot | None
+    run_id: str | None
+    status: RunStatus | None
+    row: Row | None
+    """The epoch shown; None before the first."""
+    line: tuple[float, float]
+    """Slope and intercept shown."""
+    cursor: int | None
+    """The epoch looked back to; None while the newest is shown."""
+
+    @property
+    def name(self) -> str:
+        """What the charts show: zoom and legend choices last as long as it stays the same."""
+        return self.run_id or "preview"
+
+
+def put_settings(config: RunConfig) -> None:
+    """Show these settings in the sidebar."""
+    for name, value in config:
+        put_setting(name, value)
+
+
+def put_setting(name: str, value: Any) -> None:
+    """Show one setting's value in the sidebar."""
+    st.session_state[name] = ALL_SAMPLES if name == "global_batch_size" and value is None else value
+
+
+def wanted_settings() -> RunConfig:
+    """The settings as they stand in the sidebar now."""
+    values = {name: st.session_state[name] for name in FIELD_NAMES}
+    if values["global_batch_size"] == ALL_SAMPLES or values["global_batch_size"] >= values["samples"]:
+        values["global_batch_size"] = None
+    return RunConfig.parse(values)
+
+
+def apply_changes(changes: Mapping[str, Any]) -> None:
+    """Show a suggestion's values in the sidebar."""
+    for name, value in changes.items():
+        put_setting(name, value)
+
+
+def show_run(run_id: str | None) -> None:
+    """Show a run, from its latest epoch."""
+    st.session_state[RUN_KEY] = run_id
+    st.session_state.pop(LOOK_BACK_KEY, None)

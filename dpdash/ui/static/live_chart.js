@@ -1,0 +1,192 @@
+// The live chart in the browser. A chart element holds the base figures and their nodes; a feed element brings what
+// changes. Both find each other here by the chart's key, in whatever order they arrive.
+
+const charts = new Map(); // key -> what the chart element last brought
+const feeds = new Map(); // key -> what the feed element last brought
+const scheduled = new Set(); // keys that the next frame draws
+const SETTINGS = {
+  displaylogo: false,
+  showTips: false,
+  doubleClick: "reset",
+  modeBarButtons: [["resetScale2d", "toImage"]],
+};
+const LATEST_MS = 60_000; // a snapshot that is older by more comes from a clock that was set anew, not from far away
+const LATER_MS = 100;
+let plotly;
+let wake; // asks the server for the newest state
+let held = false; // a drag is on: a redraw would take the figure out of the hand that zooms it
+
+addEventListener("pointerdown", ({ target }) => (held = Boolean(target.closest?.(".dpdash-plot"))), true);
+for (const end of ["pointerup", "pointercancel", "blur"]) {
+  addEventListener(end, () => {
+    if (!held) return;
+    held = false;
+    // Plotly ends a drag in its own handler of the same event: its zoom is drawn before the next snapshot is.
+    setTimeout(() => [...charts.keys()].forEach(schedule));
+  }, true);
+}
+
+export function showChart({ data, parentElement }) {
+  const { key } = data;
+  const chart = charts.get(key) ?? { observer: new ResizeObserver(() => schedule(key)) };
+  Object.assign(chart, data, { parentElement, nodes: [...parentElement.querySelectorAll(".dpdash-plot")] });
+  chart.nodes.forEach((node, index) => {
+    const { name, description } = chart.figures[index];
+    node.setAttribute("aria-label", `${name}. ${description}`);
+    chart.observer.observe(node);
+  });
+  charts.set(key, chart);
+  // Streamlit makes a new node for each status, and only a live region that stays is read out.
+  document.querySelector(".dpdash-status")?.parentElement.setAttribute("aria-live", "polite");
+  const mount = (chart.mount = {});
+  loadPlotly(data.library).then(
+    () => {
+      chart.nodes.filter((node) => node.hasAttribute("data-failed")).forEach(clear);
+      scheduleFirst(key);
+    },
+    () => chart.nodes.forEach((node) => Object.assign(node, { textContent: data.failure }).setAttribute("data-failed", "")),
+  );
+  // Streamlit also cleans up after a call that a newer one has overtaken: only the last one may take the chart down.
+  return () => chart.mount === mount && removeChart(key);
+}
+
+// While nothing trains, no timer runs. A page that was out of sight (another tab, a phone asleep) may have missed that
+// a run of its browser went on meanwhile.
+document.addEventListener("visibilitychange", () => document.hidden || wake?.());
+
+export function receiveFeed({ data, setTriggerValue }) {
+  if (data.wakes) wake = () => setTriggerValue("wake", Date.now());
+  const last = feeds.get(data.key);
+  const behind = last?.run === data.run ? last.seq - data.seq : 0;
+  if (behind > 0 && behind < LATEST_MS) return undefined;
+  feeds.set(data.key, data);
+  schedule(data.key);
+  return () => feeds.get(data.key) === data && feeds.delete(data.key);
+}
+
+function clear(node) {
+  node.replaceChildren();
+  node.removeAttribute("data-failed");
+}
+
+function removeChart(key) {
+  const { nodes, observer } = charts.get(key);
+  observer.disconnect();
+  nodes.forEach((node) => plotly && plotly.purge(node));
+  charts.delete(key);
+}
+
+function loadPlotly(url) {
+  window.dpdashPlotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = url;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => {
+      window.dpdashPlotly = undefined; // the next call tries again
+      reject(new Error(`could not load ${url}`));
+    };
+    document.head.append(script);
+  });
+  return window.dpdashPlotly.then((loaded) => (plotly = loaded));
+}
+
+// However many snapshots arrive between two frames, one is drawn. A hidden tab gets no frames, and so draws nothing
+// until it is seen again.
+function schedule(key) {
+  if (scheduled.has(key)) return;
+  scheduled.add(key);
+  requestAnimationFrame(() => {
+    scheduled.delete(key);
+    const chart = charts.get(key);
+    if (plotly && chart && !held) draw(chart, feeds.get(key));
+  });
+}
+
+// A chart that is added beside others (below the fold) lets the first one be seen before it takes its time.
+function scheduleFirst(key) {
+  const [first] = charts.keys();
+  if (key === first) schedule(key);
+  else setTimeout(() => schedule(key), LATER_MS);
+}
+
+function draw(chart, feed) {
+  const updates = feed?.run === chart.run ? feed.updates : [];
+  const theme = themeOf(chart);
+  const settings = { ...SETTINGS, locale: "page", locales: { page: { dictionary: chart.texts } } };
+  chart.nodes.forEach((node, index) => {
+    if (!node.clientWidth) return; // in a tab that is not shown: the observer calls when it is
+    const { traces, layout } = merged(chart.figures[index], updates[index]);
+    plotly.react(node, colored(traces, theme), finished(colored(layout, theme), chart.run, node, theme), settings);
+  });
+}
+
+function merged({ traces, layout }, update) {
+  if (!update) return { traces, layout };
+  const changes = { ...update.layout };
+  for (const [name, value] of Object.entries(changes)) {
+    if (Array.isArray(value)) changes[name] = [...(layout[name] ?? []), ...value];
+  }
+  return {
+    traces: traces.map((trace) => ({ ...trace, ...update.traces[trace.uid] })),
+    layout: { ...layout, ...changes },
+  };
+}
+
+function finished(layout, run, node, theme) {
+  const taller = node.clientHeight - layout.height; // a narrow plot is taller, for a legend of more rows
+  layout.margin = { ...layout.margin, b: layout.margin.b + taller };
+  Object.assign(layout, { uirevision: run, width: node.clientWidth, height: node.clientHeight });
+  layout.font = { ...layout.font, family: theme.font };
+  if (window.matchMedia("(pointer: coarse)").matches) {
+    // A drag on a touch screen is for the page: plotly's drag layer would swallow it.
+    layout.dragmode = false;
+    for (const axis of ["xaxis", "yaxis"]) layout[axis] = { ...layout[axis], fixedrange: true };
+  }
+  return layout;
+}
+
+function themeOf({ parentElement, mixes }) {
+  const style = getComputedStyle(parentElement);
+  const read = (name) => style.getPropertyValue(`--st-${name}`).trim();
+  const text = read("text-color");
+  const background = read("background-color");
+  const colors = {
+    text,
+    background,
+    primary: read("primary-color"),
+  };
+  for (const [role, share] of Object.entries(mixes)) colors[role] = mixed(text, background, share);
+  read("chart-categorical-colors").split(",").forEach((color, index) => (colors[`series-${index + 1}`] = color.trim()));
+  const steps = read("chart-sequential-colors").split(",");
+  colors.sequential = steps.map((color, index) => [index / (steps.length - 1), color.trim()]);
+  return { colors, font: read("font") };
+}
+
+// Every "role:NAME" or "role:NAME@ALPHA" in a figure becomes the theme's colour of that name.
+function colored(value, theme) {
+  if (typeof value === "string") return value.startsWith("role:") ? colorOf(value.slice(5), theme.colors) : value;
+  if (Array.isArray(value)) return value.map((item) => colored(item, theme));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, colored(item, theme)]));
+}
+
+function colorOf(role, colors) {
+  const [name, alpha] = role.split("@");
+  return alpha === undefined ? colors[name] : faded(colors[name], Number(alpha));
+}
+
+function faded(color, alpha) {
+  return `rgba(${channels(color)},${alpha})`;
+}
+
+function mixed(color, other, share) {
+  const rest = channels(other);
+  return `rgb(${channels(color).map((channel, index) => Math.round(share * channel + (1 - share) * rest[index]))})`;
+}
+
+const canvas = document.createElement("canvas").getContext("2d");
+
+function channels(color) {
+  canvas.fillStyle = color; // a canvas writes any opaque colour as #rrggbb
+  return [1, 3, 5].map((at) => parseInt(canvas.fillStyle.slice(at, at + 2), 16));
+}

@@ -1,0 +1,159 @@
+"""The other looks at a run, one at a time: slope and intercept, the loss surface, the table."""
+
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from dpdash.config import RunConfig
+from dpdash.events import COLUMNS
+from dpdash.figures.slope import slope_base, slope_update
+from dpdash.figures.surface import surface_base, surface_update
+from dpdash.problem.preview import preview
+from dpdash.ui.charts import sequence
+from dpdash.ui.handout import handout
+from dpdash.ui.language import _, current, number, setting
+from dpdash.ui.live_chart import chart, feed
+from dpdash.ui.service import run_service
+from dpdash.ui.state import View
+
+VIEW_KEY: Final = "view"
+GRID_SIZE: Final = 61
+GRID_MARGIN: Final = 0.35
+"""Room around the untrained line and the optimum, as a share of their distance: a run overshoots."""
+MIN_GRID_SPAN: Final = 1.0
+MAX_PATH_POINTS: Final = 200
+MAX_TABLE_ROWS: Final = 200
+TABLE_DIGITS: Final = 5
+
+
+class ViewName(StrEnum):
+    """The looks to choose from."""
+
+    SURFACE = "surface"
+    SLOPE = "slope"
+    TABLE = "table"
+
+
+def show_views(view: View) -> None:
+    """Show the chosen look; the choice stays over refreshes and runs."""
+    names = {ViewName.SURFACE: _("Loss surface"), ViewName.SLOPE: _("Slope"), ViewName.TABLE: _("Table")}
+    st.session_state.setdefault(VIEW_KEY, ViewName.SURFACE)
+    chosen = st.segmented_control(
+        _("More views"), list(ViewName), key=VIEW_KEY, required=True, format_func=lambda name: names[name]
+    )
+    if chosen == ViewName.SURFACE:
+        _show_surface(view)
+    elif chosen == ViewName.SLOPE:
+        _show_slope(view)
+    else:
+        _show_table(view)
+
+
+def _show_slope(view: View) -> None:
+    chart("slope", view.name, [slope_base(view.config, _, current().separators)])
+    if view.history is not None:
+        feed("slope", view.name, sequence(), [slope_update(view.history)])
+
+
+def _show_surface(view: View) -> None:
+    slopes, intercepts, losses = _grid(view.config)
+    best = view.preview.optimum
+    chart(
+        "surface",
+        view.name,
+        [surface_base(slopes, intercepts, losses, (best.slope, best.intercept), _, current().separators)],
+    )
+    rows = (
+        [row for row in view.history.rows(MAX_PATH_POINTS) if row.epoch <= _last_epoch(view)]
+        if view.history
+        else []
+    )
+    path = [(row.slope, row.intercept) for row in rows] or [view.line]
+    path_slopes, path_intercepts = zip(*path, strict=True)
+    feed("surface", view.name, sequence(), [surface_update(path_slopes, path_intercepts, view.line)])
+    if view.config.hidden_depth:
+        st.caption(_("The path is that of the straight line that fits the network's predictions best."))
+
+
+def _last_epoch(view: View) -> int:
+    return view.row.epoch if view.row else 0
+
+
+@lru_cache(maxsize=32)
+def _grid(config: RunConfig) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Slopes, intercepts and the loss of each pair of them, around the way that training has to go."""
+    known = preview(config)
+    slopes = _span(known.slope, known.optimum.slope)
+    intercepts = _span(known.intercept, known.optimum.intercept)
+    losses = known.moments.loss_at(slopes[np.newaxis, :], intercepts[:, np.newaxis])
+    return slopes, intercepts, np.asarray(losses)
+
+
+def _span(start: float, end: float) -> NDArray[np.float64]:
+    margin = max(abs(end - start) * GRID_MARGIN, MIN_GRID_SPAN)
+    return np.linspace(min(start, end) - margin, max(start, end) + margin, GRID_SIZE)
+
+
+def _show_table(view: View) -> None:
+    rows = view.history.rows(MAX_TABLE_ROWS) if view.history else ()
+    names = {
+        "loss": _("Loss"),
+        "slope": _("Slope"),
+        "intercept": _("Intercept"),
+        "learning_rate": _("Learning rate"),
+        "seconds": _("Seconds of training"),
+    }
+    table = pd.DataFrame(
+        {_("Epoch"): [row.epoch for row in rows]}
+        | {names[column]: [_written(column, getattr(row, column)) for row in rows] for column in COLUMNS}
+    )
+    st.dataframe(table, hide_index=True, height=400, placeholder="–")
+    if view.history is not None and len(rows) < view.history.num_epochs:
+        st.caption(
+            _("{shown} of {epochs} epochs; the file has all of them.").format(
+                shown=number(len(rows)), epochs=number(view.history.num_epochs)
+            )
+        )
+    _show_downloads(view)
+
+
+def _show_downloads(view: View) -> None:
+    run_id, language = view.run_id, current()
+    with st.container(horizontal=True):
+        st.download_button(
+            _("Download every epoch (CSV)"),
+            data=lambda: _every_epoch(run_id),
+            file_name=f"dpdash-{view.name}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            disabled=run_id is None,
+            on_click="ignore",
+        )
+        st.download_button(
+            _("Download the charts (HTML)"),
+            data=lambda: handout(view, language),
+            file_name=f"dpdash-{view.name}.html",
+            mime="text/html",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def _written(column: str, value: float) -> str:
+    return setting(value) if column == "learning_rate" else number(value, TABLE_DIGITS)
+
+
+def _every_epoch(run_id: str | None) -> bytes:
+    """All rows of a run as CSV, in plain numbers whatever the language."""
+    assert run_id is not None, "the button is disabled without a run"
+    block = run_service().rows(run_id)
+    if block is None:
+        return b""
+    epochs = np.arange(block.first_epoch, block.last_epoch + 1)
+    frame = pd.DataFrame({"epoch": epochs} | {column: getattr(block, column) for column in COLUMNS})
+    return frame.to_csv(index=False).encode()

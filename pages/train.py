@@ -1,0 +1,16 @@
+"""Start a run, watch it, and look back through it."""
+
+from dpdash.ui.header import header
+from dpdash.ui.live import live_area
+from dpdash.ui.notices import show_run_notices
+from dpdash.ui.shown import shown_run, take_settings_of_linked_run
+from dpdash.ui.sidebar import sidebar
+from dpdash.ui.transport import transport
+
+take_settings_of_linked_run()
+shown = shown_run()
+sidebar(shown)
+header(shown)
+show_run_notices(shown)
+transport(shown)
+live_area(shown)

@@ -1,0 +1,44 @@
+"""A page under AppTest: the real frame, the real service, a database of its own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dpdash.runs.service import RunService
+from dpdash.ui.service import run_service
+
+MAIN = Path(__file__).resolve().parents[2] / "dpdash" / "main.py"
+TIMEOUT_SECONDS = 30
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunService]:
+    """The service that the pages of this test share."""
+    monkeypatch.setenv("DPDASH_DATABASE_URL", f"sqlite:///{tmp_path / 'runs.db'}")
+    st.cache_resource.clear()
+    service = run_service()
+    yield service
+    service.shutdown(timeout=5)
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def open_page(service: RunService) -> OpenPage:
+    """Opens the Train page as a first visit with this query, in this language."""
+
+    def opened(language: str = "en", owner: str = "a browser", **query: str) -> AppTest:
+        page = AppTest.from_file(MAIN, default_timeout=TIMEOUT_SECONDS)
+        page.session_state["owner"] = owner
+        page.session_state["language"] = language
+        for name, value in query.items():
+            page.query_params[name] = value
+        page.run()
+        assert not page.exception
+        return page
+
+    return opened

@@ -1,0 +1,341 @@
+"""The Train page in every state and language, without a browser: what it shows and what its controls do."""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dpdash.config import RunConfig
+from dpdash.events import RunStatus
+from dpdash.runs.service import Pace, RunService
+from dpdash.translations import LANGUAGES, PSEUDO
+from tests.app.conftest import OpenPage
+from tests.app.visible import visible_texts
+
+LONGEST_WAIT_SECONDS = 30
+QUICK = {"samples": "200", "epochs": "40", "engine": "single", "replicas": "1"}
+SLOW_PACE, MAX_PACE = "slow", "max"
+
+BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
+DIRECTIVE = re.compile(r":[a-z]+-badge\[|:material/\w+:")
+WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]{2,}")
+"""Two letters or more: x and y are the problem's own variables, and numbers have no language."""
+
+
+def click(page: AppTest, name: str) -> AppTest:
+    page.button(key=f"transport_{name}").click().run()
+    assert not page.exception
+    return page
+
+
+def run_id(page: AppTest) -> str:
+    shown = page.session_state["run"]
+    assert isinstance(shown, str)
+    return shown
+
+
+def finish(page: AppTest, service: RunService) -> AppTest:
+    """Wait for the run that the page shows to end, and refresh the page as its timer would."""
+    assert service.wait(run_id(page), LONGEST_WAIT_SECONDS)
+    page.run()
+    assert not page.exception
+    return page
+
+
+def reaches(service: RunService, shown: str, epoch: int) -> bool:
+    """Wait until a run has trained an epoch and stands still after it."""
+    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+    while service.snapshot(shown).history.num_epochs < epoch and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    return service.snapshot(shown).history.num_epochs == epoch
+
+
+def await_status(service: RunService, shown: str, wanted: RunStatus) -> None:
+    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+    while service.snapshot(shown).status is not wanted and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    assert service.snapshot(shown).status is wanted
+
+
+def trained(page: AppTest, service: RunService) -> AppTest:
+    page.session_state["pace"] = MAX_PACE
+    return finish(click(page, "start"), service)
+
+
+def status_of(page: AppTest) -> str:
+    bodies: list[str] = [html.body for html in page.html]
+    return next(body for body in bodies if "role='status'" in body)
+
+
+def metric(page: AppTest, name: str) -> str:
+    return next(shown.value for shown in page.metric if shown.label == name)
+
+
+def without_brackets(text: str) -> str:
+    """What is left of a text without all that came from the pseudo-locale."""
+    before = None
+    while before != text:
+        before, text = text, BRACKETED.sub("", text)
+    return DIRECTIVE.sub("", text)
+
+
+def preview(page: AppTest, service: RunService) -> AppTest:
+    return page
+
+
+def paused(page: AppTest, service: RunService) -> AppTest:
+    page.session_state["pace"] = SLOW_PACE
+    click(page, "start")
+    click(page, "pause")
+    # The command takes effect within one epoch, and AppTest has no timer that would then draw the page again.
+    await_status(service, run_id(page), RunStatus.PAUSED)
+    page.run()
+    return page
+
+
+def failed(page: AppTest, service: RunService) -> AppTest:
+    page.session_state["optimizer"] = "sgd"
+    page.session_state["learning_rate"] = 5.0
+    return trained(page, service)
+
+
+def watching(page: AppTest, service: RunService) -> AppTest:
+    page.session_state["run"] = service.start(
+        RunConfig(samples=50, epochs=5), "another browser", Pace.full_speed()
+    )
+    return finish(page, service)
+
+
+STATES: dict[str, Callable[[AppTest, RunService], AppTest]] = {
+    "preview": preview,
+    "finished": trained,
+    "paused": paused,
+    "diverged": failed,
+    "watching": watching,
+}
+VIEWS = ("surface", "slope", "table")
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_page_shows_every_state_in_every_language(
+    state: str, language: str, open_page: OpenPage, service: RunService
+) -> None:
+    page = STATES[state](open_page(language, **QUICK), service)
+    assert len(page.metric) == 5
+    for view in VIEWS:
+        page.session_state["view"] = view
+        page.run()
+        assert not page.exception
+    assert not page.error
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_visible_text_went_through_gettext(
+    state: str, view: str, open_page: OpenPage, service: RunService
+) -> None:
+    page = STATES[state](open_page(PSEUDO, **QUICK, hidden_depth="1"), service)
+    page.session_state["view"] = view
+    page.run()
+    commands = {code.value for code in page.code}
+    own_names = set(LANGUAGES.values())
+    exempt = commands | own_names
+    plain = [text for text in visible_texts(page) if text not in exempt and WORD.search(without_brackets(text))]
+    assert plain == []
+
+
+def test_hostile_link_in_the_pseudo_locale(open_page: OpenPage) -> None:
+    page = open_page(
+        PSEUDO, samples="1e12", learning_rate="nan", epochs="-1", replicas="99", run="../../etc/passwd"
+    )
+    assert [text for text in visible_texts(page) if "must" in without_brackets(text)] == []
+    assert len(page.warning) == 1
+    assert len(page.error) == 1
+
+
+def test_preview_follows_the_sliders_before_anything_is_trained(open_page: OpenPage) -> None:
+    page = open_page()
+    floor = next(shown.delta for shown in page.metric if shown.label == "Loss")
+    assert floor == "noise floor 0.250"
+    page.select_slider(key="noise").set_value(2.0).run()
+    assert next(shown.delta for shown in page.metric if shown.label == "Loss") == "noise floor 4.00"
+    assert page.session_state["run"] is None
+
+
+def test_default_run_ends_with_the_listings_numbers(open_page: OpenPage, service: RunService) -> None:
+    page = trained(open_page(), service)
+    assert "finished" in status_of(page)
+    assert metric(page, "Loss") == "0.465"
+    assert metric(page, "Slope") == "2.84"
+
+
+def test_a_machine_without_gpus_opens_with_emulated_replicas(open_page: OpenPage) -> None:
+    page = open_page()
+    assert page.session_state["engine"] == "cpu_replicas"
+    assert page.session_state["replicas"] == 2
+    assert any("emulated on CPU" in shown.value for shown in page.sidebar.markdown)
+    page.slider(key="replicas").set_value(1).run()
+    assert page.session_state["engine"] == "single"
+
+
+def test_link_holds_every_setting_and_the_run(open_page: OpenPage, service: RunService) -> None:
+    page = trained(open_page(**QUICK), service)
+    query = {name: values if isinstance(values, str) else values[-1] for name, values in page.query_params.items()}
+    shown = query.pop("run")
+    assert shown == run_id(page)
+    assert RunConfig.parse(query) == service.snapshot(shown).config
+
+    second_tab = open_page(run=shown)
+    assert metric(second_tab, "Loss") == metric(page, "Loss")
+    assert second_tab.session_state["samples"] == 200
+
+
+def test_links_own_settings_give_way_to_the_runs(open_page: OpenPage, service: RunService) -> None:
+    shown = run_id(trained(open_page(**QUICK), service))
+    page = open_page(run=shown, samples="5000")
+    assert page.session_state["samples"] == 200
+
+
+def test_value_off_the_scale_is_kept(open_page: OpenPage) -> None:
+    page = open_page(samples="1234", learning_rate="0.013", noise="0.55")
+    assert page.select_slider(key="samples").value == 1234
+    assert page.select_slider(key="learning_rate").value == 0.013
+    assert page.select_slider(key="noise").value == 0.55
+
+
+def test_wrong_values_get_a_sentence_and_the_rest_applies(open_page: OpenPage) -> None:
+    page = open_page(samples="1e12", epochs="300", colour="red")
+    (warning,) = page.warning
+    text = warning.value.replace("\\", "")
+    assert "Samples must be a whole number. Received: 1e12. Try 10,000." in text
+    assert "There is no setting called colour." in text
+    assert page.session_state["epochs"] == 300
+
+
+def test_hundreds_of_bad_parameters_are_summed_up(open_page: OpenPage) -> None:
+    page = open_page(**{f"p{number}": "x" for number in range(900)})
+    assert "The link has 895 more such problems." in page.warning[0].value.replace("\\", "")
+
+
+def test_unknown_run_is_said_and_forgotten(open_page: OpenPage) -> None:
+    page = open_page(run="../../etc/passwd")
+    assert "There is no run" in page.error[0].value
+    assert page.session_state["run"] is None
+
+
+def test_one_epoch_without_a_run_trains_the_first(open_page: OpenPage, service: RunService) -> None:
+    page = click(open_page(**QUICK), "step")
+    for epoch in (1, 2, 3):
+        assert reaches(service, run_id(page), epoch)
+        snapshot = service.snapshot(run_id(page))
+        assert (snapshot.status, snapshot.history.num_epochs) == (RunStatus.PAUSED, epoch)
+        click(page, "step")
+
+
+def test_pause_go_on_and_stop(open_page: OpenPage, service: RunService) -> None:
+    page = paused(open_page(**QUICK), service)
+    assert page.button(key="transport_pause").label == "Go on"
+    page.session_state["pace"] = MAX_PACE
+    click(page, "pause")
+    service.set_pace(run_id(page), page.session_state["owner"], Pace.full_speed())
+    finish(page, service)
+    assert "finished" in status_of(page)
+
+    page.session_state["pace"] = SLOW_PACE
+    click(page, "start")
+    click(page, "stop")
+    assert "stopped at epoch" in status_of(finish(page, service))
+
+
+def test_start_becomes_restart_while_ones_own_run_trains(open_page: OpenPage, service: RunService) -> None:
+    page = open_page(**QUICK)
+    page.session_state["pace"] = SLOW_PACE
+    assert page.button(key="transport_start").label == "Start"
+    click(page, "start")
+    first = run_id(page)
+    assert page.button(key="transport_start").label == "Restart"
+    click(page, "start")
+    assert run_id(page) != first
+    assert service.wait(first, LONGEST_WAIT_SECONDS)
+    assert service.snapshot(first).status is RunStatus.STOPPED
+    click(page, "stop")
+
+
+def test_reset_goes_back_to_the_preview_and_keeps_the_run(open_page: OpenPage, service: RunService) -> None:
+    page = trained(open_page(**QUICK), service)
+    old = run_id(page)
+    click(page, "reset")
+    assert page.session_state["run"] is None
+    assert "ready" in status_of(page)
+    assert service.snapshot(old).status is RunStatus.FINISHED
+
+
+def test_learning_rate_reaches_a_run_that_trains(open_page: OpenPage, service: RunService) -> None:
+    page = paused(open_page(**QUICK), service)
+    page.select_slider(key="learning_rate").set_value(0.5).run()
+    click(page, "step")
+    service.set_pace(run_id(page), page.session_state["owner"], Pace.full_speed())
+    click(page, "pause")
+    finish(page, service)
+    changes = service.snapshot(run_id(page)).history.learning_rate_changes
+    assert [change.learning_rate for change in changes] == [0.5]
+
+
+def test_other_settings_are_marked_for_the_next_run(open_page: OpenPage, service: RunService) -> None:
+    page = paused(open_page(**QUICK), service)
+    page.select_slider(key="noise").set_value(2.0).run()
+    assert "for the next run" in page.select_slider(key="noise").label
+    assert "for the next run" not in page.select_slider(key="learning_rate").label
+    click(page, "stop")
+    finish(page, service)
+    assert "for the next run" not in page.select_slider(key="noise").label
+
+
+def test_suggestion_is_applied_by_one_click(open_page: OpenPage, service: RunService) -> None:
+    page = trained(open_page(**QUICK), service)
+    first = run_id(page)
+    assert page.button(key="suggestion").label == "Try learning rate 0.05"
+    page.button(key="suggestion").click().run()
+    assert page.session_state["learning_rate"] == 0.05
+    assert run_id(page) != first
+    assert service.snapshot(run_id(page)).config.learning_rate == 0.05
+    finish(page, service)
+
+
+def test_look_back_shows_the_numbers_of_an_epoch(open_page: OpenPage, service: RunService) -> None:
+    page = trained(open_page(**QUICK), service)
+    end = metric(page, "Loss")
+    page.slider(key="look_back_slider").set_value(1).run()
+    row = service.row(run_id(page), 1)
+    assert row is not None
+    assert metric(page, "Loss") == f"{row.loss:.1f}"
+    page.slider(key="look_back_slider").set_value(40).run()
+    assert metric(page, "Loss") == end
+
+
+def test_a_watcher_cannot_steer(open_page: OpenPage, service: RunService) -> None:
+    mine = paused(open_page(**QUICK), service)
+    watcher = open_page(owner="another browser", run=run_id(mine))
+    assert any("watching" in shown.value for shown in watcher.info)
+    assert watcher.button(key="transport_pause").disabled
+    assert watcher.button(key="transport_stop").disabled
+    watcher.select_slider(key="learning_rate").set_value(0.5).run()
+    assert not watcher.error
+    click(watcher, "start")
+    assert run_id(watcher) != run_id(mine)
+    assert service.snapshot(run_id(mine)).status is RunStatus.PAUSED
+    click(watcher, "stop")
+    click(mine, "stop")
+
+
+def test_shared_links_are_whole(open_page: OpenPage, service: RunService) -> None:
+    page = trained(open_page(**QUICK), service)
+    watch, settings, command = (code.value for code in page.code)
+    assert parse_qs(urlsplit(watch).query)["run"] == [run_id(page)]
+    assert "run" not in parse_qs(urlsplit(settings).query)
+    assert command == "python -m dpdash train --samples 200 --epochs 40"

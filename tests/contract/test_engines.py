@@ -1,0 +1,368 @@
+"""What every engine of the catalogue keeps to. A new engine is tested here unasked."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dpdash.config import EngineName, OptimizerName, RunConfig
+from dpdash.engines.base import Engine
+from dpdash.engines.catalog import ENGINES, engine
+from dpdash.engines.control import RunControl
+from dpdash.engines.hardware import num_gpus
+from dpdash.events import (
+    EpochBlock,
+    LearningRateChanged,
+    RunDiverged,
+    RunEvent,
+    RunFailed,
+    RunFinished,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+    StopReason,
+    TerminalEvent,
+)
+from dpdash.history import History
+from dpdash.problem.data import draw
+from dpdash.problem.model import SimpleNN, build_model
+from dpdash.problem.optimum import Moments
+from dpdash.sharding import shard_sizes
+
+ENDLESS = 1_000_000
+WAIT_SECONDS = 60
+NEEDS_GPU = {EngineName.DATA_PARALLEL}
+
+
+def config_for(name: EngineName, **settings: Any) -> RunConfig:
+    """A small run on as many replicas as make sense for the engine."""
+    replicas = {EngineName.SINGLE: 1, EngineName.DATA_PARALLEL: max(2, num_gpus())}.get(name, 4)
+    return RunConfig(**({"samples": 500, "epochs": 30, "replicas": replicas, "engine": name} | settings))
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.gpu if name in NEEDS_GPU else ()) for name in ENGINES], ids=str
+)
+def name(request: pytest.FixtureRequest) -> EngineName:
+    wanted = EngineName(request.param)
+    availability = engine(wanted).availability(config_for(wanted))
+    if not availability.ok:
+        pytest.skip(availability.reason)
+    return wanted
+
+
+class Watcher:
+    """Keeps the events of a run, reacts to them on the run's thread, and lets other threads wait for one."""
+
+    def __init__(self, react: Callable[[RunEvent], None] | None = None) -> None:
+        self.events: list[RunEvent] = []
+        self._react = react
+        self._came = threading.Condition()
+
+    def emit(self, event: RunEvent) -> None:
+        with self._came:
+            self.events.append(event)
+            self._came.notify_all()
+        if self._react is not None:
+            self._react(event)
+
+    def wait_for(self, kind: type[RunEvent]) -> None:
+        with self._came:
+            wanted = kind | TerminalEvent
+            assert self._came.wait_for(lambda: any(isinstance(e, wanted) for e in self.events), WAIT_SECONDS)
+            assert any(isinstance(event, kind) for event in self.events), self.events[-1]
+
+    @property
+    def terminal(self) -> TerminalEvent:
+        """The one terminal event, which is the last."""
+        terminals = [event for event in self.events if isinstance(event, TerminalEvent)]
+        assert len(terminals) == 1
+        assert self.events[-1] is terminals[0]
+        return terminals[0]
+
+    @property
+    def blocks(self) -> list[EpochBlock]:
+        return [event for event in self.events if isinstance(event, EpochBlock)]
+
+    def column(self, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.concatenate([getattr(block, column) for block in self.blocks]).astype(np.float64)
+
+
+def run(
+    config: RunConfig, control: RunControl | None = None, react: Callable[[RunEvent], None] | None = None
+) -> Watcher:
+    watcher = Watcher(react)
+    engine(config.engine).run(config, watcher.emit, control or RunControl())
+    return watcher
+
+
+@contextmanager
+def running(config: RunConfig, control: RunControl) -> Iterator[Watcher]:
+    """A run on another thread, which ends when the context does."""
+    watcher = Watcher()
+    thread = threading.Thread(target=engine(config.engine).run, args=(config, watcher.emit, control))
+    thread.start()
+    try:
+        yield watcher
+    finally:
+        control.stop()
+        thread.join(WAIT_SECONDS)
+    assert not thread.is_alive()
+
+
+class Raising(SimpleNN):
+    """A model that breaks in its third forward."""
+
+    error: Exception
+    num_forwards = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        type(self).num_forwards += 1
+        if type(self).num_forwards > 2:
+            raise self.error
+        return super().forward(x)
+
+
+@pytest.fixture
+def break_model(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
+    def break_with(error: Exception) -> None:
+        def build(config: RunConfig, generator: torch.Generator) -> nn.Module:
+            model = build_model(config, generator)
+            model.__class__ = type("Broken", (Raising,), {"error": error})
+            return model
+
+        monkeypatch.setattr("dpdash.engines.loop.build_model", build)
+
+    return break_with
+
+
+def test_catalogue_knows_every_engine() -> None:
+    assert set(ENGINES) == set(EngineName)
+    for name, each in ENGINES.items():
+        engine_of_protocol: Engine = each
+        assert engine_of_protocol.name == name
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"optimizer": OptimizerName.RMSPROP},
+        {"global_batch_size": 64, "epochs": 5},
+        {"hidden_depth": 2, "hidden_width": 16, "epochs": 10},
+        {"hidden_depth": 1, "hidden_width": 16, "global_batch_size": 100, "epochs": 3},
+    ],
+    ids=["full batch", "rmsprop", "batches", "mlp", "mlp in batches"],
+)
+def test_losses_are_those_of_single(name: EngineName, settings: dict[str, Any]) -> None:
+    watcher = run(config_for(name, **settings))
+    reference = run(config_for(EngineName.SINGLE, **settings))
+    for column in ("loss", "slope", "intercept"):
+        np.testing.assert_allclose(watcher.column(column), reference.column(column), rtol=1e-4, atol=1e-5)
+    ending = watcher.terminal
+    assert isinstance(ending, RunFinished)
+    assert ending.num_epochs == len(watcher.column("loss"))
+
+
+def test_events_tell_a_whole_run(name: EngineName) -> None:
+    config = config_for(name, epochs=3000, samples=20)
+    history = History()
+    watcher = run(config, react=history.fold)
+    started, first = watcher.events[:2]
+    assert isinstance(started, RunStarted)
+    assert len(started.devices) == config.replicas == len(started.shard_sizes)
+    assert sum(started.shard_sizes) == 20
+    for measured in (started.one_device_step_seconds, started.replicas_step_seconds):
+        assert (measured is None) == (name is EngineName.SINGLE)
+    assert isinstance(first, EpochBlock) and len(first) == 1, "the first point shows at once"
+    assert [block.first_epoch for block in watcher.blocks[1:]] == [b.last_epoch + 1 for b in watcher.blocks[:-1]]
+    assert history.snapshot().num_epochs == 3000
+    seconds = watcher.column("seconds")
+    assert (np.diff(seconds) >= 0).all() and seconds[0] > 0
+    for block in watcher.blocks:
+        assert block.loss.dtype == block.slope.dtype == block.intercept.dtype == np.float32
+        assert block.learning_rate.dtype == block.seconds.dtype == np.float64
+    assert (watcher.column("learning_rate") == config.learning_rate).all()
+
+
+def test_blocks_are_never_written_again(name: EngineName) -> None:
+    copies: list[EpochBlock] = []
+
+    def react(event: RunEvent) -> None:
+        if isinstance(event, EpochBlock):
+            columns = (event.loss, event.slope, event.intercept, event.learning_rate, event.seconds)
+            copies.append(EpochBlock(event.first_epoch, *(column.copy() for column in columns)))
+
+    assert run(config_for(name, epochs=3000, samples=20), react=react).blocks == copies
+
+
+def test_stop_ends_before_the_next_epoch(name: EngineName) -> None:
+    control = RunControl()
+
+    def react(event: RunEvent) -> None:
+        if isinstance(event, EpochBlock):
+            control.stop(StopReason.BROWSER_GONE)
+            control.stop()
+
+    watcher = run(config_for(name, epochs=ENDLESS), control, react)
+    ending = watcher.terminal
+    assert isinstance(ending, RunStopped)
+    assert (ending.num_epochs, ending.reason) == (1, StopReason.BROWSER_GONE)
+
+
+def test_stop_from_another_thread_ends_a_paused_run(name: EngineName) -> None:
+    control = RunControl()
+    with running(config_for(name, epochs=ENDLESS), control) as watcher:
+        watcher.wait_for(EpochBlock)
+        control.pause()
+        watcher.wait_for(RunPaused)
+    ending = watcher.terminal
+    assert isinstance(ending, RunStopped)
+    assert ending.num_epochs == watcher.blocks[-1].last_epoch == watcher.events[-2].epoch  # type: ignore[union-attr]
+
+
+def test_a_paused_run_goes_exactly_one_epoch_and_on(name: EngineName) -> None:
+    control = RunControl()
+    paused_at: list[int] = []
+
+    def react(event: RunEvent) -> None:
+        match event:
+            case EpochBlock(first_epoch=1):
+                control.step_once()  # without effect: the run is not paused
+                control.pause()
+                control.pause()
+            case RunPaused():
+                paused_at.append(event.epoch)
+                control.step_once() if len(paused_at) < 3 else control.resume()
+
+    watcher = run(config_for(name), control, react)
+    assert paused_at == [1, 2, 3]
+    assert [len(block) for block in watcher.blocks[:3]] == [1, 1, 1]
+    assert [event.epoch for event in watcher.events if isinstance(event, RunResumed)] == [3]
+    reference = run(config_for(name))
+    np.testing.assert_array_equal(watcher.column("loss"), reference.column("loss"))
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_learning_rate_is_used_from_the_next_epoch_on(name: EngineName, paused: bool) -> None:
+    control = RunControl()
+
+    def react(event: RunEvent) -> None:
+        match event:
+            case EpochBlock(first_epoch=1) if paused:
+                control.pause()
+            case EpochBlock(first_epoch=1) | RunPaused():
+                control.set_learning_rate(0.5)
+                control.set_learning_rate(0.005)
+                control.resume()
+
+    config = config_for(name, optimizer=OptimizerName.SGD, learning_rate=0.001, epochs=20)
+    watcher = run(config, control, react)
+    assert [e for e in watcher.events if isinstance(e, LearningRateChanged)] == [LearningRateChanged(2, 0.005)]
+    assert watcher.column("learning_rate").tolist() == [0.001] + [0.005] * 19
+    data = draw(config)
+    moments = Moments.of(data.x, data.y)
+    rows = zip(watcher.column("slope"), watcher.column("intercept"), watcher.column("learning_rate"), strict=True)
+    for (slope, intercept, learning_rate), (next_slope, *_) in pairwise(rows):
+        gradient = 2 * (slope * moments.var_x - moments.cov_xy) - 2 * moments.mean_x * (
+            moments.mean_y - slope * moments.mean_x - intercept
+        )
+        assert next_slope == pytest.approx(slope - learning_rate * gradient, abs=1e-4)
+
+
+def test_divergence_is_told_with_its_epoch(name: EngineName) -> None:
+    watcher = run(config_for(name, optimizer=OptimizerName.SGD, learning_rate=0.5, epochs=2000))
+    ending = watcher.terminal
+    assert isinstance(ending, RunDiverged)
+    assert np.isfinite(watcher.column("loss")).all()
+    assert ending.num_epochs == ending.epoch - 1 == len(watcher.column("loss"))
+
+
+def test_divergence_within_an_epoch_of_batches_is_told(name: EngineName) -> None:
+    config = config_for(name, optimizer=OptimizerName.SGD, learning_rate=10, epochs=1, global_batch_size=2)
+    ending = run(config).terminal
+    assert isinstance(ending, RunDiverged)
+    assert (ending.num_epochs, ending.epoch) == (1, 1)
+
+
+def test_an_exception_ends_the_run_with_its_traceback(
+    name: EngineName, break_model: Callable[[Exception], None]
+) -> None:
+    break_model(ArithmeticError("the model broke"))
+    ending = run(config_for(name)).terminal
+    assert isinstance(ending, RunFailed)
+    assert ending.message == "ArithmeticError: the model broke"
+    assert "in forward" in ending.traceback
+
+
+def test_full_gpu_memory_is_told_with_a_way_out(
+    name: EngineName, break_model: Callable[[Exception], None]
+) -> None:
+    break_model(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."))
+    ending = run(config_for(name)).terminal
+    assert isinstance(ending, RunFailed)
+    assert "Try fewer samples" in ending.message
+
+
+def test_what_the_receiver_raises_is_passed_on(name: EngineName) -> None:
+    def react(event: RunEvent) -> None:
+        if isinstance(event, EpochBlock):
+            raise LookupError("receiver")
+
+    with pytest.raises(LookupError, match="receiver"):
+        run(config_for(name), react=react)
+
+
+@pytest.mark.parametrize("samples", [9, 2, 1])
+@pytest.mark.parametrize("global_batch_size", [None, 1])
+def test_samples_that_do_not_divide_by_the_replicas(
+    name: EngineName, samples: int, global_batch_size: int | None
+) -> None:
+    config = config_for(name, samples=samples, global_batch_size=global_batch_size)
+    watcher = run(config)
+    started = watcher.events[0]
+    assert isinstance(started, RunStarted)
+    assert started.shard_sizes == shard_sizes(global_batch_size or samples, config.replicas)
+    if (name, samples, global_batch_size) == (EngineName.CPU_REPLICAS, 9, None):
+        assert started.shard_sizes == (3, 3, 3, 0)
+    single = config_for(EngineName.SINGLE, samples=samples, global_batch_size=global_batch_size)
+    np.testing.assert_allclose(watcher.column("loss"), run(single).column("loss"), rtol=1e-4, atol=1e-5)
+
+
+def test_runs_leave_the_global_generator_and_no_threads(name: EngineName) -> None:
+    before, threads = torch.get_rng_state(), set(threading.enumerate())
+    run(config_for(name, global_batch_size=100))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert set(threading.enumerate()) == threads
+
+
+def test_runs_at_the_same_time_equal_the_same_runs_alone(name: EngineName) -> None:
+    configs = [
+        config_for(name, seed=seed, epochs=200, global_batch_size=batch)
+        for seed in (1, 2)
+        for batch in (None, 250)
+    ]
+    alone = [run(config) for config in configs]
+    with ThreadPoolExecutor(len(configs)) as pool:
+        together = list(pool.map(run, configs))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.column("loss"), other.column("loss"))
+        assert one.terminal.num_epochs == other.terminal.num_epochs == 200
+
+
+@pytest.mark.gpu
+def test_gpu_memory_is_given_back(name: EngineName) -> None:
+    if not num_gpus():
+        pytest.skip("needs a CUDA device; this machine has none")
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_reserved()
+    run(config_for(name, samples=1_000_000))
+    assert torch.cuda.memory_reserved() <= before + 2**25, "more than what cuBLAS keeps for itself"

@@ -1,0 +1,220 @@
+"""What every store must do; a new one is one line in `STORES`."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dpdash.config import RunConfig
+from dpdash.events import (
+    COLUMNS,
+    EpochBlock,
+    LearningRateChanged,
+    RunEvent,
+    RunFailed,
+    RunFinished,
+    RunPaused,
+    RunStarted,
+    RunStatus,
+    RunStopped,
+)
+from dpdash.history import History, HistorySnapshot
+from dpdash.runs.encoding import MAX_BLOCK_ROWS
+from dpdash.runs.store import RunStore
+from tests.fakes import block_of
+from tests.strategies import run_configs, run_logs
+
+STORES: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: f"sqlite:///{folder / 'runs.db'}"}
+STARTED = RunStarted(5.0, ("cpu", "cpu"), (3, 0), emulated=True, one_device_step_seconds=0.25)
+LONG = 20.0
+
+
+@pytest.fixture(scope="module", params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunStore]:
+    store = RunStore(STORES[request.param](tmp_path_factory.mktemp("store")))
+    yield store
+    assert store.close()
+
+
+@pytest.fixture
+def run_id(store: RunStore, request: pytest.FixtureRequest) -> str:
+    name: str = request.node.name
+    store.create_run(name, RunConfig(), "ann", created_at=time.time())
+    return name
+
+
+def fold(log: tuple[RunEvent, ...]) -> HistorySnapshot:
+    history = History()
+    for event in log:
+        history.fold(event)
+    return history.snapshot()
+
+
+def assert_same_history(stored: HistorySnapshot, live: HistorySnapshot) -> None:
+    for name in ("status", "num_epochs", "width", "started", "ended", "learning_rate_changes"):
+        assert getattr(stored, name) == getattr(live, name)
+    for name in ("first", "last", "low", "high", "low_epoch", "high_epoch"):
+        assert np.array_equal(getattr(stored, name), getattr(live, name)), name
+
+
+def test_a_run_is_there_with_its_settings(store: RunStore) -> None:
+    config = RunConfig(samples=7, noise=0.1, global_batch_size=3)
+    store.create_run("settings", config, "ann", created_at=12.5)
+    assert store.flush(LONG)
+    record = store.run("settings")
+    assert record is not None
+    assert (record.config, record.owner, record.created_at) == (config, "ann", 12.5)
+    assert (record.status, record.num_epochs, record.loss) == (RunStatus.WAITING, 0, None)
+
+
+@given(config=run_configs())
+def test_any_config_round_trips(store: RunStore, config: RunConfig) -> None:
+    run_id = f"config-{time.monotonic_ns()}"
+    store.create_run(run_id, config, "ann", created_at=0.0)
+    assert store.flush(LONG)
+    record = store.run(run_id)
+    assert record is not None
+    assert record.config == config
+
+
+@given(log=run_logs(), data=st.data())
+def test_a_history_from_disk_equals_the_live_one(
+    store: RunStore, log: tuple[RunEvent, ...], data: st.DataObject
+) -> None:
+    run_id = f"log-{time.monotonic_ns()}"
+    store.create_run(run_id, RunConfig(), "ann", created_at=0.0)
+    for event in log:
+        store.append(run_id, event)
+        if data.draw(st.booleans(), label="commit here"):
+            assert store.flush(LONG)
+    assert store.flush(LONG)
+    stored, record, whole = store.history(run_id), store.run(run_id), store.rows(run_id)
+    assert stored is not None and record is not None and whole is not None
+    live = fold(log)
+    assert_same_history(stored.snapshot(), live)
+    assert record.status == live.status
+    parts = [event for event in log if isinstance(event, EpochBlock)]
+    for name in COLUMNS:
+        given_values = np.concatenate([getattr(part, name) for part in parts])
+        assert getattr(whole, name).tobytes() == given_values.tobytes(), "not the same bits"
+        assert getattr(whole, name).dtype == given_values.dtype
+
+
+def test_blocks_of_one_commit_become_one_that_is_not_too_long(store: RunStore, run_id: str) -> None:
+    num_epochs = 2 * MAX_BLOCK_ROWS + 500
+    whole = block_of(1, num_epochs)
+    for begin in range(0, num_epochs, 500):
+        part = slice(begin, begin + 500)
+        store.append(run_id, EpochBlock(begin + 1, **{name: getattr(whole, name)[part] for name in COLUMNS}))
+    assert store.flush(LONG)
+    assert store.rows(run_id) == whole
+    for epoch in (1, 500, 501, MAX_BLOCK_ROWS, MAX_BLOCK_ROWS + 1, num_epochs):
+        row = store.row(run_id, epoch)
+        assert row is not None
+        assert (row.epoch, row.loss, row.seconds) == (epoch, whole.loss[epoch - 1], whole.seconds[epoch - 1])
+
+
+def test_there_is_no_row_outside_the_run(store: RunStore, run_id: str) -> None:
+    assert store.row(run_id, 1) is None
+    store.append(run_id, block_of(1, 5))
+    assert store.flush(LONG)
+    assert [store.row(run_id, epoch) for epoch in (-1, 0, 6, 10**12)] == [None] * 4
+
+
+def test_an_unknown_run_is_none_everywhere(store: RunStore) -> None:
+    unknown = "../../etc/passwd"
+    assert store.run(unknown) is None
+    assert store.history(unknown) is None
+    assert store.rows(unknown) is None
+    assert store.row(unknown, 1) is None
+
+
+def test_the_newest_runs_come_first_even_when_the_clock_jumped_back(store: RunStore) -> None:
+    for name, created_at in (("first", 300.0), ("second", 200.0), ("third", 100.0)):
+        store.create_run(name, RunConfig(), "ann", created_at)
+    assert store.flush(LONG)
+    assert [record.run_id for record in store.runs(limit=2)] == ["third", "second"]
+
+
+def test_the_list_shows_the_result_line(store: RunStore, run_id: str) -> None:
+    last = block_of(1, 10)
+    store.append(run_id, STARTED)
+    store.append(run_id, last)
+    assert store.flush(LONG)
+    record = store.run(run_id)
+    assert record is not None
+    assert (record.status, record.slope, record.ended_at) == (RunStatus.RUNNING, float(last.slope[-1]), None)
+    store.append(run_id, RunFinished(10, 2.75, 0.125, 3.5))
+    assert store.flush(LONG)
+    record = store.run(run_id)
+    assert record is not None
+    assert (record.status, record.num_epochs, record.loss) == (RunStatus.FINISHED, 10, float(last.loss[-1]))
+    assert (record.slope, record.intercept, record.seconds) == (2.75, 0.125, 3.5)
+    assert record.ended_at is not None
+
+
+def test_a_run_that_never_began_has_no_line(store: RunStore, run_id: str) -> None:
+    store.append(run_id, RunStopped(0, float("nan"), float("nan"), 0.0))
+    assert store.flush(LONG)
+    record, history = store.run(run_id), store.history(run_id)
+    assert record is not None and history is not None
+    assert (record.status, record.slope) == (RunStatus.STOPPED, None)
+    assert history.snapshot().line is None
+
+
+def test_a_failed_run_keeps_its_message(store: RunStore, run_id: str) -> None:
+    for event in (STARTED, block_of(1, 3), RunFailed(3, "It broke.", "traceback", 1.0)):
+        store.append(run_id, event)
+    assert store.flush(LONG)
+    record = store.run(run_id)
+    assert record is not None
+    assert (record.status, record.message, record.num_epochs) == (RunStatus.FAILED, "It broke.", 3)
+
+
+def test_events_between_blocks_are_kept_in_order(store: RunStore, run_id: str) -> None:
+    changes = (LearningRateChanged(3, 0.5), LearningRateChanged(3, 0.25))
+    for event in (STARTED, block_of(1, 2), *changes, RunPaused(2)):
+        store.append(run_id, event)
+    assert store.flush(LONG)
+    history = store.history(run_id)
+    assert history is not None
+    assert history.snapshot().learning_rate_changes == changes
+    assert history.snapshot().status is RunStatus.PAUSED
+
+
+@pytest.mark.parametrize("make_url", STORES.values(), ids=STORES)
+def test_everything_is_there_after_closing_and_opening_again(
+    make_url: Callable[[Path], str], tmp_path: Path
+) -> None:
+    first = RunStore(make_url(tmp_path))
+    first.create_run("run", RunConfig(), "ann", 1.0)
+    log = (STARTED, block_of(1, 100), RunFinished(100, 3.0, 0.0, 1.0))
+    for event in log:
+        first.append("run", event)
+    assert first.close()
+    first.append("run", block_of(101, 1))
+    second = RunStore(make_url(tmp_path))
+    history = second.history("run")
+    assert history is not None
+    assert_same_history(history.snapshot(), fold(log))
+    assert second.health.ok
+    assert second.close()
+
+
+@pytest.mark.parametrize("make_url", STORES.values(), ids=STORES)
+def test_a_run_whose_thread_hangs_is_interrupted_when_the_store_is_closed(
+    make_url: Callable[[Path], str], tmp_path: Path
+) -> None:
+    first = RunStore(make_url(tmp_path))
+    first.create_run("run", RunConfig(), "ann", 1.0)
+    first.append("run", block_of(1, 5))
+    assert first.close()
+    second = RunStore(make_url(tmp_path))
+    history = second.history("run")
+    assert history is not None
+    assert (history.snapshot().status, history.snapshot().num_epochs) == (RunStatus.INTERRUPTED, 5)
+    assert second.close()

@@ -1,0 +1,83 @@
+"""The real app on a free port, as a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60
+STOP_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running dashboard."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    database: Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_server(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Start the dashboard with its data in `folder`, and end it at the end."""
+    server = start_server(folder, environment)
+    try:
+        yield server
+    finally:
+        stop_server(server)
+
+
+def start_server(folder: Path, environment: Mapping[str, str] | None = None) -> Server:
+    port = free_port()
+    database, log = folder / "runs.db", folder / "server.log"
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless=true"]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*command, f"--server.port={port}"],
+            cwd=ROOT,
+            env={**os.environ, "DPDASH_DATABASE_URL": f"sqlite:///{database}", **(environment or {})},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    server = Server(f"http://127.0.0.1:{port}", process, log, database)
+    _wait_until_healthy(server)
+    return server
+
+
+def _wait_until_healthy(server: Server) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"the server did not start:\n{server.log.read_text()}")
+
+
+def stop_server(server: Server) -> None:
+    """End the server as an operating system would: politely first."""
+    if server.process.poll() is None:
+        server.process.send_signal(signal.SIGTERM)
+        try:
+            server.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.process.kill()
+            server.process.wait()

@@ -1,0 +1,180 @@
+"""Every text that a browser really shows went through gettext: in the pseudo-locale it stands in brackets."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from dpdash.translations import PSEUDO
+from tests.e2e.browser import button, wait_until_drawn
+from tests.e2e.server import Server, running_server
+
+WINDOW = {"width": 1440, "height": 2000}
+QUERY = "samples=1000&epochs=60&engine=cpu_replicas&replicas=2"
+EXEMPT = (
+    "script, style, template, canvas, code, kbd, [data-testid=stIconMaterial], [data-testid=stToolbar],"
+    "[data-testid=stMainMenu], [data-testid=stStatusWidget]"
+)
+"""What nobody reads as a text, key names, commands to be copied, and Streamlit's own toolbar."""
+NAMES = ("aria-label", "aria-description", "aria-valuetext", "title", "data-title", "placeholder", "alt")
+"""Attributes that are read out, or shown beside the pointer."""
+STREAMLITS_OWN = {
+    "Skip to main content",
+    "Sidebar",
+    "Collapse sidebar",
+    "Expand sidebar",
+    "Decrement",
+    "Increment",
+    "Open",
+    "progress",
+    "Choose an option",
+    "Copy to clipboard",
+    "Dismiss",
+    # the toolbar of a table, while the pointer is over it
+    "Download as CSV",
+    "Fullscreen",
+    "Search",
+    "Show/hide columns",
+}
+"""Streamlit has no translations, and offers no way to set these."""
+STREAMLITS_PREFIX = re.compile(r"^Help for (?=⟦)")
+BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
+WORD = re.compile(r"[^\W\d_]{2,}")
+"""Two letters or more: x and y are the problem's own variables, and numbers have no language."""
+
+# A text with markup inside, or on several lines of an SVG, is one text: it is gathered in its nearest block.
+COLLECT = """
+({exempt, names}) => {
+  const texts = new Map();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const {data, parentElement} = walker.currentNode;
+    if (!data.trim() || parentElement.closest(exempt)) continue;
+    if (!parentElement.checkVisibility({visibilityProperty: true})) continue;
+    let block = parentElement;
+    while (block instanceof SVGTSpanElement || getComputedStyle(block).display.startsWith('inline'))
+      block = block.parentElement;
+    texts.set(block, (texts.get(block) ?? '') + data);
+  }
+  const found = [...texts.values()];
+  for (const name of names)
+    for (const element of document.querySelectorAll(`[${name}]`))
+      if (!element.closest(exempt)) found.push(element.getAttribute(name));
+  return found.map((text) => text.trim());
+}
+"""
+
+HOVERABLE = """(node) => node._fullData
+  .map((trace, curveNumber) => ({trace, curveNumber}))
+  .filter(({trace}) => trace.type.startsWith('scatter') && trace.hoverinfo !== 'skip' && trace.visible === true)
+  .filter(({trace}) => trace.x?.length)
+  .map(({curveNumber}) => ({curveNumber, pointNumber: 0}))"""
+HOVER = "async (node, point) => (await window.dpdashPlotly).Fx.hover(node, [point])"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that opens every page in the pseudo-locale."""
+    with running_server(tmp_path_factory.mktemp("pseudo"), {"DPDASH_LANGUAGE": PSEUDO}) as server:
+        yield server
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport=WINDOW)  # type: ignore[arg-type]  # a plain dict is what it takes
+    yield context.new_page()
+    context.close()
+
+
+def texts(page: Page) -> list[str]:
+    found: list[str] = page.evaluate(COLLECT, {"exempt": EXEMPT, "names": NAMES})
+    return found
+
+
+def without_brackets(text: str) -> str:
+    before = None
+    while before != text:
+        before, text = text, BRACKETED.sub("", text)
+    return text
+
+
+def plain(page: Page) -> set[str]:
+    """The texts with words that nobody translated."""
+    ours = (STREAMLITS_PREFIX.sub("", text) for text in texts(page) if text not in STREAMLITS_OWN)
+    return {text for text in ours if WORD.search(without_brackets(text))}
+
+
+def open_preview(page: Page, server: Server, query: str = QUERY) -> None:
+    page.goto(f"{server.url}/?{query}")
+    wait_until_drawn(page)
+
+
+def test_the_walk_finds_what_a_person_reads(page: Page, server: Server) -> None:
+    """The check itself can fail: it sees headings, figures, tooltips, and a text that is put in plainly."""
+    open_preview(page, server)
+    found = texts(page)
+    assert any("⟦Loss per epoch⟧" in text for text in found)
+    assert "⟦Reset axes⟧" in found
+    assert "⟦y = 3x + noise, trained in parallel⟧" in found
+    page.evaluate("document.querySelector('h1').append(' never translated')")
+    assert plain(page) == {"⟦y = 3x + noise, trained in parallel⟧ never translated"}
+
+
+def test_the_preview_is_translated(page: Page, server: Server) -> None:
+    open_preview(page, server, QUERY + "&hidden_depth=1&global_batch_size=100&optimizer=sgd_momentum")
+    assert plain(page) == set()
+    page.locator("[data-testid=stExpander] summary").click()
+    page.locator(".st-key-hidden_width").wait_for()
+    # By the keyboard: a click could meet the control while the expander still moves it.
+    page.locator(".st-key-optimizer [role=combobox]").press("ArrowDown")
+    page.get_by_role("option").first.wait_for()
+    assert plain(page) == set()
+
+
+def test_a_run_is_translated(page: Page, server: Server) -> None:
+    open_preview(page, server)
+    paces = page.locator(".st-key-pace [role=radio]")
+    paces.first.click()
+    button(page, "start").click()
+    page.locator(".dpdash-running").wait_for()
+    assert plain(page) == set()
+    button(page, "pause").click()
+    page.locator(".dpdash-paused").wait_for()
+    page.locator(".st-key-noise input").press("ArrowRight")
+    page.locator(".st-key-noise", has_text="⟦for the next run⟧").wait_for()
+    assert plain(page) == set()
+    paces.last.click()
+    button(page, "pause").click()
+    page.locator(".dpdash-finished").wait_for()
+    for view in page.locator(".st-key-view [role=radio]").all():
+        view.click()
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        assert plain(page) == set()
+
+
+def test_what_appears_beside_the_pointer_is_translated(page: Page, server: Server) -> None:
+    open_preview(page, server)
+    page.locator(".st-key-pace [role=radio]").last.click()
+    button(page, "start").click()
+    page.locator(".dpdash-finished").wait_for()
+    for plot in page.locator(".dpdash-plot").all():
+        hovered = plot.evaluate(HOVERABLE)
+        assert hovered
+        for point in hovered:
+            plot.evaluate(HOVER, point)
+            plot.locator(".hoverlayer .hovertext").first.wait_for()
+            assert plain(page) == set()
+    button(page, "step").hover()
+    page.get_by_role("tooltip").wait_for()
+    assert plain(page) == set()
+    page.locator(".st-key-header button:visible").click()
+    page.locator("[data-testid=stCode]").first.wait_for()
+    assert plain(page) == set()
+
+
+def test_sentences_about_problems_are_translated(page: Page, server: Server) -> None:
+    junk = "&".join(f"p{number}=1" for number in range(9))
+    open_preview(page, server, f"samples=1e12&learning_rate=nan&epochs=1&epochs=2&run=nothing&{junk}")
+    page.locator("[data-testid=stAlert]").first.wait_for()
+    assert plain(page) == set()

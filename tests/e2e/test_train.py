@@ -1,0 +1,306 @@
+"""What a person does on the Train page, in a real browser."""
+
+import json
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, Page, WebSocket
+
+from tests.e2e.browser import (
+    button,
+    loss_points,
+    wait_for_points,
+    wait_for_status,
+    wait_until_drawn,
+)
+from tests.e2e.conftest import OpenPage
+from tests.e2e.server import Server
+
+LONG = "?samples=1000&epochs=100000&engine=single&replicas=1"
+"""A run that lasts longer than its test, unless that stops it."""
+SHORT = "?samples=1000&epochs=60&engine=single&replicas=1"
+IDLE_MS = 3000
+LONGER_THAN_AN_UPDATE_MS = 700
+MAX_LAYOUT_SHIFT = 0.02
+MARK_NODES = "document.querySelectorAll('.dpdash-plot .main-svg').forEach((node) => (node.marked = true))"
+ALL_MARKED = "[...document.querySelectorAll('.dpdash-plot .main-svg')].every((node) => node.marked)"
+OBSERVE_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => list.getEntries().forEach((entry) => window.shifts.push(entry.value)))
+    .observe({type: 'layout-shift', buffered: false});
+"""
+
+
+def start(page: Page, pace: str | None = None) -> None:
+    if pace is not None:
+        choose_pace(page, pace)
+    button(page, "start").click()
+
+
+def choose_pace(page: Page, name: str) -> None:
+    page.get_by_role("radio", name=name).click()
+
+
+def epoch_shown(page: Page) -> int:
+    text = page.locator("[data-testid=stProgress]").inner_text()
+    return int(text.split("epoch ")[1].split(" of")[0].replace(",", ""))
+
+
+def wait_for_epoch(page: Page, epoch: int) -> None:
+    page.locator("[data-testid=stProgress]", has_text=f"epoch {epoch:,} of").wait_for()
+
+
+def zoomed_range(page: Page) -> list[float]:
+    shown: list[float] = page.evaluate("document.querySelector('.dpdash-plot').layout.xaxis.range")
+    return shown
+
+
+def test_a_whole_run(open_page: OpenPage) -> None:
+    """Start, watch, zoom, pause, step, learning rate, stop, reload, look back: one person's visit."""
+    page = open_page(LONG)
+    assert loss_points(page) == 0
+    start(page, "Slow motion")
+    wait_for_status(page, "running")
+    wait_for_points(page, 2)
+
+    # The page stays responsive while the run trains: another view opens at once.
+    page.get_by_role("radio", name="Table").click()
+    page.locator("[data-testid=stDataFrame]").wait_for()
+
+    page.evaluate(MARK_NODES)
+    page.locator(".dpdash-plot").first.scroll_into_view_if_needed()
+    box = page.locator(".dpdash-plot").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 150, box["y"] + 120)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 300, box["y"] + 200, steps=5)
+    page.wait_for_timeout(LONGER_THAN_AN_UPDATE_MS)
+    page.mouse.move(box["x"] + 310, box["y"] + 210, steps=5)
+    page.mouse.up()
+    zoom = zoomed_range(page)
+    assert zoom[0] > 0
+    page.locator(".legendtoggle").first.click()
+    hidden = "document.querySelector('.dpdash-plot').data.filter((trace) => trace.visible === 'legendonly').length"
+    page.wait_for_function(f"{hidden} === 1")
+    for _update in range(3):
+        wait_for_points(page, loss_points(page))
+    assert zoomed_range(page) == zoom
+    assert page.evaluate(hidden) == 1
+    assert page.evaluate(ALL_MARKED)
+
+    button(page, "pause").click()
+    wait_for_status(page, "paused at epoch")
+    paused_at = epoch_shown(page)
+    for step in (1, 2):
+        button(page, "step").click()
+        wait_for_epoch(page, paused_at + step)
+    wait_for_status(page, f"paused at epoch {paused_at + 2}")
+
+    slider = page.locator(".st-key-learning_rate input[type=range]")
+    slider.focus()
+    slider.press("ArrowRight")
+    page.locator(".st-key-learning_rate", has_text="0.02").wait_for()
+    button(page, "step").click()
+    wait_for_epoch(page, paused_at + 3)
+    changes = "document.querySelector('.dpdash-plot').layout.annotations.map((label) => label.text).join()"
+    page.wait_for_function(f"{changes}.includes('0.02')")
+
+    button(page, "stop").click()
+    wait_for_status(page, f"stopped at epoch {paused_at + 3}")
+    page.reload()
+    wait_until_drawn(page)
+    wait_for_status(page, f"stopped at epoch {paused_at + 3}")
+    wait_for_points(page, paused_at + 2)
+    assert loss_points(page) == paused_at + 3
+
+    look_back = page.locator(".st-key-look_back_slider input[type=range]")
+    look_back.focus()
+    look_back.press("Home")
+    page.locator(".st-key-look_back_slider", has_text="epoch 1").wait_for()
+    cursor = "document.querySelector('.dpdash-plot').data.find((trace) => trace.uid === 'now').x[0]"
+    page.wait_for_function(f"{cursor} === 1")
+
+
+def test_default_run_lasts_about_eight_seconds_and_its_link_finds_it(open_page: OpenPage) -> None:
+    page = open_page()
+    start(page)
+    wait_for_status(page, "finished")
+    assert loss_points(page) == 500
+    query = parse_qs(urlsplit(page.url).query)
+    assert query["epochs"] == ["500"]
+    watcher = open_page(f"?run={query['run'][0]}")
+    wait_for_points(watcher, 499)
+    assert watcher.get_by_text("You are watching a run of another browser").is_visible()
+    assert button(watcher, "stop").is_disabled()
+
+
+def test_second_tab_of_the_same_browser_may_steer(open_page: OpenPage) -> None:
+    page = open_page(LONG)
+    start(page, "Slow motion")
+    wait_for_status(page, "running")
+    tab = page.context.new_page()
+    tab.goto(page.url)
+    wait_until_drawn(tab)
+    button(tab, "stop").click()
+    wait_for_status(tab, "stopped")
+    wait_for_status(page, "stopped")
+
+
+def test_a_page_that_is_seen_again_shows_what_it_missed(open_page: OpenPage) -> None:
+    page = open_page(LONG)
+    start(page, "Slow motion")
+    wait_for_status(page, "running")
+    button(page, "pause").click()
+    wait_for_status(page, "paused")
+    tab = page.context.new_page()
+    tab.goto(page.url)
+    wait_until_drawn(tab)
+    wait_for_status(tab, "paused")
+    button(page, "stop").click()
+    wait_for_status(page, "stopped")
+    tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    wait_for_status(tab, "stopped")
+
+
+def test_a_reload_in_mid_run_goes_on_watching(open_page: OpenPage) -> None:
+    page = open_page(LONG)
+    start(page, "Slow motion")
+    wait_for_points(page, 1)
+    page.reload()
+    wait_until_drawn(page)
+    wait_for_status(page, "running")
+    wait_for_points(page, loss_points(page))
+    button(page, "stop").click()
+    wait_for_status(page, "stopped")
+
+
+def test_pace_changes_in_mid_run(open_page: OpenPage) -> None:
+    page = open_page("?samples=100&epochs=2000&engine=single&replicas=1")
+    start(page, "Slow motion")
+    wait_for_status(page, "running")
+    choose_pace(page, "Max")
+    wait_for_status(page, "finished")
+
+
+def test_shortcuts_work_while_a_slider_has_the_focus(open_page: OpenPage) -> None:
+    page = open_page(LONG)
+    choose_pace(page, "Slow motion")
+    page.locator(".st-key-samples input[type=range]").focus()
+    page.keyboard.press("Control+Enter")
+    wait_for_status(page, "running")
+    page.keyboard.press("Control+Shift+X")
+    wait_for_status(page, "stopped")
+
+
+def test_no_frames_when_nothing_trains(open_page: OpenPage) -> None:
+    frames: list[str] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda _: frames.append("received"))
+        socket.on("framesent", lambda _: frames.append("sent"))
+
+    page = open_page()
+    page.on("websocket", listen)
+    page.reload()
+    wait_until_drawn(page)
+    page.wait_for_timeout(1000)
+    frames.clear()
+    page.wait_for_timeout(IDLE_MS)
+    assert frames == []
+
+    start(page, "Max")
+    wait_for_status(page, "finished")
+    page.wait_for_timeout(1000)
+    frames.clear()
+    page.wait_for_timeout(IDLE_MS)
+    assert frames == []
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (380, 800)])
+def test_nothing_jumps_during_a_run(open_page: OpenPage, size: tuple[int, int]) -> None:
+    page = open_page(SHORT, viewport={"width": size[0], "height": size[1]})
+    page.wait_for_timeout(500)
+    page.evaluate(OBSERVE_SHIFTS)
+    start(page)
+    wait_for_status(page, "finished")
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.shifts.reduce((sum, shift) => sum + shift, 0)") <= MAX_LAYOUT_SHIFT
+
+
+@pytest.mark.parametrize("language", ["en-US", "pt-BR"])
+def test_phone_has_no_horizontal_scroll(open_page: OpenPage, language: str) -> None:
+    page = open_page(SHORT, viewport={"width": 380, "height": 800}, locale=language, has_touch=True)
+    start(page, None)
+    page.locator(".dpdash-finished").wait_for()
+    for selector in ("html", "[data-testid=stMain]"):
+        assert page.evaluate(f"document.querySelector('{selector}').scrollWidth") <= 380
+
+
+def test_theme_follows_the_system_and_recolours_the_charts(open_page: OpenPage) -> None:
+    page = open_page(SHORT, color_scheme="dark")
+    start(page, "Max")
+    wait_for_status(page, "finished")
+    page.evaluate(MARK_NODES)
+    background = "document.querySelector('.dpdash-plot').layout.paper_bgcolor"
+    dark = page.evaluate(background)
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function(f"{background} !== {json.dumps(dark)}")
+    assert page.evaluate(ALL_MARKED)
+
+
+def test_language_can_be_switched(open_page: OpenPage) -> None:
+    page = open_page(SHORT, locale="pt-BR")
+    page.get_by_role("button", name="Iniciar").wait_for()
+    assert "ruído" in page.locator("h1").inner_text()
+    page.locator(".st-key-language [role=combobox]").click()
+    page.get_by_role("option", name="English").click()
+    page.get_by_role("button", name="Start").wait_for()
+    titles = "document.querySelector('.dpdash-plot').layout.title.text"
+    page.wait_for_function(f"{titles} === 'Loss per epoch'")
+
+
+def test_hostile_values_in_a_link_are_said_on_the_page(open_page: OpenPage) -> None:
+    page = open_page("?samples=1e12&learning_rate=nan&epochs=30&run=../../etc/passwd")
+    assert page.get_by_text("Samples must be a whole number. Received: 1e12.").is_visible()
+    assert page.get_by_text("There is no run ../../etc/passwd here").is_visible()
+    assert parse_qs(urlsplit(page.url).query)["epochs"] == ["30"]
+
+
+def test_a_run_is_downloaded_whole(open_page: OpenPage, tmp_path: Path) -> None:
+    page = open_page("?samples=100&epochs=3000&engine=single&replicas=1")
+    start(page, "Max")
+    wait_for_status(page, "finished")
+    page.get_by_role("radio", name="Table").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download every epoch").click()
+    lines = download.value.path().read_text().splitlines()
+    assert lines[0] == "epoch,loss,slope,intercept,learning_rate,seconds"
+    assert len(lines) == 3001
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the charts").click()
+    download.value.save_as(tmp_path / "charts.html")
+    handout = page.context.new_page()
+    handout.goto((tmp_path / "charts.html").as_uri())
+    handout.locator(".main-svg").first.wait_for()
+    assert handout.locator(".plotly-graph-div").count() == 2
+
+
+def test_scripts_are_cached_for_good(server: Server, open_page: OpenPage) -> None:
+    page = open_page()
+    loaded = page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+    scripts = [name for name in loaded if "/dpdash/static/" in name]
+    assert len(scripts) == 2
+    for script in scripts:
+        with urlopen(script) as response:
+            assert "immutable" in response.headers["Cache-Control"]
+
+
+def test_a_chart_that_cannot_be_loaded_says_so(browser: Browser, server: Server) -> None:
+    context = browser.new_context(locale="en-US")
+    page = context.new_page()
+    page.route("**/plotly-cartesian.min.js", lambda route: route.abort())
+    page.goto(server.url)
+    page.locator(".dpdash-plot", has_text="The chart could not be loaded.").first.wait_for()
+    context.close()

@@ -1,0 +1,86 @@
+"""Stand-ins at the seams: an engine that trains nothing, and clocks that tests turn by hand."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from dpdash.config import EngineName, RunConfig
+from dpdash.engines.base import Availability, Emit
+from dpdash.engines.control import RunControl
+from dpdash.events import (
+    EpochBlock,
+    LearningRateChanged,
+    RunFinished,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+)
+
+
+def block_of(first_epoch: int, num_epochs: int, seed: int = 0) -> EpochBlock:
+    """A block of made-up epochs with the column types of an engine."""
+    rng = np.random.default_rng((seed, first_epoch))
+    measured = {name: rng.random(num_epochs, dtype=np.float32) for name in ("loss", "slope", "intercept")}
+    seconds = np.arange(first_epoch, first_epoch + num_epochs) / 7
+    return EpochBlock(first_epoch, **measured, learning_rate=np.full(num_epochs, 0.01), seconds=seconds)
+
+
+class FakeEngine:
+    """Obeys its control like an engine; its epochs go by only while `gate` is set, or one by one when stepped."""
+
+    name = EngineName.SINGLE
+
+    def __init__(self, failure: BaseException | None = None) -> None:
+        self.gate = threading.Event()
+        self.num_calls = 0
+        self._failure = failure
+
+    def availability(self, config: RunConfig) -> Availability:
+        return Availability()
+
+    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+        self.num_calls += 1
+        emit(RunStarted(1.0, ("fake",), (config.samples,), emulated=False, one_device_step_seconds=None))
+        epoch = 0
+        while epoch < config.epochs and control.stop_reason is None:
+            rate = control.take_learning_rate()
+            if rate is not None:
+                emit(LearningRateChanged(epoch + 1, rate))
+            stepped = control.take_step()
+            if control.is_paused and not stepped:
+                emit(RunPaused(epoch))
+                control.wait_while_standing()
+                if not control.is_paused and control.stop_reason is None:
+                    emit(RunResumed(epoch))
+            elif stepped or self.gate.is_set():
+                if self._failure is not None and epoch == 3:
+                    raise self._failure
+                epoch += 1
+                emit(block_of(epoch, 1))
+            else:
+                self.gate.wait(0.005)
+        if control.stop_reason is not None:
+            emit(RunStopped(epoch, 2.5, 0.5, epoch / 7, control.stop_reason))
+        else:
+            emit(RunFinished(epoch, 3.0, 0.0, epoch / 7))
+
+
+class FakeClock:
+    """A clock that stands still until it is turned."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def eventually(condition: Callable[[], object], timeout: float = 15.0) -> None:
+    """Wait until a condition of another thread or process holds; fail after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "the condition never came true"
+        time.sleep(0.005)

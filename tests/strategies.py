@@ -1,0 +1,136 @@
+"""Named hypothesis strategies that tests share."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from dpdash.config import EngineName, OptimizerName, RunConfig, bounds
+from dpdash.events import (
+    EpochBlock,
+    LearningRateChanged,
+    RunDiverged,
+    RunEvent,
+    RunFailed,
+    RunFinished,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+    StopReason,
+    TerminalEvent,
+)
+
+
+def _whole(setting: str) -> st.SearchStrategy[int]:
+    low, high = bounds(setting)
+    return st.integers(int(low), int(high))
+
+
+def _real(setting: str) -> st.SearchStrategy[float]:
+    low, high = bounds(setting)
+    return st.floats(low, high)
+
+
+@st.composite
+def run_configs(draw: st.DrawFn) -> RunConfig:
+    """Every config that is allowed."""
+    samples = draw(_whole("samples"))
+    engine = draw(st.sampled_from(EngineName))
+    return RunConfig(
+        samples=samples,
+        noise=draw(_real("noise")),
+        seed=draw(_whole("seed")),
+        epochs=draw(_whole("epochs")),
+        learning_rate=draw(_real("learning_rate")),
+        optimizer=draw(st.sampled_from(OptimizerName)),
+        global_batch_size=draw(st.none() | st.integers(1, samples)),
+        engine=engine,
+        replicas=1 if engine is EngineName.SINGLE else draw(_whole("replicas")),
+        hidden_width=draw(_whole("hidden_width")),
+        hidden_depth=draw(_whole("hidden_depth")),
+    )
+
+
+def _column(num_epochs: int, width: int) -> st.SearchStrategy[Any]:
+    dtype = np.float32 if width == 32 else np.float64
+    # Few different values make ties, all of them make extremes.
+    values = st.sampled_from([0.0, -0.0, 1.0]) | st.floats(
+        width=64 if width == 64 else 32, allow_nan=False, allow_infinity=False
+    )
+    return npst.arrays(dtype, num_epochs, elements=values)
+
+
+@st.composite
+def epoch_blocks(draw: st.DrawFn, max_epochs: int = 40, first_epoch: int = 1) -> EpochBlock:
+    """A block with any finite values."""
+    num_epochs = draw(st.integers(1, max_epochs))
+    measured = {name: draw(_column(num_epochs, 32)) for name in ("loss", "slope", "intercept")}
+    rest = {name: draw(_column(num_epochs, 64)) for name in ("learning_rate", "seconds")}
+    return EpochBlock(first_epoch, **measured, **rest)
+
+
+@st.composite
+def cuts_of(draw: st.DrawFn, block: EpochBlock) -> tuple[EpochBlock, ...]:
+    """The same epochs cut into consecutive blocks."""
+    inner = draw(st.sets(st.integers(1, len(block) - 1))) if len(block) > 1 else set()
+    edges = [0, *sorted(inner), len(block)]
+    return tuple(part_of(block, begin, end) for begin, end in pairwise(edges))
+
+
+def part_of(block: EpochBlock, begin: int, end: int) -> EpochBlock:
+    """Rows `begin` to `end` of a block."""
+    return EpochBlock(
+        block.first_epoch + begin,
+        loss=block.loss[begin:end],
+        slope=block.slope[begin:end],
+        intercept=block.intercept[begin:end],
+        learning_rate=block.learning_rate[begin:end],
+        seconds=block.seconds[begin:end],
+    )
+
+
+# A pause of a shared machine is not a finding.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+COUNTS = st.integers(0, 10**6)
+
+
+def terminal_events() -> st.SearchStrategy[TerminalEvent]:
+    """Every way in which a run may end."""
+    return st.one_of(
+        st.builds(RunFinished, COUNTS, FINITE, FINITE, FINITE),
+        st.builds(RunStopped, COUNTS, FINITE, FINITE, FINITE, st.sampled_from(StopReason)),
+        st.builds(RunDiverged, COUNTS, COUNTS, FINITE),
+        st.builds(RunFailed, COUNTS, st.text(max_size=20), st.text(max_size=20), FINITE),
+    )
+
+
+@st.composite
+def run_logs(draw: st.DrawFn) -> tuple[RunEvent, ...]:
+    """All that a run said: in order, perhaps paused, perhaps with learning rates, perhaps not yet over."""
+    started = RunStarted(
+        started_at=draw(FINITE),
+        devices=tuple(draw(st.lists(st.text(max_size=5), max_size=3))),
+        shard_sizes=tuple(draw(st.lists(st.integers(0, 9), max_size=3))),
+        emulated=draw(st.booleans()),
+        one_device_step_seconds=draw(st.none() | FINITE),
+        replicas_step_seconds=draw(st.none() | FINITE),
+    )
+    log: list[RunEvent] = [started]
+    epoch = 0
+    for part in draw(epoch_blocks().flatmap(cuts_of)):
+        log.append(part)
+        epoch = part.last_epoch
+        between = draw(st.sampled_from(["nothing", "pause", "rate"]))
+        if between == "pause":
+            log += [RunPaused(epoch), RunResumed(epoch)]
+        if between == "rate":
+            log.append(LearningRateChanged(epoch + 1, draw(FINITE)))
+    ending = draw(st.none() | terminal_events())
+    return (*log, ending) if ending is not None else tuple(log)

@@ -1,0 +1,128 @@
+"""What the documents say is what the code has."""
+
+import re
+import tomllib
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from dpdash.config import EngineName, OptimizerName, RunConfig
+from dpdash.settings import ServerSettings
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "dpdash").rglob("*.md")])
+FOR_READERS = "\n".join(path.read_text() for path in (README, *sorted((ROOT / "docs").glob("*.md"))))
+EVERYTHING = "\n".join(path.read_text() for path in DOCUMENTS)
+
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+VARIABLE = re.compile(r"DPDASH_[A-Z_]+[A-Z]")
+TARGET = re.compile(r"^([a-z][a-z-]*):.*?## ", re.MULTILINE)
+CALLED_TARGET = re.compile(r"\bmake ([a-z][a-z-]*)")
+MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:home|root|work|tmp|Users|opt|mnt|var|usr)/")
+OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
+NUMBERED = re.compile(r"\bADR (\d{4})\b")
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def make_targets() -> set[str]:
+    return set(TARGET.findall((ROOT / "Makefile").read_text()))
+
+
+def code_in(text: str) -> str:
+    return "\n".join(CODE.findall(text))
+
+
+def anchors_of(path: Path) -> set[str]:
+    """The anchors that a reader of the file can be sent to."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_there_are_documents() -> None:
+    assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"} <= set(names(DOCUMENTS))
+
+
+def test_readme_opens_with_the_two_commands_and_a_picture() -> None:
+    text = README.read_text()
+    parts = ["make run", "make test", "](docs/images/", "pip install -r requirements.txt && streamlit run app.py"]
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+def test_every_server_setting_is_described_and_no_other() -> None:
+    variables = {f"DPDASH_{name.upper()}" for name in ServerSettings.model_fields}
+    assert set(VARIABLE.findall(FOR_READERS)) == variables
+
+
+def test_every_make_target_is_described_and_no_other() -> None:
+    targets = make_targets()
+    assert {"run", "test", "check", "bench", "screenshots"} <= targets
+    assert set(CALLED_TARGET.findall(code_in(EVERYTHING))) == targets - {"help"}
+
+
+def test_every_setting_of_a_run_is_in_the_readme() -> None:
+    options = {name.replace("_", "-") for name in RunConfig.model_fields}
+    assert options - set(OPTION.findall(README.read_text())) == set()
+
+
+def test_readme_knows_no_other_option_of_train() -> None:
+    section = README.read_text().split("## Without a browser")[1].split("\n## ")[0]
+    options = {name.replace("_", "-") for name in RunConfig.model_fields}
+    assert set(OPTION.findall(section)) - options == {"json"}
+
+
+@pytest.mark.parametrize("choice", [*EngineName, *OptimizerName])
+def test_every_choice_is_in_the_readme(choice: str) -> None:
+    assert f"`{choice}`" in README.read_text()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=names(DOCUMENTS))
+def test_links_lead_somewhere(path: Path) -> None:
+    broken = []
+    for link in LINK.findall(path.read_text()):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        file, _, anchor = unquote(link).partition("#")
+        target = (path.parent / file).resolve() if file else path
+        if not target.exists() or (anchor and anchor not in anchors_of(target)):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=names(DOCUMENTS))
+def test_no_path_of_one_machine(path: Path) -> None:
+    assert MACHINE_PATH.findall(path.read_text()) == []
+
+
+def test_decisions_are_numbered_without_gaps_and_named_rightly() -> None:
+    numbers = [path.name[:4] for path in sorted((ROOT / "docs" / "adr").glob("*.md"))]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+    sources = [*(ROOT / "dpdash").rglob("*.py"), ROOT / ".streamlit" / "config.toml"]
+    cited = NUMBERED.findall(EVERYTHING + "\n".join(path.read_text() for path in sources))
+    assert set(cited) <= set(numbers)
+
+
+def test_files_that_the_code_points_to_exist() -> None:
+    sources = [*(ROOT / "dpdash").rglob("*.py"), *(ROOT / "pages").rglob("*.py"), ROOT / "app.py"]
+    cited = {found for path in sources for found in re.findall(r"docs/[\w/.-]+\.md", path.read_text())}
+    assert [name for name in sorted(cited) if not (ROOT / name).exists()] == []
+
+
+def test_versions_agree() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_requirement_is_pinned() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        lines = (ROOT / name).read_text().split("\n")
+        loose = [
+            line for line in lines if line and not re.fullmatch(r"-r requirements\.txt|[\w.-]+==[\w.]+", line)
+        ]
+        assert loose == []

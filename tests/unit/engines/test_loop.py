@@ -1,0 +1,209 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dpdash.config import RunConfig
+from dpdash.engines.control import RunControl
+from dpdash.engines.loop import FLUSH_SECONDS, train
+from dpdash.engines.placement import Placement
+from dpdash.engines.setup import ROWS_PER_BLOCK
+from dpdash.events import (
+    EpochBlock,
+    LearningRateChanged,
+    RunEvent,
+    RunFailed,
+    RunFinished,
+    RunPaused,
+    RunResumed,
+    RunStopped,
+)
+from dpdash.problem.optimum import Moments
+from tests.reference import listing
+
+SMALL = RunConfig(samples=8, epochs=20)
+
+
+def cpu() -> Placement:
+    return Placement(torch.device("cpu"), ("CPU",))
+
+
+class FakeClock:
+    """Stands still, but for an epoch's time and for waits."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waits: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeControl(RunControl):
+    """Waits on a fake clock."""
+
+    def __init__(self, clock: FakeClock, epochs_per_second: float | None = None) -> None:
+        super().__init__(epochs_per_second)
+        self._clock = clock
+        self.on_wait: Callable[[], None] = lambda: None
+
+    def wait(self, seconds: float, num_commands: int) -> None:
+        self._clock.waits.append(seconds)
+        self._clock.now += seconds
+        self.on_wait()
+
+    def wait_while_standing(self) -> None:
+        self._clock.now += 1000
+        self.resume()
+
+
+def events_of(config: RunConfig, control: RunControl, clock: FakeClock) -> list[RunEvent]:
+    events: list[RunEvent] = []
+    train(config, events.append, control, cpu, clock)
+    return events
+
+
+def blocks_of(events: list[RunEvent]) -> list[EpochBlock]:
+    return [event for event in events if isinstance(event, EpochBlock)]
+
+
+def test_every_loss_of_the_default_run_is_the_listings() -> None:
+    events = events_of(RunConfig(), RunControl(), FakeClock())
+    losses = np.concatenate([block.loss for block in blocks_of(events)])
+    reference, weight, bias = listing.losses()
+    np.testing.assert_allclose(losses, reference, rtol=1e-5)
+    assert losses[[99, 499]] == pytest.approx([32.1349, 0.4647], abs=5e-5)
+    ending = events[-1]
+    assert isinstance(ending, RunFinished)
+    assert (ending.slope, ending.intercept) == pytest.approx((2.8425, -0.0061), abs=5e-5)
+    assert (ending.slope, ending.intercept) == pytest.approx((weight, bias), rel=1e-4)
+
+
+@pytest.mark.parametrize("batch", [None, 3])
+def test_a_rows_loss_is_that_of_its_line_over_all_data(batch: int | None) -> None:
+    config = RunConfig(samples=100, epochs=40, global_batch_size=batch)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        moments = Moments.of(*listing.draw(100, 0.5))
+    for block in blocks_of(events_of(config, RunControl(), FakeClock())):
+        np.testing.assert_allclose(block.loss, moments.loss_at(block.slope, block.intercept), rtol=1e-4)
+
+
+def test_a_full_block_is_sent_before_its_time() -> None:
+    config = RunConfig(samples=1, epochs=2 * ROWS_PER_BLOCK + 10)
+    blocks = blocks_of(events_of(config, RunControl(), FakeClock()))
+    assert [len(block) for block in blocks] == [1, ROWS_PER_BLOCK, ROWS_PER_BLOCK, 9]
+
+
+def test_a_pace_is_slept_and_not_counted_as_training() -> None:
+    clock = FakeClock()
+    events = events_of(SMALL, FakeControl(clock, epochs_per_second=10), clock)
+    assert clock.waits == pytest.approx([0.1] * 19)
+    assert [len(block) for block in blocks_of(events)] == [1] * 20, "each row shows before the sleep"
+    assert all(block.seconds.max() == 0 for block in blocks_of(events))
+
+
+def test_a_fast_pace_still_sends_rows_some_twenty_times_a_second() -> None:
+    clock = FakeClock()
+    config = SMALL.model_copy(update={"epochs": 2000})
+    num_blocks = len(blocks_of(events_of(config, FakeControl(clock, epochs_per_second=1000), clock)))
+    assert clock.now == pytest.approx(2.0, rel=0.02)
+    assert num_blocks == pytest.approx(2.0 / FLUSH_SECONDS, rel=0.2)
+
+
+def test_pause_is_not_caught_up_and_not_counted() -> None:
+    clock = FakeClock()
+    control = FakeControl(clock, epochs_per_second=10)
+    events: list[RunEvent] = []
+
+    def emit(event: RunEvent) -> None:
+        events.append(event)
+        if isinstance(event, EpochBlock) and event.last_epoch == 10:
+            control.pause()
+
+    train(SMALL, emit, control, cpu, clock)
+    assert clock.now == pytest.approx(1000 + 1.8, abs=0.11)
+    assert all(block.seconds.max() == 0 for block in blocks_of(events))
+
+
+def test_going_on_during_a_single_epoch_is_told_with_the_epoch_it_happened_in() -> None:
+    class ImpatientControl(RunControl):
+        def take_step(self) -> bool:
+            asked = super().take_step()
+            if asked:
+                self.resume()
+            return asked
+
+    control = ImpatientControl()
+    events: list[RunEvent] = []
+
+    def emit(event: RunEvent) -> None:
+        events.append(event)
+        match event:
+            case EpochBlock(first_epoch=1):
+                control.pause()
+            case RunPaused():
+                control.step_once()
+
+    train(SMALL, emit, control, cpu)
+    assert [event for event in events if isinstance(event, RunPaused | RunResumed)] == [
+        RunPaused(1),
+        RunResumed(2),
+    ]
+
+
+def test_commands_cut_a_paces_sleep_short() -> None:
+    clock = FakeClock()
+    control = FakeControl(clock, epochs_per_second=0.1)
+
+    def change() -> None:
+        control.set_learning_rate(0.2)
+        control.stop()
+
+    control.on_wait = change
+    ending = events_of(SMALL, control, clock)[-1]
+    assert isinstance(ending, RunStopped) and ending.num_epochs == 1
+    assert len(clock.waits) == 1
+
+
+def test_the_learning_rate_that_is_used_already_is_no_change() -> None:
+    control = RunControl()
+    control.set_learning_rate(SMALL.learning_rate)
+    assert not any(isinstance(event, LearningRateChanged) for event in events_of(SMALL, control, FakeClock()))
+
+
+def test_a_placement_that_fails_is_a_failed_run() -> None:
+    def place() -> Placement:
+        raise RuntimeError("no such device")
+
+    events: list[RunEvent] = []
+    train(SMALL, events.append, RunControl(), place)
+    (ending,) = events
+    assert isinstance(ending, RunFailed)
+    assert ending.message == "RuntimeError: no such device"
+
+
+def test_rows_before_a_failure_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+
+    class Failing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(1, 1)
+            self.calls = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += 1
+            clock.now += FLUSH_SECONDS
+            if self.calls > 5:
+                raise ZeroDivisionError
+            output: Tensor = self.layer(x)
+            return output
+
+    monkeypatch.setattr("dpdash.engines.loop.build_model", lambda config, generator: Failing())
+    events = events_of(SMALL, RunControl(), clock)
+    ending = events[-1]
+    assert isinstance(ending, RunFailed)
+    assert ending.num_epochs == 5 == sum(map(len, blocks_of(events)))

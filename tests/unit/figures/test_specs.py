@@ -1,0 +1,178 @@
+"""Every figure is checked by plotly's own validation, once its roles are colours."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from dpdash.config import RunConfig
+from dpdash.events import EpochBlock, LearningRateChanged
+from dpdash.figures.fit import MAX_NAMED_REPLICAS, fit_base, fit_update
+from dpdash.figures.loss import MAX_POINTS, loss_base, loss_update
+from dpdash.figures.slope import slope_base, slope_update
+from dpdash.figures.spec import Figure, Update, number, packed
+from dpdash.figures.surface import surface_base, surface_update
+from dpdash.history import History, HistorySnapshot
+
+CONFIG = RunConfig(epochs=5000)
+MAX_REFRESH_BYTES = 12_000
+
+
+def bracketed(text: str) -> str:
+    return f"[{text}]"
+
+
+def history(num_epochs: int, num_changes: int = 0) -> HistorySnapshot:
+    result = History()
+    epochs = np.arange(1, num_epochs + 1)
+    columns = dict.fromkeys(("loss", "slope", "intercept", "learning_rate", "seconds"), 75.0 / epochs)
+    result.fold(EpochBlock(first_epoch=1, **columns))
+    for index in range(num_changes):
+        result.fold(LearningRateChanged((index + 1) * max(num_epochs // 50, 1), 0.01 * (index + 1)))
+    return result.snapshot()
+
+
+def fit(num_replicas: int, num_points: int = 400) -> Figure:
+    x = np.linspace(-5, 5, num_points)
+    replica = np.arange(num_points) % num_replicas
+    return fit_base(x, 3 * x, replica, num_replicas, CONFIG, bracketed)
+
+
+def surface() -> Figure:
+    slopes, intercepts = np.linspace(-2, 6, 30), np.linspace(-3, 3, 20)
+    loss = (slopes[None, :] - 3) ** 2 * 8 + intercepts[:, None] ** 2
+    return surface_base(slopes, intercepts, loss, (3.0, 0.0), bracketed)
+
+
+FIGURES = {
+    "loss": (loss_base(CONFIG, 0.25, 0.249, bracketed), loss_update(history(3000, 20), 140, bracketed)),
+    "loss, nothing trained": (
+        loss_base(CONFIG, 0.25, 0.26, bracketed),
+        loss_update(History().snapshot(), None, bracketed),
+    ),
+    "fit": (fit(2), fit_update((2.0, 0.1), [(0.5, 0.0), (1.0, 0.2)])),
+    "fit, nothing trained": (fit(64), fit_update(None)),
+    "slope": (slope_base(CONFIG, bracketed), slope_update(history(700))),
+    "surface": (surface(), surface_update([0.0, 1.0], [0.5, 0.2], (1.0, 0.2))),
+}
+
+
+def colored(value: object) -> object:
+    if isinstance(value, str) and value.startswith("role:"):
+        return "Blues" if value == "role:sequential" else "#123456"
+    if isinstance(value, dict):
+        return {name: colored(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [colored(item) for item in value]
+    return value
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_base_and_update_together_are_a_figure_that_plotly_accepts(name: str) -> None:
+    base, update = FIGURES[name]
+    traces = [trace | update.traces.get(trace["uid"], {}) for trace in base.traces]
+    go.Figure(colored({"data": traces, "layout": base.layout | update.layout}))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_an_update_changes_only_traces_that_the_base_has(name: str) -> None:
+    base, update = FIGURES[name]
+    uids = [trace["uid"] for trace in base.traces]
+    assert len(set(uids)) == len(uids)
+    assert set(update.traces) <= set(uids)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_text_went_through_the_translator(name: str) -> None:
+    base, _update = FIGURES[name]
+    assert base.name.startswith("[")
+    assert base.description.startswith("[")
+    assert base.layout["title"]["text"] == base.name
+    for trace in base.traces:
+        assert trace.get("name", "[").startswith("[")
+
+
+def test_a_refresh_of_both_live_figures_is_small() -> None:
+    updates: list[Update] = [
+        loss_update(history(MAX_POINTS, 60), 140, bracketed),
+        fit_update((2.0, 0.1), [(1.0, 0.0)] * 12),
+    ]
+    assert len(json.dumps([asdict(update) for update in updates])) <= MAX_REFRESH_BYTES + 2_500
+    updates[0] = loss_update(history(MAX_POINTS), None, bracketed)
+    assert len(json.dumps([asdict(update) for update in updates])) <= MAX_REFRESH_BYTES
+
+
+def test_a_long_run_is_drawn_with_few_points() -> None:
+    spec = loss_update(history(20_000), None, bracketed).traces["loss"]
+    assert len(spec["x"]["bdata"]) * 3 / 4 / 4 <= MAX_POINTS + 1
+
+
+def test_packed_numbers_are_float32_and_keep_their_shape() -> None:
+    assert packed([1.0, np.nan]) == {"dtype": "f4", "bdata": "AACAPwAAwH8="}
+    assert packed(np.zeros((2, 3)))["shape"] == "2, 3"
+    assert packed([1e300]) == packed([np.inf])
+
+
+@pytest.mark.parametrize(
+    ("value", "separators", "text"),
+    [(0.25, ".,", "0.25"), (0.2493, ",.", "0,249"), (-3, ".,", "−3"), (1e-7, ",.", "1×10<sup>−7</sup>")],
+)
+def test_numbers_are_written_as_the_reader_writes_them(value: float, separators: str, text: str) -> None:
+    assert number(value, separators) == text
+
+
+def test_reference_lines_stand_with_labels_on_either_side() -> None:
+    base = loss_base(CONFIG, 0.25, 0.249, bracketed, ",.")
+    floor, optimum = base.layout["annotations"]
+    assert floor["text"] == "[noise floor] 0,25"
+    assert floor["yanchor"] == "bottom"
+    assert optimum["yanchor"] == "top"
+
+
+@pytest.mark.parametrize(("noise_floor", "optimum_loss", "num_lines"), [(0.0, 1e-14, 0), (0.25, 1e-15, 1)])
+def test_a_line_that_a_logarithm_cannot_show_is_left_out(
+    noise_floor: float, optimum_loss: float, num_lines: int
+) -> None:
+    assert len(loss_base(CONFIG, noise_floor, optimum_loss, bracketed).layout["annotations"]) == num_lines
+
+
+def test_labels_of_learning_rates_do_not_stand_on_each_other() -> None:
+    crowded = History()
+    crowded.fold(EpochBlock(1, *[np.ones(1000)] * 5))
+    for epoch in (500, 505, 510):
+        crowded.fold(LearningRateChanged(epoch, 0.02))
+    layout = loss_update(crowded.snapshot(), None, bracketed).layout
+    assert [label["x"] for label in layout["annotations"]] == [510]
+    assert layout["shapes"][0]["path"] == "M500,0V1M505,0V1M510,0V1"
+
+
+def test_look_back_marks_the_epoch_and_its_loss() -> None:
+    update = loss_update(history(300), 140, bracketed)
+    assert update.traces["now"]["x"] == [140]
+    assert update.layout["shapes"][-1]["path"] == "M140,0V1"
+
+
+def test_colour_and_symbol_together_name_each_of_64_replicas() -> None:
+    markers = [trace["marker"] for trace in fit(64).traces if trace["mode"] == "markers"]
+    assert len({(marker["color"], marker["symbol"]) for marker in markers}) == 64
+
+
+@pytest.mark.parametrize(("num_replicas", "named"), [(MAX_NAMED_REPLICAS, True), (MAX_NAMED_REPLICAS + 1, False)])
+def test_the_legend_names_replicas_while_they_are_few(num_replicas: int, *, named: bool) -> None:
+    markers = [trace for trace in fit(num_replicas).traces if trace["mode"] == "markers"]
+    assert [trace["showlegend"] for trace in markers] == [named] * num_replicas
+
+
+def test_the_data_is_inside_the_axes_and_so_is_the_true_line() -> None:
+    figure = fit_base([0.0], [40.0], [0], 1, CONFIG, bracketed)
+    low, high = figure.layout["yaxis"]["range"]
+    assert low < -15
+    assert high > 40
+
+
+def test_a_surface_without_noise_has_a_finite_bottom() -> None:
+    contours = surface().traces[0]
+    assert all(np.isfinite(contours["colorbar"]["tickvals"]))
+    assert contours["z"]["shape"] == "20, 30"

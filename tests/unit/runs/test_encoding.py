@@ -1,0 +1,44 @@
+import sqlite3
+from pathlib import Path
+
+from dpdash.config import RunConfig
+from dpdash.runs.encoding import MAX_BLOCK_ROWS
+from dpdash.runs.store import RunStore
+from tests.fakes import block_of
+
+LONG = 20.0
+
+
+def stored_blocks(path: Path) -> list[tuple[int, int]]:
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT first_epoch, num_epochs FROM blocks ORDER BY first_epoch").fetchall()
+    connection.close()
+    return found
+
+
+def test_blocks_that_came_together_are_one_row_that_is_not_too_long(tmp_path: Path) -> None:
+    store = RunStore(f"sqlite:///{tmp_path / 'runs.db'}")
+    store.create_run("run", RunConfig(), "ann", 1.0)
+    for first_epoch in range(1, 3 * MAX_BLOCK_ROWS, 512):
+        store.append("run", block_of(first_epoch, 512))
+    assert store.flush(LONG)
+    rows = stored_blocks(tmp_path / "runs.db")
+    assert sum(num_epochs for _, num_epochs in rows) == 3 * MAX_BLOCK_ROWS
+    assert max(num_epochs for _, num_epochs in rows) <= MAX_BLOCK_ROWS
+    assert len(rows) < 3 * MAX_BLOCK_ROWS / 512
+    assert store.close()
+
+
+def test_blocks_with_a_gap_between_them_stay_apart(tmp_path: Path) -> None:
+    store = RunStore(f"sqlite:///{tmp_path / 'runs.db'}")
+    store.create_run("run", RunConfig(), "ann", 1.0)
+    store.append("run", block_of(1, 5))
+    store.append("run", late := block_of(11, 5))
+    assert store.flush(LONG)
+    assert stored_blocks(tmp_path / "runs.db") == [(1, 5), (11, 5)]
+    row, history = store.row("run", 12), store.history("run")
+    assert row is not None and history is not None
+    assert row.loss == late.loss[1]
+    assert store.row("run", 7) is None
+    assert history.snapshot().num_epochs == 5, "a curve without a hole"
+    assert store.close()

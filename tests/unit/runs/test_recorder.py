@@ -1,0 +1,24 @@
+from dpdash.events import RunDiverged, RunFailed, RunFinished, RunPaused, RunStarted, RunStatus
+from dpdash.history import History
+from dpdash.runs.recorder import Recorder
+from tests.fakes import block_of
+
+
+def test_nothing_is_recorded_after_the_end() -> None:
+    history = History()
+    recorder = Recorder("run", history, store=None)
+    recorder.emit(block_of(1, 3))
+    recorder.emit(finished := RunFinished(3, 3.0, 0.0, 1.0))
+    recorder.emit(RunFailed(3, "late", "", 1.0))
+    recorder.emit(block_of(4, 3))
+    assert recorder.is_over
+    assert (history.snapshot().ended, history.snapshot().num_epochs) == (finished, 3)
+
+
+def test_every_new_status_is_told() -> None:
+    told: list[RunStatus] = []
+    recorder = Recorder("run", History(), None, told.append)
+    started = RunStarted(1.0, ("cpu",), (10,), emulated=False, one_device_step_seconds=None)
+    for event in (started, block_of(1, 3), RunPaused(3), RunDiverged(3, 4, 1.0)):
+        recorder.emit(event)
+    assert told == [RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.DIVERGED]

@@ -1,0 +1,131 @@
+"""Several processes on one database, and processes that die: real ones, killed for real."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from dpdash.events import RunStatus
+from dpdash.runs.store import RunStore
+from tests.fakes import eventually
+
+TRAINER = """
+import sys, time
+from dpdash.config import RunConfig
+from dpdash.events import RunStarted
+from dpdash.history import History
+from dpdash.runs.recorder import Recorder
+from dpdash.runs.store import RunStore
+from tests.fakes import block_of
+
+url, run_id = sys.argv[1:]
+store = RunStore(url)
+store.create_run(run_id, RunConfig(epochs=1_000_000), "other process", time.time())
+recorder = Recorder(run_id, History(), store)
+recorder.emit(RunStarted(time.time(), ("cpu",), (10,), False, None))
+for first_epoch in range(1, 1_000_000, 100):
+    recorder.emit(block_of(first_epoch, 100))
+    print(first_epoch + 99, flush=True)
+    time.sleep(0.02)
+"""
+
+
+class Trainer:
+    """A process that trains one run until it is killed."""
+
+    def __init__(self, url: str, run_id: str) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", TRAINER, url, run_id], stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.output: IO[bytes] = self.process.stdout
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.output.close()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'runs.db'}"
+
+
+@pytest.fixture
+def trainer(url: str) -> Iterator[Trainer]:
+    trainer = Trainer(url, "killed")
+    yield trainer
+    if trainer.process.poll() is None:
+        trainer.kill()
+
+
+def epochs_of(store: RunStore, run_id: str) -> int:
+    record = store.run(run_id)
+    return record.num_epochs if record else 0
+
+
+def status_of(store: RunStore, run_id: str) -> RunStatus | None:
+    record = store.run(run_id)
+    return record.status if record else None
+
+
+def test_a_killed_process_leaves_its_run_interrupted_with_its_curve(url: str, trainer: Trainer) -> None:
+    assert trainer.output.readline()
+    watcher = RunStore(url)
+    eventually(lambda: epochs_of(watcher, "killed") >= 2_000)
+    watcher.interrupt_dead()
+    assert status_of(watcher, "killed") is RunStatus.RUNNING, "its process is alive"
+    seen = epochs_of(watcher, "killed")
+    trainer.kill()
+    watcher.interrupt_dead()
+    assert status_of(watcher, "killed") is RunStatus.INTERRUPTED
+    history, rows = watcher.history("killed"), watcher.rows("killed")
+    assert history is not None and rows is not None
+    snapshot = history.snapshot()
+    assert snapshot.status is RunStatus.INTERRUPTED
+    assert snapshot.num_epochs == len(rows) == epochs_of(watcher, "killed") >= seen
+    assert snapshot.started is not None
+    assert watcher.close()
+
+
+def test_the_next_start_finds_the_interrupted_run_in_a_sound_database(
+    url: str, trainer: Trainer, tmp_path: Path
+) -> None:
+    while int(trainer.output.readline()) < 6_000:
+        pass
+    trainer.kill()
+    store = RunStore(url)
+    assert status_of(store, "killed") is RunStatus.INTERRUPTED
+    assert [record.run_id for record in store.runs()] == ["killed"], "it is there once"
+    assert epochs_of(store, "killed") > 0
+    assert store.close()
+    connection = sqlite3.connect(tmp_path / "runs.db")
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+def test_a_second_process_leaves_the_runs_of_a_living_one_alone(url: str, trainer: Trainer) -> None:
+    assert trainer.output.readline()
+    first = RunStore(url)
+    second = RunStore(url)
+    eventually(lambda: epochs_of(second, "killed") > 0)
+    before = epochs_of(second, "killed")
+    eventually(lambda: epochs_of(first, "killed") > before)
+    assert status_of(second, "killed") is RunStatus.RUNNING
+    assert second.close()
+    assert status_of(first, "killed") is RunStatus.RUNNING, "closing one store ends nobody else's run"
+    assert first.close()
+
+
+def test_nothing_stays_behind_of_processes_that_ended(url: str, trainer: Trainer, tmp_path: Path) -> None:
+    assert trainer.output.readline()
+    trainer.kill()
+    store = RunStore(url)
+    assert store.close()
+    assert not [path for path in (tmp_path / "runs.db-instances").iterdir() if path.name != "migration.lock"]
+    connection = sqlite3.connect(tmp_path / "runs.db")
+    assert connection.execute("SELECT count(*) FROM instances").fetchone() == (0,)
+    connection.close()
