@@ -29,12 +29,17 @@ def block_of(first_epoch: int, num_epochs: int, seed: int = 0) -> EpochBlock:
 
 
 class FakeEngine:
-    """Obeys its control like an engine; its epochs go by only while `gate` is set, or one by one when stepped."""
+    """Obeys its control like an engine; its epochs go by only while `gate` is set, or one by one when stepped.
+
+    A step waits for `step_gate`, which is open unless a test closes it.
+    """
 
     name = EngineName.SINGLE
 
     def __init__(self, failure: BaseException | None = None) -> None:
         self.gate = threading.Event()
+        self.step_gate = threading.Event()
+        self.step_gate.set()
         self.num_calls = 0
         self._failure = failure
 
@@ -50,6 +55,8 @@ class FakeEngine:
             if rate is not None:
                 emit(LearningRateChanged(epoch + 1, rate))
             stepped = control.take_step()
+            if stepped:
+                self.step_gate.wait()
             if control.is_paused and not stepped:
                 emit(RunPaused(epoch))
                 control.wait_while_standing()

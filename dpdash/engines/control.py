@@ -48,6 +48,7 @@ class RunControl:
         self._stop_reason: StopReason | None = None
         self._learning_rate: float | None = None
         self._pace: Pace | None = None
+        self._is_waiting = False
         self.needs_attention = False
         """Whether the run has to look at its commands before the next epoch."""
         self.set_epochs_per_second(epochs_per_second)
@@ -55,6 +56,12 @@ class RunControl:
     @property
     def is_paused(self) -> bool:
         return self._paused
+
+    @property
+    def is_standing(self) -> bool:
+        """Whether the run has come to a stand, has said so, and will move only after another command."""
+        with self._changed:
+            return self._is_waiting and not self._may_move()
 
     @property
     def stop_reason(self) -> StopReason | None:
@@ -127,7 +134,9 @@ class RunControl:
     def wait_while_standing(self) -> None:
         """Block until the run is asked to stop, to go on or to train one more epoch. For the training thread."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stop_reason or not self._paused or self._step_asked)
+            self._is_waiting = True
+            self._changed.wait_for(self._may_move)
+            self._is_waiting = False
 
     def pace_delay(self, now: float) -> float:
         """Seconds to wait before the next epoch; 0 lets it begin. For the training thread."""
@@ -141,6 +150,9 @@ class RunControl:
         """
         with self._changed:
             self._changed.wait_for(lambda: self._num_commands != num_commands, seconds)
+
+    def _may_move(self) -> bool:
+        return bool(self._stop_reason or not self._paused or self._step_asked)
 
     def _notify(self) -> None:
         self._num_commands += 1

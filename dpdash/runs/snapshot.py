@@ -32,6 +32,8 @@ class RunSnapshot:
     """What the queue is for; a run that waits for full speed goes on at its old pace meanwhile."""
     is_live: bool
     """Whether it can still be steered here."""
+    is_moving: bool
+    """Whether it can change although nobody gives it another command."""
     created_at: float
     """Unix time in seconds."""
     saved: StoreHealth
@@ -40,17 +42,21 @@ class RunSnapshot:
 def of_live_run(run: LiveRun, slots: Slots, saved: StoreHealth) -> RunSnapshot:
     """A run of this process; its status is *waiting* wherever it stands still until there is a slot."""
     waiting_for = None if run.is_over else _waiting_for(run, slots)
+    # Asked before the history is read: one that stands has said everything.
+    is_standing = run.control.is_standing or not run.is_launched
     history = run.history.snapshot()
+    status = RunStatus.WAITING if waiting_for in ("start", "resume") else history.status
     return RunSnapshot(
         run_id=run.run_id,
         config=run.config,
         owner=run.owner,
-        status=RunStatus.WAITING if waiting_for in ("start", "resume") else history.status,
+        status=status,
         history=history,
         pace=run.pace,
         place=slots.place(run.run_id) if waiting_for else None,
         waiting_for=waiting_for,
         is_live=not history.status.is_over,
+        is_moving=not status.is_over and not (status is RunStatus.PAUSED and is_standing),
         created_at=run.created_at,
         saved=saved,
     )
@@ -68,6 +74,7 @@ def of_stored_run(run: StoredRun, saved: StoreHealth) -> RunSnapshot:
         place=None,
         waiting_for=None,
         is_live=False,
+        is_moving=not run.history.status.is_over and run.history.status is not RunStatus.PAUSED,
         created_at=run.record.created_at,
         saved=saved,
     )

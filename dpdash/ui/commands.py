@@ -3,7 +3,6 @@
 Every command may be given twice without harm. What goes wrong is kept and shown by `show_problems`.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -15,8 +14,6 @@ from dpdash.runs.service import Pace, RunSnapshot
 from dpdash.ui.service import owner, run_service
 from dpdash.ui.state import (
     RUN_KEY,
-    SETTLING_KEY,
-    Settling,
     apply_changes,
     put_settings,
     show_run,
@@ -25,7 +22,6 @@ from dpdash.ui.state import (
 
 PROBLEM_KEY: Final = "command_problem"
 PACE_KEY: Final = "pace"
-SETTLING_SECONDS: Final = 2.0
 USUAL_SECONDS: Final = 8.0
 SLOW_EPOCHS_PER_SECOND: Final = 2.0
 
@@ -135,14 +131,7 @@ def take_problem() -> DpdashError | None:
 
 
 def _steer(run_id: str, command: Callable[[str, str], None]) -> None:
-    """Give a command, and have the page watch until it has taken effect."""
-
-    def steered() -> None:
-        version = run_service().snapshot(run_id).history.version
-        st.session_state[SETTLING_KEY] = Settling(run_id, version, time.monotonic() + SETTLING_SECONDS)
-        command(run_id, owner())
-
-    _attempt(steered)
+    _attempt(lambda: command(run_id, owner()))
 
 
 def _attempt(command: Callable[[], object]) -> None:

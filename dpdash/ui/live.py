@@ -1,7 +1,5 @@
 """What changes while a run trains: one fragment that refreshes itself for as long as something can change."""
 
-import time
-
 import streamlit as st
 
 from dpdash.events import RunStatus
@@ -16,13 +14,13 @@ from dpdash.ui.look_back import chosen_epoch, show_look_back
 from dpdash.ui.metrics import metrics, show_metrics
 from dpdash.ui.service import run_service
 from dpdash.ui.shown import shown_run
-from dpdash.ui.state import SETTLING_KEY, Settling, View, wanted_settings
+from dpdash.ui.state import View, wanted_settings
 from dpdash.ui.views import show_views
 
 
 def live_area(shown: RunSnapshot | None) -> None:
     """Show progress, numbers, charts, advice and the look back; refreshed on a timer only while a run moves."""
-    interval = ServerSettings().refresh_seconds if _is_moving(shown) else None
+    interval = ServerSettings().refresh_seconds if shown is not None and shown.is_moving else None
     st.fragment(_refresh, run_every=interval)(_frame(shown))
 
 
@@ -30,15 +28,12 @@ def _frame(shown: RunSnapshot | None) -> tuple[object, ...] | None:
     """What the rest of the page has drawn of a run; when it changes, the whole page is run again."""
     if shown is None:
         return None
-    return shown.run_id, shown.status, shown.waiting_for, shown.place, shown.saved.problem
+    return shown.run_id, shown.status, shown.waiting_for, shown.place, shown.saved.problem, shown.is_moving
 
 
 def _refresh(drawn: tuple[object, ...] | None) -> None:
     shown = shown_run()
     if _frame(shown) != drawn:
-        st.rerun()
-    if st.session_state.get(SETTLING_KEY) is not None and not _is_settling(shown):
-        st.session_state[SETTLING_KEY] = None
         st.rerun()
     view = _view(shown)
     _show_progress(shown)
@@ -47,21 +42,6 @@ def _refresh(drawn: tuple[object, ...] | None) -> None:
     show_advice(shown, view)
     show_look_back(view)
     show_views(view)
-
-
-def _is_moving(shown: RunSnapshot | None) -> bool:
-    """Whether the page can change without anybody touching it."""
-    if shown is None or shown.status.is_over:
-        return False
-    return shown.status is not RunStatus.PAUSED or _is_settling(shown)
-
-
-def _is_settling(shown: RunSnapshot | None) -> bool:
-    """Whether a command has been given whose effect is not to be seen yet."""
-    awaited: Settling | None = st.session_state.get(SETTLING_KEY)
-    if shown is None or awaited is None or awaited.run_id != shown.run_id:
-        return False
-    return shown.history.version == awaited.version and time.monotonic() < awaited.deadline
 
 
 def _view(shown: RunSnapshot | None) -> View:

@@ -15,21 +15,8 @@ RUN_KEY: Final = "run"
 """Id of the run that is shown, or None."""
 LOOK_BACK_KEY: Final = "look_back"
 """The epoch that a person has chosen to look back to; absent while the newest is shown."""
-SETTLING_KEY: Final = "settling"
-"""After a command to a run: what the page waits to see before it stands still, a `Settling` or None."""
 ALL_SAMPLES: Final = "all"
 """The option of the global batch size that stands for no limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settling:
-    """A command takes effect within one epoch, which may be after the page has been drawn again."""
-
-    run_id: str
-    version: int
-    """The history's version when the command was given."""
-    deadline: float
-    """Seconds of the monotonic clock after which nothing more is waited for: a command may change nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,7 @@ import pytest
 
 from dpdash.engines.control import LONGEST_DELAY_SECONDS, SHORTEST_SLEEP_SECONDS, Pace, RunControl
 from dpdash.events import StopReason
+from tests.fakes import eventually
 
 
 def epochs_begun(pace: Pace, seconds: float, tick: float) -> tuple[int, list[float]]:
@@ -126,3 +127,19 @@ def test_a_wait_is_cut_short_by_a_command_even_if_that_came_first() -> None:
     control.pause()
     thread.join(30)
     assert not thread.is_alive()
+
+
+def test_a_run_stands_from_its_wait_to_the_next_command() -> None:
+    control = RunControl()
+    control.pause()
+    assert not control.is_standing
+    trainer = threading.Thread(target=control.wait_while_standing)
+    trainer.start()
+    eventually(lambda: control.is_standing)
+    control.set_learning_rate(0.5)
+    assert control.is_standing
+    control.step_once()
+    assert not control.is_standing
+    trainer.join()
+    assert control.take_step()
+    assert not control.is_standing

@@ -467,3 +467,30 @@ def test_a_real_engine_is_recorded_and_saved(tmp_path: Path) -> None:
     assert len(rows) == 300
     assert rows.loss[-1] < rows.loss[0]
     service.shutdown()
+
+
+def test_a_paused_run_that_no_longer_moves_has_said_everything(tmp_path: Path) -> None:
+    service = RunService(ServerSettings(database_url=f"sqlite:///{tmp_path / 'runs.db'}"), None)
+    run_id = service.start(RunConfig(samples=20), "ann", FULL, paused=True)
+    assert not service.snapshot(run_id).is_moving
+    for epoch in range(1, 100):
+        # A learning rate is said before its epoch: a page that stops looking in between would never show it.
+        service.set_learning_rate(run_id, "ann", 0.01 + epoch / 1000)
+        service.step(run_id, "ann")
+        eventually(lambda: not service.snapshot(run_id).is_moving)
+        shown = service.snapshot(run_id)
+        assert (shown.status, shown.history.num_epochs) == (RunStatus.PAUSED, epoch)
+    service.shutdown()
+    assert not service.snapshot(run_id).is_moving
+
+
+def test_a_step_that_takes_long_is_waited_for(service: RunService, engine: FakeEngine) -> None:
+    engine.step_gate.clear()
+    run_id = service.start(CONFIG, "ann", FULL, paused=True)
+    service.set_learning_rate(run_id, "ann", 0.5)
+    service.step(run_id, "ann")
+    eventually(lambda: service.snapshot(run_id).history.learning_rate_changes)
+    assert service.snapshot(run_id).is_moving
+    engine.step_gate.set()
+    eventually(lambda: not service.snapshot(run_id).is_moving)
+    assert service.snapshot(run_id).history.num_epochs == 1
