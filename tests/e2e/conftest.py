@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
-from tests.e2e.browser import launched_browser, wait_until_drawn
+from tests.e2e.browser import WAIT_MS, launched_browser, wait_until_drawn
 from tests.e2e.server import Server, running_server
 
 OpenPage = Callable[..., Page]
@@ -23,6 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=WAIT_MS)
     with launched_browser() as browser:
         yield browser
 

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.browser import button, wait_for_status
+from tests.e2e.browser import button, wait_for_status, wait_until_drawn
 from tests.e2e.conftest import OpenPage
 
 SHORT = "?samples=1000&epochs=60&engine=cpu_replicas&replicas=2"
@@ -20,6 +20,7 @@ AXE_OPTIONS = {"resultTypes": ["violations"]}
 def violations(page: Page) -> list[str]:
     """What axe finds to be serious or critical, with the element and the reason."""
     page.mouse.move(0, 0)
+    wait_until_drawn(page)  # what is about to be replaced is faded
     # A tooltip on its way out has any contrast.
     page.wait_for_function("!document.querySelector('[role=tooltip], [data-testid=stTooltipContent]')")
     found = Axe().run(page, options=AXE_OPTIONS).response["violations"]

@@ -39,6 +39,8 @@ STREAMLITS_OWN = {
 }
 """Streamlit has no translations, and offers no way to set these."""
 STREAMLITS_PREFIX = re.compile(r"^Help for (?=⟦)")
+STREAMLITS_COUNT = re.compile(r"\d+ options? available\.")
+"""Read out a moment after a list has opened."""
 BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
 WORD = re.compile(r"[^\W\d_]{2,}")
 """Two letters or more: x and y are the problem's own variables, and numbers have no language."""
@@ -99,9 +101,13 @@ def without_brackets(text: str) -> str:
     return text
 
 
+def is_streamlits_own(text: str) -> bool:
+    return text in STREAMLITS_OWN or STREAMLITS_COUNT.fullmatch(text) is not None
+
+
 def plain(page: Page) -> set[str]:
     """The texts with words that nobody translated."""
-    ours = (STREAMLITS_PREFIX.sub("", text) for text in texts(page) if text not in STREAMLITS_OWN)
+    ours = (STREAMLITS_PREFIX.sub("", text) for text in texts(page) if not is_streamlits_own(text))
     return {text for text in ours if WORD.search(without_brackets(text))}
 
 
