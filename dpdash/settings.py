@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 
 import platformdirs
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dpdash.config import bounds
 
 MINIMUM_GRACE_SECONDS = 120.0
 
@@ -41,7 +43,31 @@ class ServerSettings(BaseSettings):
         description="Seconds after which the runs of a browser that is gone are stopped, and kept.",
     )
     refresh_seconds: float = Field(
-        default=0.25, ge=0.1, le=10, description="Seconds between two updates of a live page."
+        default=0.25,
+        ge=0.1,
+        le=10,
+        description="Seconds between two updates of a live page; a crowd's pages are updated less often.",
+    )
+    max_runs_per_browser: PositiveInt = Field(
+        default=8, description="Runs of one browser that wait, train or stand paused at the same time."
+    )
+    max_samples: int = Field(
+        default_factory=lambda: int(bounds("samples")[1]),
+        ge=1,
+        description="The most samples that a run may have on this server.",
+    )
+    max_epochs: int = Field(
+        default_factory=lambda: int(bounds("epochs")[1]),
+        ge=1,
+        description="The most epochs that a run may have on this server.",
+    )
+    max_pages: PositiveInt = Field(
+        default=300, description="Pages open at the same time; one more is refused, and the others go on."
+    )
+    teacher_passphrase: SecretStr | None = Field(
+        default=None,
+        min_length=8,
+        description="Opens the Room page to whoever knows it; there is no such page when it is not set.",
     )
     language: str | None = Field(
         default=None,
