@@ -114,9 +114,10 @@ def test_status_is_announced(open_page: OpenPage) -> None:
 
 def test_charts_are_described(open_page: OpenPage) -> None:
     page = open_page(SHORT)
-    for figure in page.get_by_role("figure").all():
-        assert re.fullmatch(r"[A-Z].+\. .+\.", figure.get_attribute("aria-label") or "")
-    assert page.get_by_role("figure").count() == 3
+    figures = page.get_by_role("figure")
+    expect(figures).to_have_count(3)
+    for figure in figures.all():
+        expect(figure).to_have_attribute("aria-label", re.compile(r"^[A-Z].+\. .+\.$"))
 
 
 def test_motion_is_reduced_where_the_system_asks_for_it(open_page: OpenPage) -> None:
