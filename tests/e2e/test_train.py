@@ -64,6 +64,16 @@ def wait_until_quiet(page: Page, frames: list[str]) -> None:
     raise AssertionError("the page never falls silent")
 
 
+def wait_until_at_rest(page: Page) -> None:
+    """Wait until half a second has moved nothing, and forget what moved before."""
+    for _attempt in range(WAIT_MS // 500):
+        page.evaluate("window.shifts = []")
+        page.wait_for_timeout(500)
+        if not page.evaluate("window.shifts.length"):
+            return
+    raise AssertionError("the page never comes to rest")
+
+
 def zoomed_range(page: Page) -> list[float]:
     shown: list[float] = page.evaluate("document.querySelector('.dpdash-plot').layout.xaxis.range")
     return shown
@@ -231,8 +241,8 @@ def test_no_frames_when_nothing_trains(open_page: OpenPage) -> None:
 @pytest.mark.parametrize("size", [(1440, 900), (380, 800)])
 def test_nothing_jumps_during_a_run(open_page: OpenPage, size: tuple[int, int]) -> None:
     page = open_page(SHORT, viewport={"width": size[0], "height": size[1]})
-    page.wait_for_timeout(500)
     page.evaluate(OBSERVE_SHIFTS)
+    wait_until_at_rest(page)
     start(page)
     wait_for_status(page, "finished")
     page.wait_for_timeout(500)
