@@ -4,8 +4,16 @@ A launcher and not the page itself: on a fresh server, Streamlit answers a deep 
 never runs the entry point, unless the entry point is an app object.
 """
 
+import sys
+
 import streamlit as st
 
-from dpdash.ui.server import MIDDLEWARE, ROUTES, lifespan
+from dpdash.errors import DpdashError
+from dpdash.settings import read_settings
+from dpdash.ui.server import ROUTES, lifespan, middleware
 
-app = st.App("dpdash/main.py", lifespan=lifespan, routes=ROUTES, middleware=MIDDLEWARE)
+try:
+    settings = read_settings()
+except DpdashError as error:
+    sys.exit(str(error))
+app = st.App("dpdash/main.py", lifespan=lifespan, routes=ROUTES, middleware=middleware(settings))

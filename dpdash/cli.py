@@ -1,4 +1,4 @@
-"""The same jobs without a browser: train, list and show runs.
+"""The same jobs without a browser: train, list and show runs; and serve them to a workshop.
 
 Exit status: 0 finished, 1 failed or diverged, 2 bad arguments or an engine that this machine cannot run.
 """
@@ -14,7 +14,6 @@ from types import FrameType
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -25,9 +24,11 @@ from dpdash.engines.base import Availability, Emit, Engine
 from dpdash.engines.control import RunControl
 from dpdash.errors import DpdashError
 from dpdash.events import EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatus
+from dpdash.limits import lifted
 from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.runs.store import RunRecord
-from dpdash.settings import ServerSettings
+from dpdash.serve import serve
+from dpdash.settings import read_settings
 
 OWNER: Final = "command line"
 POLL_SECONDS: Final = 0.05
@@ -41,6 +42,7 @@ T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 runs_app = typer.Typer(no_args_is_help=True, help="Look at the runs that are stored.")
 app.add_typer(runs_app, name="runs")
+app.command()(serve)
 
 
 def _option(name: str) -> Any:
@@ -67,7 +69,8 @@ def train(
     given = {name: value for name, value in locals().items() if name != "as_json" and value is not None}
     config = _or_exit(lambda: RunConfig.parse(given))
     losses: list[float] = []
-    service = RunService.open(_settings(), lambda config: _Overheard(catalog.require(config), losses))
+    settings = lifted(_or_exit(read_settings))
+    service = RunService.open(settings, lambda config: _Overheard(catalog.require(config), losses))
     problem = service.health.problem
     if problem is not None:
         _complain(str(problem))
@@ -147,23 +150,13 @@ def main() -> None:
 
 def _open_store() -> RunService:
     """A service for reading; without a database there is nothing to read."""
-    service = RunService.open(_settings())
+    service = RunService.open(_or_exit(read_settings))
     problem = service.health.problem
     if problem is not None:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
         _complain(str(problem))
         raise typer.Exit(FAILED)
     return service
-
-
-def _settings() -> ServerSettings:
-    try:
-        return ServerSettings()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = f"DPDASH_{problem['loc'][0]}".upper()
-            _complain(f"{name}: {problem['msg']}. Received: {problem['input']}. Change it, or leave it out.")
-        raise typer.Exit(BAD_ARGUMENTS) from None
 
 
 def _or_exit(command: Callable[[], T]) -> T:

@@ -3,6 +3,7 @@
 Sliders, the page's address, the command line and errors all read them from the fields of `RunConfig`.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
@@ -18,6 +19,8 @@ TRUE_INTERCEPT: Final = 0.0
 X_LOW: Final = -5.0
 X_HIGH: Final = 5.0
 MAX_RECEIVED_LENGTH: Final = 40
+SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Half a character: Python puts one where a command line's bytes are no UTF-8, and nothing can write it."""
 BATCH_HINT: Final = 100
 """What an error suggests for the global batch size, whose default is no number."""
 
@@ -161,14 +164,14 @@ class RunConfig(BaseModel):
             ConfigError: with one sentence for every setting that is not allowed.
         """
         try:
-            return cls.model_validate(dict(values))
+            return cls.model_validate(readable(values))
         except ValidationError as error:
             raise ConfigError(tuple(_setting_error(detail) for detail in error.errors())) from None
 
     @classmethod
     def parse_partly(cls, values: Mapping[str, Any]) -> tuple[Self, tuple[SettingError, ...]]:
         """Build a config from the values that are allowed, and say what is wrong with the others."""
-        remaining = dict(values)
+        remaining = readable(values)
         problems: list[SettingError] = []
         while True:
             try:
@@ -232,9 +235,23 @@ _RULE_OF_ERROR: Final[dict[str, str]] = {
 }
 
 
-def _shown(received: object) -> str:
-    text = str(received)
-    return text if len(text) <= MAX_RECEIVED_LENGTH else text[: MAX_RECEIVED_LENGTH - 1] + "…"
+def readable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values, without characters that no text can hold, as a command line or a link may bring them."""
+    return {_without_surrogates(name): _without_surrogates(value) for name, value in values.items()}
+
+
+def _without_surrogates(value: Any) -> Any:
+    return SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
+
+
+def shown(received: object) -> str:
+    """A value that somebody sent, short and on one line whatever it is."""
+    # Python writes no decimal number of thousands of digits.
+    text = (
+        hex(received) if isinstance(received, int) and abs(received) > 10**MAX_RECEIVED_LENGTH else str(received)
+    )
+    short = text if len(text) <= MAX_RECEIVED_LENGTH else text[: MAX_RECEIVED_LENGTH - 1] + "…"
+    return "".join(character if character.isprintable() else "�" for character in short) or '""'
 
 
 def _setting_error(detail: ErrorDetails) -> SettingError:
@@ -243,10 +260,10 @@ def _setting_error(detail: ErrorDetails) -> SettingError:
         values = {key: value for key, value in context.items() if key not in ("setting", "template")}
         return SettingError(context["setting"], context["template"], **values)
     setting = str(detail["loc"][0])
-    received = _shown(detail["input"])
+    received = shown(detail["input"])
     rule = _RULE_OF_ERROR[detail["type"]]
     if rule == "unknown":
-        return SettingError(setting, _RULES[rule], received=_shown(setting), choices=", ".join(FIELD_NAMES))
+        return SettingError(setting, _RULES[rule], received=shown(setting), choices=", ".join(FIELD_NAMES))
     default = RunConfig.model_fields[setting].default
     if rule == "choice":
         choices = ", ".join(member.value for member in type(default))

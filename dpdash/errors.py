@@ -58,5 +58,13 @@ class NotOwnerError(DpdashError, PermissionError):
     """Someone tried to steer a run that another browser started."""
 
 
+class TooManyRunsError(DpdashError):
+    """A browser, or all of them together, have as many runs as they may have at the same time."""
+
+
+class FrozenError(DpdashError):
+    """New runs are refused until the teacher allows them again."""
+
+
 class StoreError(DpdashError):
     """The database cannot be used; training goes on without being saved."""

@@ -37,6 +37,7 @@ class StopReason(StrEnum):
 
     ASKED = "asked"
     BROWSER_GONE = "browser_gone"
+    TEACHER = "teacher"
     SHUTDOWN = "shutdown"
 
 
@@ -155,7 +156,7 @@ class RunFailed:
 TerminalEvent = RunFinished | RunStopped | RunDiverged | RunFailed
 RunEvent = RunStarted | EpochBlock | LearningRateChanged | RunPaused | RunResumed | TerminalEvent
 
-STATUS_AFTER: Final[dict[type, RunStatus]] = {
+_STATUS_AFTER: Final[dict[type, RunStatus]] = {
     RunStarted: RunStatus.RUNNING,
     RunPaused: RunStatus.PAUSED,
     RunResumed: RunStatus.RUNNING,
@@ -164,4 +165,11 @@ STATUS_AFTER: Final[dict[type, RunStatus]] = {
     RunDiverged: RunStatus.DIVERGED,
     RunFailed: RunStatus.FAILED,
 }
-"""The status that each event leads to; events that are not here leave it as it was."""
+
+
+def status_after(event: RunEvent) -> RunStatus | None:
+    """The status that an event leads to; None for one that leaves it as it was."""
+    # Nobody wanted this run to end: it is told apart from those that somebody stopped.
+    if isinstance(event, RunStopped) and event.reason is StopReason.SHUTDOWN:
+        return RunStatus.INTERRUPTED
+    return _STATUS_AFTER.get(type(event))

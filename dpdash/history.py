@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from dpdash.events import (
     COLUMNS,
-    STATUS_AFTER,
     EpochBlock,
     LearningRateChanged,
     RunDiverged,
@@ -26,6 +25,7 @@ from dpdash.events import (
     RunStatus,
     RunStopped,
     TerminalEvent,
+    status_after,
 )
 
 NUM_BUCKETS: Final = 2048
@@ -246,7 +246,7 @@ class History:
         """Take in the next event of the run."""
         with self._lock:
             self._version += 1
-            self._status = STATUS_AFTER.get(type(event), self._status)
+            self._status = status_after(event) or self._status
             match event:
                 case EpochBlock():
                     assert event.first_epoch == self._buckets.num_epochs + 1, "a block is missing"

@@ -11,6 +11,8 @@ from dpdash.ui.frame import apply_page_style
 from dpdash.ui.language import _, choose_language
 from dpdash.ui.links import read_link, write_link
 from dpdash.ui.service import identify_browser
+from dpdash.ui.shown import follow_room
+from dpdash.ui.teacher import has_room, is_teacher
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "pages"
@@ -20,9 +22,17 @@ choose_language()
 read_link()
 identify_browser()
 apply_page_style()
-page = st.navigation(
-    [st.Page(PAGES / "train.py", title=_("Train"), icon=":material/play_arrow:", default=True)],
-    position="top",
-)
+pages = [st.Page(PAGES / "train.py", title=_("Train"), icon=":material/play_arrow:", default=True)]
+if has_room():
+    pages.append(
+        st.Page(
+            PAGES / "room.py",
+            title=_("Room"),
+            icon=":material/groups:",
+            visibility="visible" if is_teacher() else "hidden",
+        )
+    )
+page = st.navigation(pages, position="top")
+follow_room()
 write_link()
 page.run()

@@ -1,15 +1,21 @@
 """The server's own settings, from the environment (`DPDASH_…`)."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Final, get_args
 
 import platformdirs
-from pydantic import Field, PositiveInt, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from dpdash.config import bounds
+from dpdash.errors import DpdashError
 
 MINIMUM_GRACE_SECONDS = 120.0
+PREFIX: Final = "DPDASH_"
+SHORTEST_PASSPHRASE: Final = 8
 
 
 def num_cores() -> int:
@@ -26,7 +32,8 @@ def default_database_url() -> str:
 class ServerSettings(BaseSettings):
     """How this server stores and schedules runs."""
 
-    model_config = SettingsConfigDict(env_prefix="DPDASH_", frozen=True)
+    # A passphrase that is too short must not be shown in the error that says so.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
 
     database_url: str = Field(
         default_factory=default_database_url,
@@ -66,10 +73,59 @@ class ServerSettings(BaseSettings):
     )
     teacher_passphrase: SecretStr | None = Field(
         default=None,
-        min_length=8,
         description="Opens the Room page to whoever knows it; there is no such page when it is not set.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Names, with commas between them, that the server goes by besides its own and its addresses.",
     )
     language: str | None = Field(
         default=None,
         description="Language that every page opens in, such as pt_BR; the browser's own when it is not set.",
     )
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+
+    @field_validator("teacher_passphrase")
+    @classmethod
+    def _is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value) < SHORTEST_PASSPHRASE:
+            raise PydanticCustomError(
+                "passphrase_too_short",
+                "A passphrase needs {least} characters or more",
+                {"least": SHORTEST_PASSPHRASE},
+            )
+        return value
+
+
+def variable(setting: str) -> str:
+    """The environment variable of a setting."""
+    return f"{PREFIX}{setting}".upper()
+
+
+def read_settings(given: Mapping[str, object] | None = None) -> ServerSettings:
+    """The settings of the environment, and over them those that were given as options of a command.
+
+    Raises:
+        DpdashError: one sentence for each setting that its rule does not allow; a secret is not repeated.
+    """
+    options = dict(given or {})
+    try:
+        return ServerSettings(**options)  # type: ignore[arg-type]  # what does not fit is told below
+    except ValidationError as error:
+        problems = " ".join(_sentence(problem, options) for problem in error.errors())
+        raise DpdashError("{problems}", problems=problems) from None
+
+
+def _sentence(problem: ErrorDetails, options: Mapping[str, object]) -> str:
+    setting = str(problem["loc"][0])
+    name = f"--{setting.replace('_', '-')}" if setting in options else variable(setting)
+    annotation = ServerSettings.model_fields[setting].annotation
+    is_secret = SecretStr in (annotation, *get_args(annotation))
+    received = "" if is_secret else f" Received: {problem['input']}."
+    return f"{name}: {problem['msg']}.{received} Change it, or leave it out."

@@ -55,6 +55,8 @@ class Target:
     optimum_loss: float
     noise_floor: float
     mean_square_x: float
+    bounds: Callable[[str], tuple[float, float]] = bounds
+    """Lowest and highest value of a setting that may be suggested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def _noise_wins(config: RunConfig, history: HistorySnapshot, target: Target) -> 
     error = target.optimum_slope - TRUE_SLOPE
     if abs(error) <= NOISE_WINS_ERROR or not _is_at_floor(history, target):
         return None
-    more = at_least(10 * config.samples, *bounds("samples"))
+    more = at_least(10 * config.samples, *target.bounds("samples"))
     suggestion = Suggestion("samples", more) if more > config.samples else Suggestion("noise", config.noise / 10)
     return Verdict(
         VerdictKind.NOISE_WINS,
@@ -143,7 +145,7 @@ def _at_floor(config: RunConfig, history: HistorySnapshot, target: Target) -> Ve
     assert history.latest is not None
     reached = _first_epoch_at_floor(history, target)
     values = {"loss": history.latest.loss, "optimum": target.optimum_loss, "reached": reached}
-    fewer = at_least(reached, *bounds("epochs"))
+    fewer = at_least(reached, *target.bounds("epochs"))
     if fewer < config.epochs:
         suggestion = Suggestion("epochs", fewer)
     else:
@@ -166,7 +168,7 @@ def _unfinished(config: RunConfig, history: HistorySnapshot, target: Target) -> 
     epochs_needed = _epochs_to_floor(history, target)
     epochs_left = config.epochs - history.num_epochs
     faster = _higher_learning_rate(config, target, 5)
-    suggestion = faster or _more_epochs(config)
+    suggestion = faster or _more_epochs(config, target)
     values = {"loss": loss, **({"ratio": ratio} if ratio is not None else {})}
     if epochs_needed is None:
         return Verdict(
@@ -294,6 +296,6 @@ def _higher_learning_rate(config: RunConfig, target: Target, factor: float) -> S
     return Suggestion("learning_rate", higher) if higher > config.learning_rate else None
 
 
-def _more_epochs(config: RunConfig) -> Suggestion | None:
-    more = at_least(2 * config.epochs, *bounds("epochs"))
+def _more_epochs(config: RunConfig, target: Target) -> Suggestion | None:
+    more = at_least(2 * config.epochs, *target.bounds("epochs"))
     return Suggestion("epochs", more) if more > config.epochs else None

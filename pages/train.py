@@ -3,13 +3,13 @@
 from dpdash.ui.header import header
 from dpdash.ui.live import live_area
 from dpdash.ui.notices import show_run_notices
-from dpdash.ui.shown import shown_run, take_settings_of_linked_run
+from dpdash.ui.shown import own_run, shown_run, take_settings_of_linked_run
 from dpdash.ui.sidebar import sidebar
 from dpdash.ui.transport import transport
 
 take_settings_of_linked_run()
 shown = shown_run()
-sidebar(shown)
+sidebar(own_run())
 header(shown)
 show_run_notices(shown)
 transport(shown)

@@ -1,14 +1,14 @@
 """Named hypothesis strategies that tests share."""
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from dpdash.config import EngineName, OptimizerName, RunConfig, bounds
+from dpdash.config import FIELD_NAMES, EngineName, OptimizerName, RunConfig, bounds
 from dpdash.events import (
     EpochBlock,
     LearningRateChanged,
@@ -23,6 +23,7 @@ from dpdash.events import (
     StopReason,
     TerminalEvent,
 )
+from dpdash.limits import Limits
 
 
 def _whole(setting: str) -> st.SearchStrategy[int]:
@@ -134,3 +135,61 @@ def run_logs(draw: st.DrawFn) -> tuple[RunEvent, ...]:
             log.append(LearningRateChanged(epoch + 1, draw(FINITE)))
     ending = draw(st.none() | terminal_events())
     return (*log, ending) if ending is not None else tuple(log)
+
+
+HOSTILE_TEXTS: Final = (
+    "",
+    " ",
+    "nan",
+    "-inf",
+    "-1",
+    "0",
+    "1e12",
+    "1e999",
+    "0x10",
+    "٣",
+    "²",
+    "1_000",
+    "None",
+    "true",
+    "[]",
+    "{setting}",
+    "%s",
+    "%",
+    "%00",
+    "%ED%A0%80",
+    "%0A%0A# a",
+    "%E2%80%AE",
+    "9" * 400,
+    "🦄",
+    "<script>alert(1)</script>",
+    "![a](b)",
+    "../../etc/passwd",
+    "'; DROP TABLE runs; --",
+    "all",
+    "adam",
+    "single",
+)
+"""What a hostile link gives a setting for a value."""
+HOSTILE_NAMES: Final = (*FIELD_NAMES, "run", "embed", "parameters", "__class__")
+HOSTILE_JUNK: Final = ("", "&", "&&&", "x" * 10_000, "&x" * 1_500, "&samples=7" * 1_500)
+ANY_CHARACTERS: Final = st.characters(exclude_categories=())
+"""Halves of characters too, which `st.text` leaves out."""
+HOSTILE_VALUES: Final = st.sampled_from(HOSTILE_TEXTS) | st.text(ANY_CHARACTERS, max_size=30)
+
+
+@st.composite
+def hostile_queries(draw: st.DrawFn) -> str:
+    """Query strings, as they stand in an address, that no page of the dashboard has written."""
+    names = st.sampled_from(HOSTILE_NAMES) | st.text(ANY_CHARACTERS, max_size=20)
+    parameters = draw(st.lists(st.tuples(names, HOSTILE_VALUES), max_size=12))
+    junk = draw(st.sampled_from(HOSTILE_JUNK))
+    return "&".join(f"{name}={value}" for name, value in parameters) + junk
+
+
+@st.composite
+def limits(draw: st.DrawFn) -> Limits:
+    """What a server may allow its browsers."""
+    return Limits(
+        runs_per_browser=draw(st.integers(1, 100)), samples=draw(_whole("samples")), epochs=draw(_whole("epochs"))
+    )

@@ -126,3 +126,10 @@ def test_every_requirement_is_pinned() -> None:
             line for line in lines if line and not re.fullmatch(r"-r requirements\.txt|[\w.-]+==[\w.]+", line)
         ]
         assert loose == []
+
+
+def test_the_tests_that_hold_a_promise_are_there() -> None:
+    named = set(re.findall(r"(\w+\.py)", (ROOT / "docs" / "security.md").read_text()))
+    known = {path.name for folder in ("tests", "dpdash") for path in (ROOT / folder).rglob("*.py")}
+    assert len(named) > 10
+    assert named - known == set()

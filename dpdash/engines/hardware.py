@@ -25,12 +25,20 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class CpuSeconds:
+    """What the CPU has done since the machine was started, in seconds of all cores together."""
+
+    busy: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceLoad:
     """How busy a device is at this moment; None where the machine does not tell."""
 
     device: Device
     utilization: float | None
-    """Fraction of the time since the last look that it was busy, 0 to 1."""
+    """Fraction of the time that it was busy, 0 to 1."""
     memory_used_bytes: int | None
 
 
@@ -51,9 +59,17 @@ def devices() -> tuple[Device, ...]:
     return (cpu, *(_gpu(index) for index in range(num_gpus())))
 
 
-def load() -> tuple[DeviceLoad, ...]:
-    """How busy each of `devices()` is. The CPU's first answer is 0: there was no look before it."""
-    return tuple(_cpu_load(device) if device.kind == "cpu" else _gpu_load(device) for device in devices())
+def cpu_seconds() -> CpuSeconds:
+    """What to compare the next `load` with."""
+    times = psutil.cpu_times()
+    # Not psutil.cpu_percent: that remembers its last look once a thread, and each refresh of a page is a new one.
+    total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    return CpuSeconds(total - times.idle - getattr(times, "iowait", 0.0), total)
+
+
+def load(since: CpuSeconds | None = None) -> tuple[DeviceLoad, ...]:
+    """How busy each of `devices()` is now; the CPU since a moment, for it tells only what it has done so far."""
+    return tuple(_cpu_load(device, since) if device.kind == "cpu" else _gpu_load(device) for device in devices())
 
 
 def _gpu(index: int) -> Device:
@@ -69,9 +85,11 @@ def _cpu_name() -> str:
     return next(names, "") or platform.processor() or "CPU"
 
 
-def _cpu_load(device: Device) -> DeviceLoad:
-    memory = psutil.virtual_memory()
-    return DeviceLoad(device, psutil.cpu_percent() / 100, memory.total - memory.available)
+def _cpu_load(device: Device, since: CpuSeconds | None) -> DeviceLoad:
+    memory, now = psutil.virtual_memory(), cpu_seconds()
+    seconds = 0.0 if since is None else now.total - since.total
+    busy = None if since is None or seconds <= 0 else min(1.0, max(0.0, (now.busy - since.busy) / seconds))
+    return DeviceLoad(device, busy, memory.total - memory.available)
 
 
 def _gpu_load(device: Device) -> DeviceLoad:

@@ -42,9 +42,15 @@ from dpdash.sharding import shard_sizes
 
 FLUSH_SECONDS: Final = 0.05
 """Rows leave the loop this often: 20 times a second looks continuous and costs next to nothing."""
-OUT_OF_MEMORY: Final = N_(
+OUT_OF_GPU_MEMORY: Final = N_(
     "The memory of the GPU is full. Try fewer samples, a smaller global batch size or narrower hidden layers."
 )
+OUT_OF_MEMORY: Final = N_(
+    "The memory of this machine is full. Try fewer samples, a smaller global batch size or narrower hidden "
+    "layers, or wait until other runs have ended."
+)
+CPU_ALLOCATOR: Final = "DefaultCPUAllocator"
+"""What torch raises when memory is full has no type of its own, but names who asked for it."""
 
 Events = Generator[RunEvent, None, TerminalEvent]
 
@@ -83,16 +89,22 @@ def _events(
         ending = yield from _train(config, control, place(), clock, progress)
     except _DivergedError as error:
         ending = RunDiverged(progress.num_epochs, error.epoch, progress.seconds)
-    except torch.OutOfMemoryError:
-        ending = RunFailed(progress.num_epochs, OUT_OF_MEMORY, traceback.format_exc(), progress.seconds)
     except Exception as error:
-        message = f"{type(error).__name__}: {error}"
-        ending = RunFailed(progress.num_epochs, message, traceback.format_exc(), progress.seconds)
+        ending = RunFailed(progress.num_epochs, _sentence(error), traceback.format_exc(), progress.seconds)
     finally:
         # The tensors died with the frame that held them; other runs need what torch keeps of their memory.
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             torch.cuda.empty_cache()
     yield ending
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, with a way out where one is known."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return OUT_OF_GPU_MEMORY
+    if isinstance(error, MemoryError) or CPU_ALLOCATOR in str(error):
+        return OUT_OF_MEMORY
+    return f"{type(error).__name__}: {error}"
 
 
 def _train(

@@ -8,8 +8,8 @@ from dpdash.events import LearningRateChanged
 from dpdash.figures.spec import SMALL_TEXT_SIZE, Figure, Spec, Translate, Update, base_layout, number, packed
 from dpdash.history import HistorySnapshot
 
-MAX_POINTS: Final = 800
-"""More than the pixels of a chart's width; the curve keeps its exact extremes."""
+MAX_POINTS: Final = 600
+"""About the pixels of a chart's width; the curve keeps its exact extremes."""
 MAX_CHANGES: Final = 40
 """Learning-rate changes drawn; the newest are kept."""
 LABEL_DISTANCE: Final = 0.05

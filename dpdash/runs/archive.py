@@ -6,7 +6,7 @@ Runs that this process does not train are read once for all who watch them.
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -72,6 +72,13 @@ class Archive:
             return self._store.runs(limit) if self._store is not None else ()
         return ()
 
+    def unsaved(self, run_ids: Iterable[str]) -> frozenset[str]:
+        """Those of the runs that the database does not know, or may not know because it cannot be read."""
+        wanted = frozenset(run_ids)
+        with suppress(StoreError):
+            return wanted - self._store.known(wanted) if self._store is not None else wanted
+        return wanted
+
     def run(self, run_id: str) -> StoredRun | None:
         """A stored run with its history, or None when there is none with this id.
 
@@ -98,21 +105,23 @@ class Archive:
         return None
 
     def rows(self, run_id: str) -> EpochBlock | None:
-        """Every epoch so far, also those that are only queued yet; None without a store.
+        """Every epoch so far, also those that are only queued yet; None without a database that is open.
 
         Raises:
             StoreError: when the database cannot be read.
         """
+        if self._store is None or not self._store.is_open:
+            return None
         self.flush()
-        return self._store.rows(run_id) if self._store is not None else None
+        return self._store.rows(run_id)
 
     def flush(self) -> None:
         """Wait, at most `FLUSH_SECONDS`, until everything queued so far is saved."""
-        if self._store is not None:
+        if self._store is not None and self._store.is_open:
             self._store.flush(FLUSH_SECONDS)
 
-    def interrupt_dead(self) -> None:
-        """Look for processes that died; when the database is busy, the next call finds them."""
+    def look_around(self) -> None:
+        """Look for processes that died, and for a database that could not be opened; the next call tries again."""
         with suppress(StoreError):
             if self._store is not None:
                 self._store.interrupt_dead()

@@ -11,7 +11,6 @@ from pydantic import TypeAdapter
 from dpdash.config import RunConfig
 from dpdash.events import (
     COLUMNS,
-    STATUS_AFTER,
     EpochBlock,
     RunDiverged,
     RunEvent,
@@ -19,6 +18,7 @@ from dpdash.events import (
     RunFinished,
     RunStatus,
     RunStopped,
+    status_after,
 )
 from dpdash.runs.schema import blocks, events, runs
 
@@ -36,7 +36,6 @@ _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
 class RunCreated:
     """A run was asked for in this process."""
 
-    instance_id: str
     config: RunConfig
     owner: str
     created_at: float
@@ -85,9 +84,13 @@ def num_bytes(item: RunEvent | RunCreated | Cut) -> int:
     return 0 if isinstance(item, Cut) else EVENT_BYTES
 
 
-def save(connection: sa.Connection, batch: Sequence[Entry]) -> None:
-    """Write a batch; a block that is there already is replaced."""
-    created = [_created_row(entry.run_id, entry.item) for entry in batch if isinstance(entry.item, RunCreated)]
+def save(connection: sa.Connection, batch: Sequence[Entry], instance_id: str) -> None:
+    """Write a batch of an instance's runs; a block that is there already is replaced."""
+    created = [
+        _created_row(entry.run_id, entry.item, instance_id)
+        for entry in batch
+        if isinstance(entry.item, RunCreated)
+    ]
     if created:
         connection.execute(sa.insert(runs), created)
     told = [_event_row(entry) for entry in batch if type(entry.item).__name__ in _ADAPTERS]
@@ -170,11 +173,14 @@ def _changes(entries: Iterable[Entry]) -> dict[str, object]:
     changes: dict[str, object] = {}
     for entry in entries:
         changes.update(_changes_by(entry.item))
-        status = STATUS_AFTER.get(type(entry.item))
+        if isinstance(entry.item, RunCreated | Cut):
+            continue
+        status = status_after(entry.item)
         if status is not None:
             changes["status"] = status.value
             if status.is_over:
-                changes["ended_at"] = entry.at
+                # The clock may have been set back meanwhile, but no run ends before it began.
+                changes["ended_at"] = sa.func.max(runs.c.created_at, entry.at)
     return changes
 
 
@@ -196,10 +202,10 @@ def _changes_by(item: RunEvent | RunCreated | Cut) -> dict[str, object]:
             return {}
 
 
-def _created_row(run_id: str, created: RunCreated) -> dict[str, object]:
+def _created_row(run_id: str, created: RunCreated, instance_id: str) -> dict[str, object]:
     return {
         "id": run_id,
-        "instance_id": created.instance_id,
+        "instance_id": instance_id,
         "owner": created.owner,
         "config": created.config.model_dump(mode="json"),
         "status": RunStatus.WAITING.value,

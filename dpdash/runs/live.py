@@ -102,7 +102,8 @@ class LiveRun:
 
     def _on_status(self, status: RunStatus) -> None:
         if status.is_over:
-            self.ended_at = self._clock()
+            # The clock may have been set back meanwhile, but no run ends before it began.
+            self.ended_at = max(self.created_at, self._clock())
             self.over.set()
 
     def _train(self, on_end: Callable[[], None]) -> None:

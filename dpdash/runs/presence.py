@@ -12,6 +12,16 @@ class Presence:
         self._num_pages: dict[str, int] = {}
         self._gone_since: dict[str, float] = {}
 
+    @property
+    def num_pages(self) -> int:
+        """Pages that are open in all browsers."""
+        return sum(self._num_pages.values())
+
+    @property
+    def num_browsers(self) -> int:
+        """Browsers with an open page."""
+        return len(self._num_pages)
+
     def opened(self, owner: str) -> None:
         self._num_pages[owner] = self._num_pages.get(owner, 0) + 1
         self._gone_since.pop(owner, None)

@@ -33,8 +33,8 @@ UNWRITABLE: Final = N_(
     "the disk, or set DPDASH_DATABASE_URL to a file on another one."
 )
 CORRUPT: Final = N_(
-    "{path} is damaged or is not a database. Move it away, and a new one is made at the next start, or set "
-    "DPDASH_DATABASE_URL to another file."
+    "{path} is damaged or is not a database. Move it away, and a new one is made, or set DPDASH_DATABASE_URL to "
+    "another file."
 )
 NEWER: Final = N_(
     "The database {path} was written by a newer dpdash (schema {revision}). Update dpdash, or set "
@@ -96,6 +96,11 @@ HEALTHY: Final = StoreHealth(ok=True, problem=None)
 def unhealthy(problem: StoreError) -> StoreHealth:
     """The health of a store with a problem."""
     return StoreHealth(ok=False, problem=problem)
+
+
+def newest(known: StoreError | None, problem: StoreError) -> StoreError:
+    """The problem to tell: the one known already if it says the same, for pages show a new one anew."""
+    return known if known is not None and str(known) == str(problem) else problem
 
 
 def store_error(error: Exception, path: Path) -> StoreError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dpdash.events import STATUS_AFTER, RunEvent, RunStatus
+from dpdash.events import RunEvent, RunStatus, status_after
 from dpdash.history import History
 from dpdash.runs.store import RunStore
 
@@ -32,7 +32,7 @@ class Recorder:
         """Record the run's next event; whatever comes after its terminal one is ignored."""
         if self._is_over:
             return
-        status = STATUS_AFTER.get(type(event))
+        status = status_after(event)
         self._is_over = status is not None and status.is_over
         self.history.fold(event)
         if self._store is not None:

@@ -4,6 +4,7 @@ import threading
 
 from dpdash.errors import N_, DpdashError
 from dpdash.events import StopReason
+from dpdash.runs.admission import Admission
 from dpdash.runs.live import LiveRun
 from dpdash.runs.pace import Pace
 from dpdash.runs.problems import StoreHealth
@@ -17,9 +18,10 @@ class Roster:
     Commands to a run that is over do nothing.
     """
 
-    def __init__(self, full_speed_slots: int, paced_slots: int) -> None:
+    def __init__(self, full_speed_slots: int, paced_slots: int, max_runs_per_owner: int) -> None:
         self._lock = threading.RLock()
         self._slots = Slots(full_speed_slots, paced_slots)
+        self._admission = Admission(max_runs_per_owner, self._slots.max_live_runs)
         self._runs: dict[str, LiveRun] = {}
         self._is_closing = False
 
@@ -49,10 +51,12 @@ class Roster:
 
         Raises:
             DpdashError: when the process is ending.
+            TooManyRunsError: when there are as many live runs as there may be; the old one then goes on.
         """
         with self._lock:
             if self._is_closing:
                 raise DpdashError(N_("The server is ending, so no run can start. Try again in a minute."))
+            self._admission.check(self._runs.values(), run.owner, in_place_of)
             run.register()
             self._runs[run.run_id] = run
             if paused:
@@ -120,6 +124,14 @@ class Roster:
             # One that trains keeps its slot until its thread has ended: until then it is busy.
             if self._slots.lane_held(run.run_id) is None:
                 self._grant(self._slots.release(run.run_id))
+
+    def stop_all(self, reason: StopReason) -> int:
+        """End every run; how many of them nobody had stopped before."""
+        with self._lock:
+            live = [run for run in self.all() if not run.is_over and run.control.stop_reason is None]
+            for run in live:
+                self.stop(run, reason)
+            return len(live)
 
     def forget(self, runs: tuple[LiveRun, ...]) -> None:
         """Keep these runs no longer."""

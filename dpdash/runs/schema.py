@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from dpdash.errors import StoreError
 from dpdash.runs.problems import BAD_URL, FOREIGN, NEWER
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest script in `migrations/versions`; a database that has it is opened without loading Alembic."""
 BUSY_SECONDS: Final = 1.0
 """Longest wait for another program's lock in one attempt; the writer then tries again with what came meanwhile."""

@@ -6,6 +6,14 @@ that it has until the other lane grants one.
 """
 
 from enum import StrEnum
+from typing import Final
+
+LIVE_RUNS_PER_SLOT: Final = 4
+"""For each run that trains, so many minus one may wait or stand paused, all of them in memory.
+
+Enough for a room of forty with several runs each, and few enough that whoever starts them under ever new names
+exhausts neither memory nor threads.
+"""
 
 
 class Lane(StrEnum):
@@ -65,6 +73,11 @@ class Slots:
         """Place in the queue, counted from 1; None for a run that does not wait."""
         lane = self.lane_waited_for(run_id)
         return None if lane is None else self._queues[lane].index(run_id) + 1
+
+    @property
+    def max_live_runs(self) -> int:
+        """How many runs may train, wait and stand paused at the same time."""
+        return LIVE_RUNS_PER_SLOT * sum(self._capacity.values())
 
     def num_held(self, lane: Lane) -> int:
         return sum(held is lane for held in self._held.values())

@@ -37,6 +37,8 @@ class RunSnapshot:
     created_at: float
     """Unix time in seconds."""
     saved: StoreHealth
+    is_stopping: bool = False
+    """Whether it was asked to stop and has not done so yet: its engine is busy, or hangs."""
 
 
 def of_live_run(run: LiveRun, slots: Slots, saved: StoreHealth) -> RunSnapshot:
@@ -59,6 +61,7 @@ def of_live_run(run: LiveRun, slots: Slots, saved: StoreHealth) -> RunSnapshot:
         is_moving=not status.is_over and not (status is RunStatus.PAUSED and is_standing),
         created_at=run.created_at,
         saved=saved,
+        is_stopping=run.control.stop_reason is not None and not history.status.is_over,
     )
 
 

@@ -1,13 +1,14 @@
 """Where runs are kept: one SQLite file, which several processes may share.
 
 Training threads only queue; a single writer thread commits. Readers see what is committed, at most half a
-second behind.
+second behind. A database that cannot be opened is tried again and again: what is said meanwhile waits.
 """
 
 import os
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,47 +19,59 @@ from dpdash.errors import StoreError
 from dpdash.events import COLUMNS, EpochBlock, RunEvent, RunStatus
 from dpdash.history import History, Row
 from dpdash.runs.encoding import (
+    Entry,
     RunCreated,
     RunRecord,
     block_from_row,
     event_from_row,
     joined,
     record_from_row,
+    save,
 )
 from dpdash.runs.instances import Instance
-from dpdash.runs.problems import HEALTHY, INCOMPLETE, MOVED, StoreHealth, told_as_store_error, unhealthy
-from dpdash.runs.schema import blocks, connect, database_path, ensure_schema, events, runs, writing
+from dpdash.runs.problems import HEALTHY, INCOMPLETE, MOVED, StoreHealth, newest, told_as_store_error, unhealthy
+from dpdash.runs.schema import (
+    BUSY_SECONDS,
+    blocks,
+    connect,
+    database_path,
+    ensure_schema,
+    events,
+    runs,
+    writing,
+)
 from dpdash.runs.writer import MAX_PENDING_BYTES, Writer
 
 __all__ = ["RunRecord", "RunStore", "StoreHealth"]
 
-CLOSE_SECONDS: Final = 3.0
+CLOSE_SECONDS: Final = 4.0
 
 
 class RunStore:
     """Runs in an SQLite file, safe to use from any thread.
 
+    While the file cannot be opened, made, or understood, `health` says why.
+
     Raises:
-        StoreError: when the file cannot be opened, made, written, or understood.
+        StoreError: when the URL names no file.
     """
 
     def __init__(self, url: str, max_pending_bytes: int = MAX_PENDING_BYTES) -> None:
         self.path = database_path(url)
+        self._opening = threading.Lock()
+        self._open_problem: StoreError | None = None
         self._read_problem: StoreError | None = None
         self._is_closed = False
         self._engine = connect(self.path)
+        self._inode: tuple[int, int] | None = None
         self._instance: Instance | None = None
-        try:
-            with told_as_store_error(self.path):
-                self._open()
-        except StoreError:
-            self._let_go()
-            raise
-        self._writer = Writer(self._write, max_pending_bytes)
+        with suppress(StoreError):
+            self._open_unless_open()
+        self._writer = Writer(self._commit, max_pending_bytes)
 
     def create_run(self, run_id: str, config: RunConfig, owner: str, created_at: float) -> None:
         """Queue a new run of this process; `created_at` is Unix time in seconds."""
-        self._writer.append(run_id, RunCreated(self._own.id, config, owner, created_at))
+        self._writer.append(run_id, RunCreated(config, owner, created_at))
 
     def append(self, run_id: str, event: RunEvent) -> None:
         """Queue what a run said; never waits for the disk."""
@@ -69,9 +82,14 @@ class RunStore:
         return self._writer.flush(timeout)
 
     @property
+    def is_open(self) -> bool:
+        """Whether the database could be opened."""
+        return self._instance is not None
+
+    @property
     def health(self) -> StoreHealth:
-        """Whether the latest commit and the latest look-up worked."""
-        problem = self._writer.problem or self._read_problem
+        """Whether the database is open and the latest commit and the latest look-up worked."""
+        problem = self._open_problem or self._writer.problem or self._read_problem
         return unhealthy(problem) if problem else HEALTHY
 
     def health_of(self, run_id: str) -> StoreHealth:
@@ -92,6 +110,11 @@ class RunStore:
         with self._reading() as connection:
             row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).one_or_none()
             return record_from_row(row) if row else None
+
+    def known(self, run_ids: Iterable[str]) -> frozenset[str]:
+        """Those of the runs that are in the database already."""
+        with self._reading() as connection:
+            return frozenset(connection.scalars(sa.select(runs.c.id).where(runs.c.id.in_(run_ids))))
 
     def history(self, run_id: str) -> History | None:
         """A run's history folded again from what is stored; None when there is no such run."""
@@ -134,11 +157,12 @@ class RunStore:
         return Row(epoch, *(float(getattr(block, name)[index]) for name in COLUMNS))
 
     def interrupt_dead(self) -> None:
-        """Mark the runs of processes that died meanwhile as interrupted.
+        """Mark the runs of processes that died meanwhile as interrupted; opens the database if it is not open yet.
 
         Raises:
             StoreError: when the database cannot be used just now.
         """
+        self._open_unless_open()
         with self._reading() as connection:
             dead = self._own.dead(connection)
         if dead:
@@ -148,11 +172,13 @@ class RunStore:
         """Commit what is queued and let go of the file; whether all was saved within `timeout` seconds."""
         if self._is_closed:
             return True
-        all_saved = self._writer.close(timeout)
-        try:
-            self._write(self._own.leave)
-        except StoreError:
-            all_saved = False
+        # What could not be opened all along is tried once more, and not waited for.
+        all_saved = self._writer.close(timeout if self.is_open else min(timeout, BUSY_SECONDS))
+        if all_saved and self._instance is not None:
+            try:
+                self._write(self._instance.leave)
+            except StoreError:
+                all_saved = False
         self._let_go()
         return all_saved
 
@@ -161,33 +187,70 @@ class RunStore:
         assert self._instance is not None
         return self._instance
 
-    def _open(self) -> None:
+    def _open_unless_open(self) -> None:
+        with self._opening:
+            if self._instance is not None:
+                return
+            if self._is_closed:
+                self._require_open()
+            try:
+                with told_as_store_error(self.path):
+                    self._instance = self._opened()
+            except StoreError as problem:
+                self._open_problem = newest(self._open_problem, problem)
+                # The next attempt may find another file there.
+                self._engine.dispose()
+                raise
+            self._open_problem = None
+
+    def _opened(self) -> Instance:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock_folder = self.path.with_name(self.path.name + "-instances")
         ensure_schema(self._engine, self.path, lock_folder)
         self._inode = _inode(self.path)
-        self._instance = Instance(lock_folder)
-        with writing(self._engine).begin() as connection:
-            self._instance.register(connection, time.time())
-            self._instance.interrupt(connection, self._instance.dead(connection))
+        instance = Instance(lock_folder)
+        try:
+            with writing(self._engine).begin() as connection:
+                instance.register(connection, time.time())
+                instance.interrupt(connection, instance.dead(connection))
+        except BaseException:
+            instance.release()
+            raise
+        return instance
+
+    def _commit(self, batch: list[Entry]) -> None:
+        self._open_unless_open()
+        self._write(lambda connection: save(connection, batch, self._own.id))
 
     def _write(self, work: Callable[[sa.Connection], None]) -> None:
         with told_as_store_error(self.path):
-            # SQLite would go on writing into a file that has no name any more, and nobody would know.
-            if _inode(self.path) != self._inode:
-                raise StoreError(MOVED, path=self.path)
+            self._require_same_file()
             with writing(self._engine).begin() as connection:
                 work(connection)
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
+        self._require_open()
         try:
-            with told_as_store_error(self.path), self._engine.connect() as connection:
-                yield connection
+            with told_as_store_error(self.path):
+                self._require_same_file()
+                with self._engine.connect() as connection:
+                    yield connection
         except StoreError as problem:
-            self._read_problem = problem
+            self._read_problem = newest(self._read_problem, problem)
             raise
         self._read_problem = None
+
+    def _require_open(self) -> None:
+        if self._open_problem is not None:
+            # Without what it gathers each time that it is raised.
+            raise self._open_problem.with_traceback(None)
+
+    def _require_same_file(self) -> None:
+        # SQLite would go on writing into a file that has no name any more, and nobody would know. Another
+        # connection would make an empty one in its place.
+        if _inode(self.path) != self._inode:
+            raise StoreError(MOVED, path=self.path)
 
     @staticmethod
     def _blocks(connection: sa.Connection, run_id: str) -> Iterator[EpochBlock]:

@@ -8,17 +8,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Final
-
-import sqlalchemy as sa
 
 from dpdash.errors import StoreError
 from dpdash.events import EpochBlock, RunEvent
-from dpdash.runs.encoding import Cut, Entry, RunCreated, num_bytes, save
+from dpdash.runs.encoding import Cut, Entry, RunCreated, num_bytes
+from dpdash.runs.problems import newest
 
 COMMIT_SECONDS: Final = 0.4
 LONGEST_RETRY_SECONDS: Final = 2.0
+CLOSING_RETRY_SECONDS: Final = 0.1
 MAX_PENDING_BYTES: Final = 64 * 2**20
 """About two million epochs: minutes of training at full speed."""
 
@@ -28,13 +27,11 @@ _log = logging.getLogger(__name__)
 class Writer:
     """Queue and thread in front of the database; `append` costs a training thread about a microsecond.
 
-    `transaction` calls what it is given inside a transaction, and raises nothing but `StoreError`.
+    `commit` saves a batch whole or not at all, and raises nothing but `StoreError`.
     """
 
-    def __init__(
-        self, transaction: Callable[[Callable[[sa.Connection], None]], None], max_pending_bytes: int
-    ) -> None:
-        self._transaction = transaction
+    def __init__(self, commit: Callable[[list[Entry]], None], max_pending_bytes: int) -> None:
+        self._commit = commit
         self._max_pending_bytes = max_pending_bytes
         self._changed = threading.Condition()
         self._pending: list[Entry] = []
@@ -46,6 +43,7 @@ class Writer:
         self._is_idle = False
         self._in_a_hurry = False
         self._is_closing = False
+        self._gives_up = False
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -82,19 +80,25 @@ class Writer:
             return self._changed.wait_for(lambda: self._num_committed >= target, timeout)
 
     def close(self, timeout: float) -> bool:
-        """Commit what is queued and end the thread; whether all was committed within `timeout` seconds."""
-        all_saved = self.flush(timeout)
+        """Take in nothing more, commit what is queued and end the thread; whether all was committed.
+
+        What is not committed after `timeout` seconds is given up.
+        """
+        deadline = time.monotonic() + timeout
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
-        self._thread.join(timeout)
+            all_saved = self._changed.wait_for(lambda: self._num_committed == self._num_appended, timeout)
+            self._gives_up = True
+            self._changed.notify_all()
+        self._thread.join(max(0.0, deadline - time.monotonic()))
         return all_saved
 
     def _work(self) -> None:
         retry_seconds = COMMIT_SECONDS
         while batch := self._next_batch(retry_seconds):
             try:
-                self._transaction(partial(save, batch=batch))
+                self._commit(batch)
             except StoreError as problem:
                 if self._problem is None:
                     _log.warning("Runs are not being saved: %s", problem)
@@ -110,9 +114,12 @@ class Writer:
             self._is_idle = True
             self._changed.wait_for(lambda: self._pending or self._is_closing)
             self._is_idle = False
-            self._changed.wait_for(lambda: self._in_a_hurry or self._is_closing, wait_seconds)
+            if not self._is_closing:
+                self._changed.wait_for(lambda: self._in_a_hurry or self._is_closing, wait_seconds)
+            elif self._problem is not None:
+                self._changed.wait_for(lambda: self._gives_up, CLOSING_RETRY_SECONDS)
             self._in_a_hurry = False
-            if self._is_closing and self._problem is not None:
+            if self._gives_up:
                 return []
             batch, self._pending = self._pending, []
             return batch
@@ -120,7 +127,7 @@ class Writer:
     def _put_back(self, batch: list[Entry], problem: StoreError) -> None:
         with self._changed:
             self._pending[:0] = batch
-            self._problem = problem
+            self._problem = newest(self._problem, problem)
 
     def _committed(self, batch: list[Entry]) -> None:
         with self._changed:

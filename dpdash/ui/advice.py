@@ -5,33 +5,37 @@ from typing import Any
 import streamlit as st
 
 from dpdash.config import RunConfig
+from dpdash.limits import Limits
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.commands import take_suggestion
 from dpdash.ui.language import _, sentence, setting
 from dpdash.ui.notices import escaped
+from dpdash.ui.service import run_service
+from dpdash.ui.shown import is_shown_by_teacher
 from dpdash.ui.state import View
 from dpdash.verdict import Suggestion, Target, Verdict, verdict
 
 
 def show_advice(shown: RunSnapshot | None, view: View) -> None:
     """Show the verdict with a button that tries its suggestion; the box keeps its height."""
-    found = _verdict(view)
+    found = _verdict(view, run_service().limits)
     with st.container(border=True, key="advice"):
         st.markdown("**{}**".format(_("What is happening")))
         with st.container(horizontal=True, vertical_alignment="center", key="advice_body"):
             st.markdown(_text(found))
             suggestion = found.suggestion if found else None
+            disabled = suggestion is None or is_shown_by_teacher(shown)
             st.button(
                 _suggestion_text(suggestion) if suggestion else _("Nothing to try yet"),
                 key="suggestion",
                 icon=":material/lightbulb:",
-                disabled=suggestion is None,
-                on_click=_take,
+                disabled=disabled,
+                on_click=None if disabled else _take,
                 args=(suggestion, shown),
             )
 
 
-def _verdict(view: View) -> Verdict | None:
+def _verdict(view: View, limits: Limits) -> Verdict | None:
     if view.history is None:
         return None
     moments = view.preview.moments
@@ -40,6 +44,7 @@ def _verdict(view: View) -> Verdict | None:
         optimum_loss=view.preview.optimum.loss,
         noise_floor=view.preview.noise_floor,
         mean_square_x=moments.var_x + moments.mean_x**2,
+        bounds=limits.bounds,
     )
     return verdict(view.config, view.history, target)
 

@@ -1,11 +1,14 @@
 """The two charts that are always there: the loss per epoch and the fitted line."""
 
 import time
+from functools import lru_cache
 from typing import Final
 
+from dpdash.config import RunConfig
 from dpdash.figures.fit import fit_base, fit_update
 from dpdash.figures.loss import loss_base, loss_update
 from dpdash.figures.spec import Figure, Update
+from dpdash.problem.preview import preview
 from dpdash.translations import Language
 from dpdash.ui.language import current
 from dpdash.ui.live_chart import chart, feed
@@ -13,6 +16,8 @@ from dpdash.ui.state import View
 
 TRAINING_CHARTS: Final = "training"
 NUM_GHOSTS: Final = 8
+NUM_BASES: Final = 64
+"""Figures that stand still, kept for all pages: a crowd watches fewer different runs than this."""
 
 
 def show_training_charts(view: View) -> None:
@@ -25,18 +30,28 @@ def show_training_charts(view: View) -> None:
 
 def loss_figure(view: View, language: Language) -> tuple[Figure, Update]:
     """The loss per epoch."""
-    known, words = view.preview, (language.text, language.separators)
-    base = loss_base(view.config, known.noise_floor, known.optimum.loss, *words)
+    base = _loss_base(view.config, language)
     if view.history is None:
         return base, Update(traces={"loss": {"x": [], "y": []}, "now": {"x": [], "y": []}})
-    return base, loss_update(view.history, view.cursor, *words)
+    return base, loss_update(view.history, view.cursor, language.text, language.separators)
 
 
 def fit_figure(view: View, language: Language) -> tuple[Figure, Update]:
     """The data and the line that is shown, with lines of earlier epochs."""
-    known, words = view.preview, (language.text, language.separators)
-    base = fit_base(known.x, known.y, known.replica, view.config.replicas, view.config, *words)
-    return base, fit_update(view.line, _ghosts(view))
+    return _fit_base(view.config, language), fit_update(view.line, _ghosts(view))
+
+
+@lru_cache(maxsize=NUM_BASES)
+def _loss_base(config: RunConfig, language: Language) -> Figure:
+    known = preview(config)
+    return loss_base(config, known.noise_floor, known.optimum.loss, language.text, language.separators)
+
+
+@lru_cache(maxsize=NUM_BASES)
+def _fit_base(config: RunConfig, language: Language) -> Figure:
+    known = preview(config)
+    words = (language.text, language.separators)
+    return fit_base(known.x, known.y, known.replica, config.replicas, config, *words)
 
 
 def sequence() -> int:

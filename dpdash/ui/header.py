@@ -26,7 +26,7 @@ STATUS_NAMES: Final = {
 STOP_REASONS: Final = {
     StopReason.ASKED: N_("stopped at epoch {epoch}"),
     StopReason.BROWSER_GONE: N_("stopped at epoch {epoch}, because its browser was gone"),
-    StopReason.SHUTDOWN: N_("stopped at epoch {epoch}, because the server ended"),
+    StopReason.TEACHER: N_("stopped at epoch {epoch} by the teacher"),
 }
 
 
@@ -50,8 +50,10 @@ def status_text(shown: RunSnapshot | None) -> str:
     history = shown.history
     if isinstance(history.ended, RunDiverged):
         return _("diverged at epoch {epoch}").format(epoch=number(history.ended.epoch))
-    if isinstance(history.ended, RunStopped):
+    if isinstance(history.ended, RunStopped) and shown.status is RunStatus.STOPPED:
         return _(STOP_REASONS[history.ended.reason]).format(epoch=number(history.ended.num_epochs))
+    if shown.is_stopping:
+        return _("stopping")
     if shown.status is RunStatus.PAUSED:
         return _("paused at epoch {epoch}").format(epoch=number(history.num_epochs))
     if shown.place is not None and shown.status is RunStatus.WAITING:

@@ -10,6 +10,7 @@ from dpdash.settings import ServerSettings
 from dpdash.translations import ENGLISH, LANGUAGES, PSEUDO, Language, language, negotiate
 
 LANGUAGE_KEY: Final = "language"
+KNOWN: Final = frozenset((*LANGUAGES, PSEUDO))
 
 
 def choose_language() -> None:
@@ -21,7 +22,7 @@ def choose_language() -> None:
 
 def current() -> Language:
     """The language of this session; English before one is chosen."""
-    return language(st.session_state.get(LANGUAGE_KEY, ENGLISH))
+    return language(_chosen())
 
 
 def _(message: str) -> str:
@@ -51,12 +52,21 @@ def error_text(error: DpdashError) -> str:
 
 def language_switch() -> None:
     """Show the control that changes the language; one that is not in the list is shown by its code."""
-    chosen = st.session_state[LANGUAGE_KEY]
+    chosen = _chosen()
+    if st.session_state.get(LANGUAGE_KEY) != chosen:
+        st.session_state[LANGUAGE_KEY] = chosen
     names = {**LANGUAGES} if chosen in LANGUAGES else {**LANGUAGES, chosen: _(chosen)}
     st.selectbox(
         _("Language"),
         list(names),
         key=LANGUAGE_KEY,
+        persist_state="session",
         format_func=names.__getitem__,
         help=_("Language of the page and of its numbers."),
     )
+
+
+def _chosen() -> str:
+    """The code of this session's language; English where the page has sent one that there is not."""
+    chosen = st.session_state.get(LANGUAGE_KEY)
+    return chosen if isinstance(chosen, str) and chosen in KNOWN else ENGLISH

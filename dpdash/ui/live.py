@@ -2,36 +2,46 @@
 
 import streamlit as st
 
-from dpdash.events import RunStatus
 from dpdash.history import HistorySnapshot, Row
 from dpdash.problem.preview import Preview, preview
 from dpdash.runs.service import RunSnapshot
-from dpdash.settings import ServerSettings
 from dpdash.ui.advice import show_advice
 from dpdash.ui.charts import show_training_charts
 from dpdash.ui.language import _, number
 from dpdash.ui.look_back import chosen_epoch, show_look_back
 from dpdash.ui.metrics import metrics, show_metrics
 from dpdash.ui.service import run_service
-from dpdash.ui.shown import shown_run
+from dpdash.ui.shown import epochs_per_second, shown_run
 from dpdash.ui.state import View, wanted_settings
 from dpdash.ui.views import show_views
 
 
 def live_area(shown: RunSnapshot | None) -> None:
     """Show progress, numbers, charts, advice and the look back; refreshed on a timer only while a run moves."""
-    interval = ServerSettings().refresh_seconds if shown is not None and shown.is_moving else None
+    interval = run_service().refresh_seconds if shown is not None and shown.is_moving else None
     st.fragment(_refresh, run_every=interval)(_frame(shown))
 
 
-def _frame(shown: RunSnapshot | None) -> tuple[object, ...] | None:
-    """What the rest of the page has drawn of a run; when it changes, the whole page is run again."""
+def _frame(shown: RunSnapshot | None) -> tuple[object, ...]:
+    """What the rest of the page has drawn; when it changes, the whole page is run again."""
+    service = run_service()
+    room = (service.spotlight, service.is_frozen, service.generation)
     if shown is None:
-        return None
-    return shown.run_id, shown.status, shown.waiting_for, shown.place, shown.saved.problem, shown.is_moving
+        return room
+    return (
+        *room,
+        service.refresh_seconds,
+        shown.run_id,
+        shown.status,
+        shown.waiting_for,
+        shown.place,
+        shown.saved.problem,
+        shown.is_moving,
+        shown.is_stopping,
+    )
 
 
-def _refresh(drawn: tuple[object, ...] | None) -> None:
+def _refresh(drawn: tuple[object, ...]) -> None:
     shown = shown_run()
     if _frame(shown) != drawn:
         st.rerun()
@@ -97,9 +107,5 @@ def _show_progress(shown: RunSnapshot | None) -> None:
 
 
 def _seconds_left(shown: RunSnapshot) -> float | None:
-    speed = shown.history.epochs_per_second
-    if shown.status is not RunStatus.RUNNING or speed is None:
-        return None
-    wanted = shown.pace.epochs_per_second(shown.config) if shown.pace else None
-    rate = speed if wanted is None else min(speed, wanted)
-    return (shown.config.epochs - shown.history.num_epochs) / rate
+    rate = epochs_per_second(shown)
+    return None if rate is None else (shown.config.epochs - shown.history.num_epochs) / rate

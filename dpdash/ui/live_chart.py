@@ -5,8 +5,8 @@ layout again. The two meet in the browser, in `static/live_chart.js`.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Final
+from dataclasses import fields
+from typing import Any, Final
 
 import streamlit as st
 
@@ -34,8 +34,8 @@ PLOTLYS_TEXTS: Final = (
 """What plotly.js itself writes on a chart, letter by letter as its dictionaries have it."""
 
 # A style sheet of the page and not of the components: it has to reserve the heights, and to hide the feed with the
-# page's gap around it, before the browser has fetched what draws a component.
-_CSS: Final = f"""
+# page's gap around it, before the browser has fetched what draws a component. Nor is it sent with each refresh.
+STYLE: Final = f"""
 [class*="st-key-dpdash-frame-"] {{ container-type: inline-size; }}
 [class*="st-key-dpdash-feed-"] {{ display: none; }}
 .dpdash-plots {{ display: grid; gap: {GAP}px; grid-template-columns: repeat(var(--plots), minmax(0, 1fr)); }}
@@ -96,9 +96,8 @@ def chart(key: str, run: str, figures: Sequence[Figure]) -> None:
         "failure": _("The chart could not be loaded. Reload the page; training goes on meanwhile."),
         "mixes": MIXES,
         "texts": {text: _(text) for text in PLOTLYS_TEXTS},
-        "figures": [asdict(figure) for figure in figures],
+        "figures": [_plain(figure) for figure in figures],
     }
-    st.html(f"<style>{_CSS}</style>")
     with st.container(key=f"dpdash-frame-{key}"):
         _charts[len(figures)](key=f"dpdash-chart-{len(figures)}-{key}", data=data, height=HEIGHT)
 
@@ -115,9 +114,14 @@ def feed(key: str, run: str, seq: int, updates: Sequence[Update], *, wakes: bool
         "run": run,
         "seq": seq,
         "wakes": wakes,
-        "updates": [asdict(update) for update in updates],
+        "updates": [_plain(update) for update in updates],
     }
     _feed(key=f"dpdash-feed-{key}", data=data, on_wake_change=_seen_again)
+
+
+def _plain(part: Figure | Update) -> dict[str, Any]:
+    """A part as the browser takes it. `dataclasses.asdict` would copy it whole, and every refresh pay for that."""
+    return {field.name: getattr(part, field.name) for field in fields(part)}
 
 
 def _seen_again() -> None:

@@ -6,14 +6,14 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.errors import DpdashError
+from dpdash.errors import ConfigError, DpdashError
 from dpdash.events import RunFailed, RunStatus
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.commands import take_problem
 from dpdash.ui.language import _, error_text, number
 from dpdash.ui.links import PROBLEMS_KEY
 from dpdash.ui.service import owner, run_service
-from dpdash.ui.shown import take_missing_run
+from dpdash.ui.shown import is_in_spotlight, is_mine, own_run, take_missing_run
 
 _MARKDOWN: Final = re.compile(r"([\\\\`*_{}\[\]()#+\-.!|<>$:~&])")
 
@@ -24,8 +24,9 @@ def escaped(text: str) -> str:
 
 
 def show_error(problem: DpdashError) -> None:
-    """Show what a command could not do."""
-    st.error(escaped(error_text(problem)))
+    """Show what a command could not do, one sentence for each reason."""
+    reasons = problem.problems if isinstance(problem, ConfigError) else (problem,)
+    st.error("  \n".join(escaped(error_text(reason)) for reason in reasons))
 
 
 def show_warnings(problems: Iterable[DpdashError]) -> None:
@@ -41,18 +42,31 @@ def show_run_notices(shown: RunSnapshot | None) -> None:
     for problem in (take_problem(), take_missing_run()):
         if problem is not None:
             show_error(problem)
+    if run_service().is_frozen:
+        st.info(_("The teacher has paused new runs. Those that train go on."))
     health = run_service().health if shown is None else shown.saved
     if health.problem is not None:
         show_warnings([health.problem])
     if shown is None:
         return
-    if shown.owner != owner():
+    if is_in_spotlight(shown):
+        st.info(_spotlight_text(shown))
+    elif shown.owner != owner():
         st.info(_("You are watching a run of another browser. Start trains your own with the same settings."))
     _show_waiting(shown)
     if isinstance(shown.history.ended, RunFailed):
         st.error(escaped(_("The run failed: {message}").format(message=shown.history.ended.message)))
     if shown.status is RunStatus.INTERRUPTED:
         st.warning(_("The server ended while this run trained. Its curve is kept up to there."))
+
+
+def _spotlight_text(shown: RunSnapshot) -> str:
+    if is_mine(shown):
+        return _("Everybody sees this run of yours on their page.")
+    own = own_run()
+    if is_mine(own) and own is not None and not own.status.is_over:
+        return _("The teacher shows this run on every page. Your own run goes on.")
+    return _("The teacher shows this run on every page. Yours comes back when that ends.")
 
 
 def _show_waiting(shown: RunSnapshot) -> None:

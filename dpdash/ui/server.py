@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import logging
 import os
+import re
 import secrets
 import socket
 from collections.abc import AsyncIterator
@@ -27,11 +28,27 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dpdash.events import RunEvent, RunFailed
+from dpdash.settings import ServerSettings
+from dpdash.ui.ending import Ending
+from dpdash.ui.guard import RequestGuard, SecurityHeaders
+from dpdash.ui.page_guard import PageGuard
+from dpdash.ui.refusals import quieten, shorten_forged
 
 OWNER_COOKIE: Final = "dpdash_browser"
 """Names the browser; the runs that it starts are its own."""
+OWNER_BYTES: Final = 24
+OWNER: Final = re.compile(rf"[A-Za-z0-9_-]{{{len(secrets.token_urlsafe(OWNER_BYTES))}}}")
+LOUD: Final = (
+    "uvicorn.error",
+    "dpdash.ui.guard",
+    "streamlit.runtime.app_session",
+    "streamlit.runtime.scriptrunner.script_runner",
+)
+"""Loggers that write at least a line for whatever a caller sends."""
 ONE_YEAR: Final = 365 * 24 * 3600
-SHUTDOWN_SECONDS: Final = 5.0
+SHUTDOWN_SECONDS: Final = 3.0
+LONGEST_END_SECONDS: Final = 4.0
+"""Whoever ends a server waits for some five seconds and then kills it."""
 ASSET_PATH: Final = "/dpdash/static"
 ASSET_FOLDER: Final = Path(__file__).parent / "static"
 ASSET_NAMES: Final = ("live_chart.js", "plotly-cartesian.min.js")
@@ -86,14 +103,15 @@ def _takes_gzip(accept_encoding: str) -> bool:
 class OwnerCookie:
     """Names the browser with its first page.
 
-    A script cannot read the cookie, and no other site can make the browser send it with a request of its own.
+    A script cannot read the cookie, and no other site can make the browser send it with a request of its own. What
+    was not made here is replaced: a name that someone thought up, someone else may think up too.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or OWNER_COOKIE in cookie_parser(Headers(scope=scope).get("cookie", "")):
+        if scope["type"] != "http" or _is_named(scope):
             await self.app(scope, receive, send)
             return
 
@@ -105,6 +123,11 @@ class OwnerCookie:
         await self.app(scope, receive, send_with_cookie)
 
 
+def _is_named(scope: Scope) -> bool:
+    cookies = cookie_parser(Headers(scope=scope).get("cookie", ""))
+    return OWNER.fullmatch(cookies.get(OWNER_COOKIE, "")) is not None
+
+
 def _is_page(scope: Scope, message: Message) -> bool:
     """Whether a response is an HTML page, or tells the browser to show the one that it has kept."""
     if message["status"] == 304:
@@ -113,7 +136,7 @@ def _is_page(scope: Scope, message: Message) -> bool:
 
 
 def _new_owner(*, secure: bool) -> str:
-    cookie = SimpleCookie({OWNER_COOKIE: secrets.token_urlsafe(24)})
+    cookie = SimpleCookie({OWNER_COOKIE: secrets.token_urlsafe(OWNER_BYTES)})
     morsel = cookie[OWNER_COOKIE]
     morsel["path"], morsel["max-age"], morsel["samesite"] = "/", str(ONE_YEAR), "Lax"
     morsel["httponly"], morsel["secure"] = True, secure
@@ -123,10 +146,14 @@ def _new_owner(*, secure: bool) -> str:
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Pay once, before the first visitor comes, for what would make that visitor wait; end the runs at the end."""
+    quieten(*LOUD)
+    shorten_forged()
     send_at_once()
+    ending = Ending(shut_down, LONGEST_END_SECONDS)
+    ending.watch_signals()
     await asyncio.to_thread(warm_up)
     yield
-    await asyncio.to_thread(shut_down)
+    await ending.finish()
 
 
 def send_at_once() -> None:
@@ -181,4 +208,13 @@ def shut_down() -> None:
 
 
 ROUTES: Final = (Route(f"{ASSET_PATH}/{{digest}}/{{name}}", _serve_asset, methods=["GET"]),)
-MIDDLEWARE: Final = (Middleware(OwnerCookie),)
+
+
+def middleware(settings: ServerSettings) -> tuple[Middleware, ...]:
+    """What stands before every request, the first that sees it first."""
+    return (
+        Middleware(SecurityHeaders),
+        Middleware(RequestGuard, allowed_hosts=settings.allowed_hosts),
+        Middleware(PageGuard, max_pages=settings.max_pages),
+        Middleware(OwnerCookie),
+    )

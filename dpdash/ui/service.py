@@ -8,6 +8,7 @@ import streamlit as st
 
 from dpdash.runs.service import RunService
 from dpdash.settings import ServerSettings
+from dpdash.ui.push import OpenPages
 from dpdash.ui.server import OWNER_COOKIE
 
 OWNER_KEY: Final = "owner"
@@ -16,7 +17,15 @@ OWNER_KEY: Final = "owner"
 @st.cache_resource(show_spinner=False)
 def run_service() -> RunService:
     """The service that every page of this process shares."""
-    return RunService.open(ServerSettings())
+    service = RunService.open(ServerSettings())
+    service.on_change(open_pages().redraw_all)
+    return service
+
+
+@st.cache_resource(show_spinner=False)
+def open_pages() -> OpenPages:
+    """The pages of this process, to be drawn again when what they show has changed without them."""
+    return OpenPages()
 
 
 def identify_browser() -> None:

@@ -12,6 +12,7 @@ from dpdash.runs.service import RunSnapshot
 from dpdash.scales import scale
 from dpdash.ui.commands import change_learning_rate
 from dpdash.ui.language import _, current, language_switch, number
+from dpdash.ui.service import run_service
 from dpdash.ui.state import ALL_SAMPLES, wanted_settings
 
 NOISES: Final = (*(tenth / 10 for tenth in range(11)), 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
@@ -57,7 +58,7 @@ def _more(later: set[str]) -> None:
         format_func=optimizers.__getitem__,
         **_labels("optimizer", later),
     )
-    low, high = bounds("global_batch_size")
+    low, high = run_service().limits.bounds("global_batch_size")
     sizes = [int(size) for size in scale(low, high) if size < st.session_state["samples"]]
     chosen = st.session_state["global_batch_size"]
     if chosen != ALL_SAMPLES:
@@ -112,7 +113,8 @@ def _settings_for_next_run(shown: RunSnapshot | None) -> set[str]:
 
 def _decades(name: str, later: set[str], on_change: Callable[[], None] | None = None) -> None:
     kind = type(RunConfig.model_fields[name].default)
-    _choices(name, tuple(kind(value) for value in scale(*bounds(name))), later, on_change)
+    low, high = run_service().limits.bounds(name)
+    _choices(name, tuple(kind(value) for value in sorted({*scale(low, high), high})), later, on_change)
 
 
 def _choices(
@@ -135,7 +137,12 @@ def _labels(name: str, later: set[str]) -> dict[str, Any]:
     field = RunConfig.model_fields[name]
     assert field.title is not None
     assert field.description is not None
-    return {"label": _marked(_(field.title), name in later), "help": _(field.description), "key": name}
+    return {
+        "label": _marked(_(field.title), name in later),
+        "help": _(field.description),
+        "key": name,
+        "persist_state": "session",
+    }
 
 
 def _marked(label: str, for_next_run: bool) -> str:

@@ -6,11 +6,14 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dpdash.config import FIELD_NAMES, RunConfig
+from dpdash.config import RunConfig
+from dpdash.errors import ConfigError
 from dpdash.events import RunStatus
 from dpdash.history import HistorySnapshot, Row
 from dpdash.problem.preview import Preview
 
+SETTINGS_KEY: Final = "settings"
+"""The settings as they last were allowed: what a page sends, or leaves out, need not be."""
 RUN_KEY: Final = "run"
 """Id of the run that is shown, or None."""
 LOOK_BACK_KEY: Final = "look_back"
@@ -43,21 +46,36 @@ class View:
 
 def put_settings(config: RunConfig) -> None:
     """Show these settings in the sidebar."""
+    st.session_state[SETTINGS_KEY] = config
     for name, value in config:
         put_setting(name, value)
 
 
 def put_setting(name: str, value: Any) -> None:
     """Show one setting's value in the sidebar."""
-    st.session_state[name] = ALL_SAMPLES if name == "global_batch_size" and value is None else value
+    st.session_state[name] = _in_sidebar(name, value)
 
 
 def wanted_settings() -> RunConfig:
-    """The settings as they stand in the sidebar now."""
-    values = {name: st.session_state[name] for name in FIELD_NAMES}
-    if values["global_batch_size"] == ALL_SAMPLES or values["global_batch_size"] >= values["samples"]:
+    """The settings as they stand in the sidebar now, or as they last were allowed where these are not."""
+    last: RunConfig = st.session_state[SETTINGS_KEY]
+    values = {name: st.session_state.get(name, value) for name, value in last}
+    size, samples = values["global_batch_size"], values["samples"]
+    if size == ALL_SAMPLES or (isinstance(size, int) and isinstance(samples, int) and size >= samples):
         values["global_batch_size"] = None
-    return RunConfig.parse(values)
+    try:
+        return RunConfig.parse(values)
+    except ConfigError:
+        return last
+
+
+def settle_settings() -> None:
+    """Let the sidebar stand at settings that are allowed, whatever the page has sent."""
+    config = wanted_settings()
+    st.session_state[SETTINGS_KEY] = config
+    for name, value in config:
+        if st.session_state.get(name) != _in_sidebar(name, value):
+            put_setting(name, value)
 
 
 def apply_changes(changes: Mapping[str, Any]) -> None:
@@ -70,3 +88,7 @@ def show_run(run_id: str | None) -> None:
     """Show a run, from its latest epoch."""
     st.session_state[RUN_KEY] = run_id
     st.session_state.pop(LOOK_BACK_KEY, None)
+
+
+def _in_sidebar(name: str, value: Any) -> Any:
+    return ALL_SAMPLES if name == "global_batch_size" and value is None else value

@@ -13,7 +13,7 @@ from dpdash.runs.service import RunSnapshot
 from dpdash.ui import commands
 from dpdash.ui.commands import PACE_KEY, SLOW_EPOCHS_PER_SECOND, USUAL_SECONDS, PaceName
 from dpdash.ui.language import _, setting
-from dpdash.ui.shown import is_mine
+from dpdash.ui.shown import is_mine, is_shown_by_teacher
 
 
 def transport(shown: RunSnapshot | None) -> None:
@@ -21,6 +21,7 @@ def transport(shown: RunSnapshot | None) -> None:
     mine = shown if is_mine(shown) else None
     live = mine is not None and not mine.status.is_over
     paused = mine is not None and mine.status is RunStatus.PAUSED
+    guided = is_shown_by_teacher(shown)
     with st.container(horizontal=True, vertical_alignment="bottom", key="transport"):
         _button(
             _("Restart") if live else _("Start"),
@@ -30,6 +31,7 @@ def transport(shown: RunSnapshot | None) -> None:
             lambda: commands.start(shown),
             help=_("Train with the settings as they stand."),
             type="primary",
+            disabled=guided,
         )
         if paused:
             _button(_("Go on"), "pause", "resume", "Ctrl+Space", lambda: commands.resume(_id(mine)))
@@ -44,6 +46,7 @@ def transport(shown: RunSnapshot | None) -> None:
             "Ctrl+Right",
             lambda: commands.one_epoch(mine),
             help=_("Train exactly one epoch and stand still."),
+            disabled=guided,
         )
         _button(_("Stop"), "stop", "stop", "Ctrl+Shift+X", lambda: commands.stop(_id(mine)), disabled=not live)
         _button(
@@ -53,7 +56,7 @@ def transport(shown: RunSnapshot | None) -> None:
             "Ctrl+Backspace",
             lambda: commands.reset(_shown(shown)),
             help=_("Back to the preview; the run stays stored."),
-            disabled=shown is None,
+            disabled=shown is None or guided,
         )
         _pace(mine)
 
@@ -70,6 +73,7 @@ def _pace(mine: RunSnapshot | None) -> None:
         list(PaceName),
         key=PACE_KEY,
         required=True,
+        persist_state="session",
         format_func=lambda name: names[name],
         on_change=lambda: commands.change_pace(mine),
         help=_(
@@ -79,13 +83,24 @@ def _pace(mine: RunSnapshot | None) -> None:
     )
 
 
-def _button(label: str, name: str, icon: str, shortcut: str, command: Callable[[], None], **options: Any) -> None:
+def _button(
+    label: str,
+    name: str,
+    icon: str,
+    shortcut: str,
+    command: Callable[[], None],
+    *,
+    disabled: bool = False,
+    **options: Any,
+) -> None:
     st.button(
         label,
         key=f"transport_{name}",
         icon=f":material/{icon}:",
         shortcut=shortcut,
-        on_click=command,
+        # A browser can be made to send a click on a button that is disabled.
+        on_click=None if disabled else commands.once(command),
+        disabled=disabled,
         **options,
     )
 

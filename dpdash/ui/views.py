@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from dpdash.config import RunConfig
 from dpdash.events import COLUMNS
 from dpdash.figures.slope import slope_base, slope_update
+from dpdash.figures.spec import Figure
 from dpdash.figures.surface import surface_base, surface_update
 from dpdash.problem.preview import preview
-from dpdash.ui.charts import sequence
+from dpdash.translations import Language
+from dpdash.ui.charts import NUM_BASES, sequence
 from dpdash.ui.handout import handout
 from dpdash.ui.language import _, current, number, setting
 from dpdash.ui.live_chart import chart, feed
@@ -26,7 +28,7 @@ GRID_SIZE: Final = 61
 GRID_MARGIN: Final = 0.35
 """Room around the untrained line and the optimum, as a share of their distance: a run overshoots."""
 MIN_GRID_SPAN: Final = 1.0
-MAX_PATH_POINTS: Final = 200
+MAX_PATH_POINTS: Final = 120
 MAX_TABLE_ROWS: Final = 200
 TABLE_DIGITS: Final = 5
 
@@ -44,7 +46,12 @@ def show_views(view: View) -> None:
     names = {ViewName.SURFACE: _("Loss surface"), ViewName.SLOPE: _("Slope"), ViewName.TABLE: _("Table")}
     st.session_state.setdefault(VIEW_KEY, ViewName.SURFACE)
     chosen = st.segmented_control(
-        _("More views"), list(ViewName), key=VIEW_KEY, required=True, format_func=lambda name: names[name]
+        _("More views"),
+        list(ViewName),
+        key=VIEW_KEY,
+        required=True,
+        persist_state="session",
+        format_func=lambda name: names[name],
     )
     if chosen == ViewName.SURFACE:
         _show_surface(view)
@@ -61,13 +68,7 @@ def _show_slope(view: View) -> None:
 
 
 def _show_surface(view: View) -> None:
-    slopes, intercepts, losses = _grid(view.config)
-    best = view.preview.optimum
-    chart(
-        "surface",
-        view.name,
-        [surface_base(slopes, intercepts, losses, (best.slope, best.intercept), _, current().separators)],
-    )
+    chart("surface", view.name, [_surface_base(view.config, current())])
     rows = (
         [row for row in view.history.rows(MAX_PATH_POINTS) if row.epoch <= _last_epoch(view)]
         if view.history
@@ -84,7 +85,14 @@ def _last_epoch(view: View) -> int:
     return view.row.epoch if view.row else 0
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=NUM_BASES)
+def _surface_base(config: RunConfig, language: Language) -> Figure:
+    slopes, intercepts, losses = _grid(config)
+    best = preview(config).optimum
+    words = (language.text, language.separators)
+    return surface_base(slopes, intercepts, losses, (best.slope, best.intercept), *words)
+
+
 def _grid(config: RunConfig) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Slopes, intercepts and the loss of each pair of them, around the way that training has to go."""
     known = preview(config)

@@ -312,6 +312,25 @@ def test_full_gpu_memory_is_told_with_a_way_out(
     assert "Try fewer samples" in ending.message
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] data. DefaultCPUAllocator: not enough memory"),
+    ],
+    ids=["python's", "torch's on Linux", "torch's on Windows"],
+)
+def test_full_memory_is_told_with_a_way_out(
+    name: EngineName, break_model: Callable[[Exception], None], error: Exception
+) -> None:
+    break_model(error)
+    ending = run(config_for(name)).terminal
+    assert isinstance(ending, RunFailed)
+    assert ending.message.startswith("The memory of this machine is full. Try fewer samples")
+    assert type(error).__name__ in ending.traceback
+
+
 def test_what_the_receiver_raises_is_passed_on(name: EngineName) -> None:
     def react(event: RunEvent) -> None:
         if isinstance(event, EpochBlock):

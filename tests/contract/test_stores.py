@@ -21,6 +21,7 @@ from dpdash.events import (
     RunStarted,
     RunStatus,
     RunStopped,
+    StopReason,
 )
 from dpdash.history import History, HistorySnapshot
 from dpdash.runs.encoding import MAX_BLOCK_ROWS
@@ -218,3 +219,29 @@ def test_a_run_whose_thread_hangs_is_interrupted_when_the_store_is_closed(
     assert history is not None
     assert (history.snapshot().status, history.snapshot().num_epochs) == (RunStatus.INTERRUPTED, 5)
     assert second.close()
+
+
+def test_a_run_that_its_server_took_along_is_interrupted_and_has_its_line(store: RunStore, run_id: str) -> None:
+    for event in (STARTED, block_of(1, 10), RunStopped(10, 2.75, 0.125, 3.5, StopReason.SHUTDOWN)):
+        store.append(run_id, event)
+    assert store.flush(LONG)
+    record, history = store.run(run_id), store.history(run_id)
+    assert record is not None and history is not None
+    assert (record.status, record.num_epochs, record.slope) == (RunStatus.INTERRUPTED, 10, 2.75)
+    snapshot = history.snapshot()
+    assert (snapshot.status, snapshot.line) == (RunStatus.INTERRUPTED, (2.75, 0.125))
+
+
+def test_no_run_ends_before_it_began(store: RunStore) -> None:
+    tomorrow = time.time() + 86_400
+    store.create_run("tomorrow", RunConfig(), "ann", created_at=tomorrow)
+    store.append("tomorrow", RunFinished(0, 3.0, 0.0, 1.0))
+    assert store.flush(LONG)
+    record = store.run("tomorrow")
+    assert record is not None
+    assert record.ended_at == tomorrow
+
+
+def test_the_runs_that_are_saved_are_known(store: RunStore, run_id: str) -> None:
+    assert store.flush(LONG)
+    assert store.known([run_id, "another"]) == {run_id}

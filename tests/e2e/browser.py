@@ -1,11 +1,13 @@
 """A real Chromium, and the ways in which a person uses the page."""
 
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from contextlib import contextmanager, suppress
+from typing import Any, Final
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import TimeoutError as LateError
 
 SYSTEM_BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS: Final = [
@@ -19,6 +21,8 @@ ARGUMENTS: Final = [
     "--disable-sync",
 ]
 WAIT_MS: Final = 20_000
+POLL_MS: Final = 30
+LIST_MS: Final = 2_000
 NOT_RUNNING: Final = "[data-testid='stApp'][data-test-script-state='notRunning']"
 CHART: Final = ".dpdash-plot .main-svg"
 
@@ -36,15 +40,37 @@ def launched_browser() -> Iterator[Browser]:
 def wait_until_drawn(page: Page) -> None:
     """Wait until the script has run and both charts are there."""
     page.wait_for_selector(NOT_RUNNING, timeout=WAIT_MS)
-    page.wait_for_function(
+    wait_for_script(
+        page,
         f"document.querySelectorAll('{CHART}').length >= 2 && !document.querySelector('[data-stale=true]')",
-        timeout=WAIT_MS,
     )
+
+
+def wait_for_script(page: Page, expression: str, arg: object = None, timeout_ms: float = WAIT_MS) -> Any:
+    """Wait until an expression is true in the page, and return its value.
+
+    Playwright's own way turns text into code inside the page, which the page's Content-Security-Policy forbids.
+    """
+    deadline = time.monotonic() + timeout_ms / 1000
+    while not (value := page.evaluate(expression, arg)):
+        assert time.monotonic() < deadline, f"this never came true: {expression}"
+        page.wait_for_timeout(POLL_MS)
+    return value
 
 
 def button(page: Page, name: str) -> Locator:
     """A button of the transport bar by its key; a hidden twin of it exists for the other screen width."""
     return page.locator(f".st-key-transport_{name} button:visible")
+
+
+def open_list(page: Page, key: str) -> None:
+    """Open a list of choices, by the keyboard and until it is open: a page that draws itself anew closes it."""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while not page.get_by_role("option").first.is_visible():
+        assert time.monotonic() < deadline, f"the list {key} does not open"
+        page.locator(f".st-key-{key} [role=combobox]").press("ArrowDown")
+        with suppress(LateError):
+            page.get_by_role("option").first.wait_for(timeout=LIST_MS)
 
 
 def wait_for_status(page: Page, text: str, timeout_ms: int = WAIT_MS) -> None:
@@ -62,10 +88,10 @@ def loss_points(page: Page) -> int:
 
 
 def wait_for_points(page: Page, more_than: int) -> None:
-    page.wait_for_function(
+    wait_for_script(
+        page,
         """(least) => { const plot = document.querySelector('.dpdash-plot');
         const trace = (plot?._fullData ?? []).find((trace) => trace.uid === 'loss');
         return (trace?.x?.length ?? 0) > least; }""",
         arg=more_than,
-        timeout=WAIT_MS,
     )

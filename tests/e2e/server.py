@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+APP = ROOT / "app.py"
 START_SECONDS = 60
 STOP_SECONDS = 15
 
@@ -44,10 +45,17 @@ def running_server(folder: Path, environment: Mapping[str, str] | None = None) -
         stop_server(server)
 
 
-def start_server(folder: Path, environment: Mapping[str, str] | None = None) -> Server:
+def start_server(
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    app: Path = APP,
+    inside: Sequence[str] = (),
+    pass_fds: Sequence[int] = (),
+) -> Server:
+    """Start an app with its data in `folder`; `inside` is a command that runs the server's in its place."""
     port = free_port()
     database, log = folder / "runs.db", folder / "server.log"
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless=true"]
+    command = [*inside, sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true"]
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*command, f"--server.port={port}"],
@@ -55,6 +63,7 @@ def start_server(folder: Path, environment: Mapping[str, str] | None = None) -> 
             env={**os.environ, "DPDASH_DATABASE_URL": f"sqlite:///{database}", **(environment or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
+            pass_fds=pass_fds,
         )
     server = Server(f"http://127.0.0.1:{port}", process, log, database)
     _wait_until_healthy(server)

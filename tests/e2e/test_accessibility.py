@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.browser import button, wait_for_status, wait_until_drawn
+from tests.e2e.browser import button, wait_for_script, wait_for_status, wait_until_drawn
 from tests.e2e.conftest import OpenPage
 
 SHORT = "?samples=1000&epochs=60&engine=cpu_replicas&replicas=2"
@@ -22,7 +22,7 @@ def violations(page: Page) -> list[str]:
     page.mouse.move(0, 0)
     wait_until_drawn(page)  # what is about to be replaced is faded
     # A tooltip on its way out has any contrast.
-    page.wait_for_function("!document.querySelector('[role=tooltip], [data-testid=stTooltipContent]')")
+    wait_for_script(page, "!document.querySelector('[role=tooltip], [data-testid=stTooltipContent]')")
     found = Axe().run(page, options=AXE_OPTIONS).response["violations"]
     return [
         f"{rule['id']}: {node['html']} {node['failureSummary']}"
@@ -95,7 +95,7 @@ def test_what_has_the_focus_shows_it(open_page: OpenPage) -> None:
     for goal in (button(page, "start"), button(page, "step")):
         before = goal.evaluate(look)
         tab_to(page, goal)
-        page.wait_for_function(f"(before) => ({look})(document.activeElement) !== before", arg=before)
+        wait_for_script(page, f"(before) => ({look})(document.activeElement) !== before", arg=before)
 
 
 def test_status_is_announced(open_page: OpenPage) -> None:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from dpdash.translations import PSEUDO
-from tests.e2e.browser import button, wait_until_drawn
+from tests.e2e.browser import button, open_list, wait_for_script, wait_until_drawn
 from tests.e2e.server import Server, running_server
 
 WINDOW = {"width": 1440, "height": 2000}
@@ -72,6 +72,8 @@ HOVERABLE = """(node) => node._fullData
   .filter(({trace}) => trace.type.startsWith('scatter') && trace.hoverinfo !== 'skip' && trace.visible === true)
   .filter(({trace}) => trace.x?.length)
   .map(({curveNumber}) => ({curveNumber, pointNumber: 0}))"""
+EVERY_PLOT_IS_HOVERABLE = f"""
+[...document.querySelectorAll('.dpdash-plot')].every((node) => ({HOVERABLE})(node).length)"""
 HOVER = "async (node, point) => (await window.dpdashPlotly).Fx.hover(node, [point])"
 
 
@@ -132,9 +134,7 @@ def test_the_preview_is_translated(page: Page, server: Server) -> None:
     assert plain(page) == set()
     page.locator("[data-testid=stExpander] summary").click()
     page.locator(".st-key-hidden_width").wait_for()
-    # By the keyboard: a click could meet the control while the expander still moves it.
-    page.locator(".st-key-optimizer [role=combobox]").press("ArrowDown")
-    page.get_by_role("option").first.wait_for()
+    open_list(page, "optimizer")
     assert plain(page) == set()
 
 
@@ -165,8 +165,8 @@ def test_what_appears_beside_the_pointer_is_translated(page: Page, server: Serve
     button(page, "start").click()
     page.locator(".dpdash-finished").wait_for()
     for plot in page.locator(".dpdash-plot").all():
+        wait_for_script(page, EVERY_PLOT_IS_HOVERABLE)
         hovered = plot.evaluate(HOVERABLE)
-        assert hovered
         for point in hovered:
             plot.evaluate(HOVER, point)
             plot.locator(".hoverlayer .hovertext").first.wait_for()

@@ -13,7 +13,9 @@ from tests.e2e.browser import (
     WAIT_MS,
     button,
     loss_points,
+    open_list,
     wait_for_points,
+    wait_for_script,
     wait_for_status,
     wait_until_drawn,
 )
@@ -101,11 +103,11 @@ def test_a_whole_run(open_page: OpenPage) -> None:
     page.wait_for_timeout(LONGER_THAN_AN_UPDATE_MS)
     page.mouse.move(box["x"] + 310, box["y"] + 210, steps=5)
     page.mouse.up()
-    page.wait_for_function("document.querySelector('.dpdash-plot').layout.xaxis.range[0] > 0")
+    wait_for_script(page, "document.querySelector('.dpdash-plot').layout.xaxis.range[0] > 0")
     zoom = zoomed_range(page)
     page.locator(".legendtoggle").first.click()
     hidden = "document.querySelector('.dpdash-plot').data.filter((trace) => trace.visible === 'legendonly').length"
-    page.wait_for_function(f"{hidden} === 1")
+    wait_for_script(page, f"{hidden} === 1")
     for _update in range(3):
         wait_for_points(page, loss_points(page))
     assert zoomed_range(page) == zoom
@@ -127,7 +129,7 @@ def test_a_whole_run(open_page: OpenPage) -> None:
     button(page, "step").click()
     wait_for_epoch(page, paused_at + 3)
     changes = "document.querySelector('.dpdash-plot').layout.annotations.map((label) => label.text).join()"
-    page.wait_for_function(f"{changes}.includes('0.02')")
+    wait_for_script(page, f"{changes}.includes('0.02')")
 
     button(page, "stop").click()
     wait_for_status(page, f"stopped at epoch {paused_at + 3}")
@@ -142,7 +144,7 @@ def test_a_whole_run(open_page: OpenPage) -> None:
     look_back.press("Home")
     page.locator(".st-key-look_back_slider", has_text="epoch 1").wait_for()
     cursor = "document.querySelector('.dpdash-plot').data.find((trace) => trace.uid === 'now').x[0]"
-    page.wait_for_function(f"{cursor} === 1")
+    wait_for_script(page, f"{cursor} === 1")
 
 
 def test_default_run_lasts_about_eight_seconds_and_its_link_finds_it(open_page: OpenPage) -> None:
@@ -266,7 +268,7 @@ def test_theme_follows_the_system_and_recolours_the_charts(open_page: OpenPage) 
     background = "document.querySelector('.dpdash-plot').layout.paper_bgcolor"
     dark = page.evaluate(background)
     page.emulate_media(color_scheme="light")
-    page.wait_for_function(f"{background} !== {json.dumps(dark)}")
+    wait_for_script(page, f"{background} !== {json.dumps(dark)}")
     assert page.evaluate(ALL_MARKED)
 
 
@@ -274,11 +276,11 @@ def test_language_can_be_switched(open_page: OpenPage) -> None:
     page = open_page(SHORT, locale="pt-BR")
     page.get_by_role("button", name="Iniciar").wait_for()
     assert "ruído" in page.locator("h1").inner_text()
-    page.locator(".st-key-language [role=combobox]").click()
+    open_list(page, "language")
     page.get_by_role("option", name="English").click()
     page.get_by_role("button", name="Start").wait_for()
     titles = "document.querySelector('.dpdash-plot').layout.title.text"
-    page.wait_for_function(f"{titles} === 'Loss per epoch'")
+    wait_for_script(page, f"{titles} === 'Loss per epoch'")
 
 
 def test_hostile_values_in_a_link_are_said_on_the_page(open_page: OpenPage) -> None:

@@ -213,6 +213,15 @@ def test_a_bad_server_setting_ends_with_2(database: Path, monkeypatch: pytest.Mo
         assert said.stderr.startswith("DPDASH_PACED_SLOTS: Input should be greater than 0. Received: 0.")
 
 
+def test_the_limits_for_browsers_do_not_bind_whoever_owns_the_machine(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DPDASH_MAX_SAMPLES", "10")
+    monkeypatch.setenv("DPDASH_MAX_EPOCHS", "2")
+    said = called(database, "train", "--samples", "20", "--epochs", "3", "--json")
+    assert (said.status, len(said.json["losses"])) == (0, 3)
+
+
 def test_every_setting_has_its_option_with_the_fields_help() -> None:
     parameters = typer.main.get_group(cli.app).commands["train"].params
     options = {option.opts[0]: getattr(option, "help", None) for option in parameters}

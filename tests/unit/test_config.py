@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpdash.config import FIELD_NAMES, MAX_RECEIVED_LENGTH, RunConfig, bounds
+from dpdash.config import FIELD_NAMES, MAX_RECEIVED_LENGTH, RunConfig, bounds, readable
 from dpdash.errors import ConfigError
-from tests.strategies import run_configs
+from tests.strategies import ANY_CHARACTERS, HOSTILE_VALUES, run_configs
 
 WHOLE = ("samples", "seed", "epochs", "replicas", "hidden_width", "hidden_depth", "global_batch_size")
 REAL = ("noise", "learning_rate")
+LONGEST_SENTENCE = 400
 
 
 def sentence(**values: object) -> str:
@@ -108,16 +109,56 @@ def test_parse_partly_finds_what_only_shows_after_another_was_dropped() -> None:
     assert [problem.setting for problem in problems] == ["engine", "replicas"]
 
 
-JUNK = st.text(max_size=30) | st.integers() | st.floats() | st.none() | st.lists(st.text(max_size=3), max_size=2)
+JUNK = (
+    HOSTILE_VALUES
+    | st.integers()
+    | st.integers(10**4000, 10**5000)
+    | st.floats()
+    | st.none()
+    | st.booleans()
+    | st.binary(max_size=10)
+    | st.decimals()
+    | st.lists(st.text(max_size=3), max_size=2)
+)
 
 
-@given(values=st.dictionaries(st.sampled_from(FIELD_NAMES) | st.text(max_size=10), JUNK, max_size=6))
-def test_parse_partly_takes_anything(values: dict[str, object]) -> None:
+@given(
+    values=st.dictionaries(st.sampled_from(FIELD_NAMES) | st.text(ANY_CHARACTERS, max_size=10), JUNK, max_size=6)
+)
+def test_whatever_is_sent_becomes_an_allowed_config_and_short_sentences(values: dict[str, object]) -> None:
     config, problems = RunConfig.parse_partly(values)
     assert RunConfig.parse(config.model_dump()) == config
     for problem in problems:
-        assert problem.setting in values
-        assert str(problem)
+        assert problem.setting in readable(values)
+        assert 0 < len(str(problem)) < LONGEST_SENTENCE
+        assert str(problem).isprintable()
+
+
+@given(values=st.dictionaries(st.sampled_from(FIELD_NAMES), JUNK, max_size=6))
+def test_what_is_accepted_is_within_bounds(values: dict[str, object]) -> None:
+    try:
+        config = RunConfig.parse(values)
+    except ConfigError:
+        return
+    for setting in (*WHOLE, *REAL):
+        low, high = bounds(setting)
+        value = getattr(config, setting)
+        assert value is None or low <= value <= high
+        assert math.isfinite(value or 0)
+
+
+def test_a_value_is_repeated_on_one_line() -> None:
+    assert sentence(samples="\n\n# a\u202e").startswith("samples must be a whole number. Received: ��# a�. Try")
+    assert sentence(samples="") == 'samples must be a whole number. Received: "". Try 10000.'
+    assert len(sentence(samples=10**5000)) < LONGEST_SENTENCE
+
+
+def test_half_a_character_is_shown_as_none() -> None:
+    assert sentence(samples="\udcff") == "samples must be a whole number. Received: �. Try 10000."
+    assert sentence(optimizer="\ud800").endswith("Received: �. Try adam.")
+    config, [problem] = RunConfig.parse_partly({"\udcff": "1", "epochs": "7"})
+    assert config.epochs == 7
+    assert str(problem).startswith("There is no setting called �.")
 
 
 @given(config=run_configs())

@@ -111,6 +111,9 @@ def test_a_long_run_is_drawn_with_few_points() -> None:
 
 def test_packed_numbers_are_float32_and_keep_their_shape() -> None:
     assert packed([1.0, np.nan]) == {"dtype": "f4", "bdata": "AACAPwAAwH8="}
+    assert packed(np.array([1, 65_535])) == {"dtype": "u2", "bdata": "AQD//w=="}
+    assert packed(np.array([1, 65_536]))["dtype"] == packed(np.array([-1]))["dtype"] == "f4"
+    assert packed(()) == {"dtype": "f4", "bdata": ""}
     assert packed(np.zeros((2, 3)))["shape"] == "2, 3"
     assert packed([1e300]) == packed([np.inf])
 

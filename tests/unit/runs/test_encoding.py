@@ -2,6 +2,7 @@ import sqlite3
 from pathlib import Path
 
 from dpdash.config import RunConfig
+from dpdash.events import RunStatus, RunStopped, StopReason
 from dpdash.runs.encoding import MAX_BLOCK_ROWS
 from dpdash.runs.store import RunStore
 from tests.fakes import block_of
@@ -42,3 +43,23 @@ def test_blocks_with_a_gap_between_them_stay_apart(tmp_path: Path) -> None:
     assert store.row("run", 7) is None
     assert history.snapshot().num_epochs == 5, "a curve without a hole"
     assert store.close()
+
+
+def test_an_older_databases_runs_that_a_shutdown_stopped_are_interrupted(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    store = RunStore(f"sqlite:///{path}")
+    for run_id, reason in (("ended", StopReason.SHUTDOWN), ("stopped", StopReason.ASKED)):
+        store.create_run(run_id, RunConfig(), "ann", 1.0)
+        store.append(run_id, RunStopped(0, 1.0, 2.0, 0.5, reason))
+    assert store.close()
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute("UPDATE runs SET status = 'stopped'")
+    connection.close()
+    again = RunStore(f"sqlite:///{path}")
+    for run_id, status in (("ended", RunStatus.INTERRUPTED), ("stopped", RunStatus.STOPPED)):
+        record, history = again.run(run_id), again.history(run_id)
+        assert record is not None and history is not None
+        assert record.status is history.snapshot().status is status
+    assert again.close()

@@ -49,3 +49,17 @@ def test_whoever_never_opened_a_page_is_not_watched() -> None:
     presence = Presence(120)
     presence.seen("command line", now=0)
     assert presence.take_abandoned(now=9999) == ()
+
+
+def test_pages_and_the_browsers_that_have_one_are_counted() -> None:
+    presence = Presence(120)
+    assert (presence.num_pages, presence.num_browsers) == (0, 0)
+    for owner in ("ann", "ann", "bob"):
+        presence.opened(owner)
+    assert (presence.num_pages, presence.num_browsers) == (3, 2)
+    presence.closed("ann", now=1000)
+    presence.closed("bob", now=1000)
+    presence.closed("bob", now=1000)
+    assert (presence.num_pages, presence.num_browsers) == (1, 1)
+    presence.seen("command line", now=1000)
+    assert (presence.num_pages, presence.num_browsers) == (1, 1)

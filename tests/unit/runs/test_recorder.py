@@ -1,4 +1,13 @@
-from dpdash.events import RunDiverged, RunFailed, RunFinished, RunPaused, RunStarted, RunStatus
+from dpdash.events import (
+    RunDiverged,
+    RunFailed,
+    RunFinished,
+    RunPaused,
+    RunStarted,
+    RunStatus,
+    RunStopped,
+    StopReason,
+)
 from dpdash.history import History
 from dpdash.runs.recorder import Recorder
 from tests.fakes import block_of
@@ -22,3 +31,14 @@ def test_every_new_status_is_told() -> None:
     for event in (started, block_of(1, 3), RunPaused(3), RunDiverged(3, 4, 1.0)):
         recorder.emit(event)
     assert told == [RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.DIVERGED]
+
+
+def test_a_run_that_its_server_took_along_is_interrupted_with_its_line() -> None:
+    told: list[RunStatus] = []
+    history = History()
+    recorder = Recorder("run", history, None, told.append)
+    recorder.emit(block_of(1, 3))
+    recorder.emit(RunStopped(3, 2.5, 0.5, 1.0, StopReason.SHUTDOWN))
+    assert recorder.is_over
+    assert told == [RunStatus.INTERRUPTED]
+    assert (history.snapshot().status, history.snapshot().line) == (RunStatus.INTERRUPTED, (2.5, 0.5))

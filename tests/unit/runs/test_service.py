@@ -1,6 +1,6 @@
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,48 +19,14 @@ from dpdash.errors import (
 from dpdash.events import RunFailed, RunStatus, RunStopped, StopReason
 from dpdash.runs import problems
 from dpdash.runs.service import Pace, RunService
-from dpdash.runs.store import RunStore
 from dpdash.settings import ServerSettings
 from tests.fakes import FakeClock, FakeEngine, eventually
+from tests.unit.runs.conftest import MakeService
 
 FULL = Pace.full_speed()
 SLOW = Pace.rate(5)
 CONFIG = RunConfig(epochs=50)
 LONG = 20.0
-
-MakeService = Callable[..., RunService]
-
-
-@pytest.fixture
-def engine() -> FakeEngine:
-    return FakeEngine()
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def make_service(engine: FakeEngine, clock: FakeClock, tmp_path: Path) -> Iterator[MakeService]:
-    services: list[RunService] = []
-
-    def make(slots: int = 1, paced: int = 2, saved: bool = True, engine: Engine = engine) -> RunService:
-        settings = ServerSettings(
-            database_url=f"sqlite:///{tmp_path / 'runs.db'}", full_speed_slots=slots, paced_slots=paced
-        )
-        store = RunStore(settings.database_url) if saved else None
-        services.append(RunService(settings, store, find_engine=lambda _: engine, steady_clock=clock))
-        return services[-1]
-
-    yield make
-    for service in services:
-        service.shutdown()
-
-
-@pytest.fixture
-def service(make_service: MakeService) -> RunService:
-    return make_service()
 
 
 def status(service: RunService, run_id: str) -> RunStatus:
@@ -410,7 +376,7 @@ def test_the_list_has_new_runs_at_once_and_the_newest_first(service: RunService)
 
 def test_finished_runs_in_memory_are_bounded(make_service: MakeService, engine: FakeEngine) -> None:
     engine.gate.set()
-    service = make_service(slots=2)
+    service = make_service(slots=2, paced=64, max_runs_per_browser=100)
     ids = [service.start(RunConfig(epochs=1), "ann", FULL) for _ in range(70)]
     assert all(service.wait(run_id, LONG) for run_id in ids)
     assert service.snapshot(ids[0]).pace == FULL, "from memory"
@@ -420,11 +386,71 @@ def test_finished_runs_in_memory_are_bounded(make_service: MakeService, engine: 
     assert service.snapshot(ids[-64]).pace == FULL
 
 
-def test_an_unknown_run_is_told_in_a_short_sentence(service: RunService) -> None:
-    for ask in (service.snapshot, service.rows, lambda run_id: service.row(run_id, 1)):
+ASK: dict[str, Callable[[RunService, str], object]] = {
+    "snapshot": RunService.snapshot,
+    "rows": RunService.rows,
+    "row": lambda service, run_id: service.row(run_id, 1),
+    "put_in_spotlight": RunService.put_in_spotlight,
+}
+HOSTILE = (
+    "",
+    "../../etc/passwd",
+    "x" * 10_000,
+    "a\0b",
+    "🦆" * 50,
+    "\ud800",
+    "\udcff" * 5000,
+    "' OR 1=1 --",
+    "run\n",
+    "été",
+    "\x1b[31m",
+)
+
+
+def assert_told_in_a_short_printable_sentence(service: RunService, ask: Callable[[str], object]) -> None:
+    for run_id in HOSTILE:
         with pytest.raises(UnknownRunError) as raised:
-            ask("x" * 5000)
-        assert len(str(raised.value)) < 200
+            ask(run_id)
+        sentence = str(raised.value)
+        assert len(sentence) < 200
+        assert sentence.isprintable()
+        assert sentence.encode()
+        assert service.health.ok, "the database was not asked"
+
+
+@pytest.mark.parametrize("ask", ASK.values(), ids=ASK)
+def test_whoever_asks_for_a_hostile_id_is_told_that_there_is_no_such_run(
+    service: RunService, ask: Callable[[RunService, str], object]
+) -> None:
+    assert_told_in_a_short_printable_sentence(service, lambda run_id: ask(service, run_id))
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_whoever_steers_a_hostile_id_is_told_that_there_is_no_such_run(
+    service: RunService, command: Callable[[RunService, str, str], None]
+) -> None:
+    assert_told_in_a_short_printable_sentence(service, lambda run_id: command(service, run_id, "ann"))
+
+
+def test_a_restart_in_place_of_a_hostile_id_just_starts(service: RunService) -> None:
+    for number, run_id in enumerate(HOSTILE):
+        new = service.restart(run_id, CONFIG, f"browser {number}", SLOW)
+        assert service.wait(run_id, 0)
+        assert not service.snapshot(new).status.is_over
+
+
+@pytest.mark.parametrize("epoch", [-(2**70), -1, 0, 51, 2**63, 2**70])
+def test_an_epoch_that_there_is_not_is_the_nearest_one(
+    service: RunService, engine: FakeEngine, epoch: int
+) -> None:
+    engine.gate.set()
+    [run_id] = start(service)
+    assert service.wait(run_id, LONG)
+    service.rows(run_id)
+    row = service.row(run_id, epoch)
+    assert row is not None
+    assert row.epoch == (50 if epoch > 50 else 1)
+    assert service.health.ok, "no number was too big for the database"
 
 
 def test_without_a_store_training_goes_on_and_says_so(make_service: MakeService, engine: FakeEngine) -> None:
@@ -473,7 +499,7 @@ def test_a_paused_run_that_no_longer_moves_has_said_everything(tmp_path: Path) -
     service = RunService(ServerSettings(database_url=f"sqlite:///{tmp_path / 'runs.db'}"), None)
     run_id = service.start(RunConfig(samples=20), "ann", FULL, paused=True)
     assert not service.snapshot(run_id).is_moving
-    for epoch in range(1, 100):
+    for epoch in range(1, 6):
         # A learning rate is said before its epoch: a page that stops looking in between would never show it.
         service.set_learning_rate(run_id, "ann", 0.01 + epoch / 1000)
         service.step(run_id, "ann")

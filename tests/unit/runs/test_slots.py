@@ -77,6 +77,11 @@ def test_a_slot_of_the_other_lane_is_not_handed_over() -> None:
     assert slots.lane_held("old") is PACED
 
 
+def test_memory_and_threads_hold_a_few_runs_for_each_slot() -> None:
+    assert Slots(1, 2).max_live_runs == 12
+    assert Slots(2, 64).max_live_runs >= 40 * 6, "a room of forty with several runs each"
+
+
 RUNS = st.sampled_from("abcdefgh")
 
 

@@ -1,6 +1,6 @@
-import asyncio
 import gzip
 import hashlib
+import runpy
 import socket
 import tomllib
 from contextlib import closing
@@ -15,10 +15,14 @@ from starlette.routing import Route
 from starlette.types import Message, Scope
 from streamlit import config as streamlit_config
 
-from dpdash.ui.server import ASSET_FOLDER, ASSET_NAMES, MIDDLEWARE, OWNER_COOKIE, ROUTES, asset_url, send_at_once
+from dpdash.settings import ServerSettings
+from dpdash.ui.server import ASSET_FOLDER, ASSET_NAMES, OWNER_COOKIE, ROUTES, asset_url, middleware, send_at_once
+from tests.loops import in_a_loop_of_its_own
 
 ROOT = Path(__file__).parents[3]
 BUNDLE = "plotly-cartesian.min.js"
+HOST = "127.0.0.1:8501"
+NAME = "aZ09-_" * 5 + "xy"
 
 
 def page(_request: object) -> Response:
@@ -35,7 +39,7 @@ def unchanged(_request: object) -> Response:
 
 APP = Starlette(
     routes=[*ROUTES, Route("/", page), Route("/text", text), Route("/unchanged", unchanged)],
-    middleware=list(MIDDLEWARE),
+    middleware=list(middleware(ServerSettings())),
 )
 
 
@@ -47,7 +51,9 @@ def get(path: str, scheme: str = "http", **headers: str) -> tuple[int, dict[str,
         "scheme": scheme,
         "path": path,
         "query_string": b"",
-        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
+        "headers": [
+            (name.replace("_", "-").encode(), value.encode()) for name, value in {"host": HOST, **headers}.items()
+        ],
     }
     sent: list[Message] = []
 
@@ -57,7 +63,7 @@ def get(path: str, scheme: str = "http", **headers: str) -> tuple[int, dict[str,
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(APP(scope, receive, send))
+    in_a_loop_of_its_own(APP(scope, receive, send))
     answer = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], answer, b"".join(message["body"] for message in sent[1:])
 
@@ -118,7 +124,14 @@ def test_the_cookie_is_secure_where_the_page_is() -> None:
 
 
 def test_a_browser_with_a_name_keeps_it() -> None:
-    assert "set-cookie" not in get("/", cookie=f"a=b; {OWNER_COOKIE}=known")[1]
+    assert "set-cookie" not in get("/", cookie=f"a=b; {OWNER_COOKIE}={NAME}")[1]
+
+
+@pytest.mark.parametrize("value", ["", "known", NAME[:-1], NAME + "x", NAME[:-1] + "é", NAME[:-1] + "."])
+def test_a_name_that_was_not_made_here_is_replaced(value: str) -> None:
+    given = SimpleCookie(get("/", cookie=f"{OWNER_COOKIE}={value}")[1]["set-cookie"])[OWNER_COOKIE].value
+    assert len(given) == len(NAME)
+    assert given != value
 
 
 def test_a_page_from_the_browsers_cache_brings_the_cookie_too() -> None:
@@ -131,7 +144,19 @@ def test_what_is_no_page_brings_no_cookie(path: str) -> None:
 
 
 def test_streamlit_takes_the_routes() -> None:
-    st.App(ROOT / "app.py", routes=ROUTES, middleware=MIDDLEWARE)
+    st.App(ROOT / "app.py", routes=ROUTES, middleware=middleware(ServerSettings()))
+
+
+def test_a_bad_setting_is_a_sentence_and_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DPDASH_MAX_PAGES", "0")
+    with pytest.raises(SystemExit, match=r"^DPDASH_MAX_PAGES: Input should be greater than 0\. Received: 0\."):
+        runpy.run_path(str(ROOT / "app.py"))
+
+
+def test_every_answer_passes_the_guards() -> None:
+    assert "content-security-policy" in get("/")[1]
+    assert get("/", host="evil.example")[0] == 421
+    assert get("/_stcore/agent/openapi.json")[0] == 404
 
 
 def options() -> dict[str, object]:

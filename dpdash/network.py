@@ -1,0 +1,95 @@
+"""The addresses of this machine, and which of them another machine in the room can open."""
+
+import errno
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final
+
+import psutil
+
+EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 (a workshop's server is for others on purpose)
+LOOPBACK: Final = "127.0.0.1"
+VIRTUAL: Final = re.compile(
+    r"docker|br-|bridge|veth|virbr|vmnet|vboxnet|vnic|tun|tap|utun|wg|tailscale|zt|lxc|lxd|podman|cni|flannel|cali"
+    r"|vethernet|hyper-v|wsl|npcap|loopback|llw|awdl|anpi|ppp|ipsec",
+    re.IGNORECASE,
+)
+"""Interfaces that lead into this machine or far away, and not into the room."""
+SOMEWHERE_ELSE: Final = ("192.0.2.1", 9)
+"""An address for documentation (RFC 5737): asking for the way there sends nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One IPv4 address of this machine, and the name of the interface that has it."""
+
+    name: str
+    address: str
+
+
+def interfaces() -> tuple[Interface, ...]:
+    """The interfaces that are up."""
+    up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
+    return tuple(
+        Interface(name, address.address)
+        for name, addresses in psutil.net_if_addrs().items()
+        if name in up
+        for address in addresses
+        if address.family is socket.AF_INET
+    )
+
+
+def default_address() -> str | None:
+    """The address from which this machine goes to other networks; None when it goes nowhere."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+        try:
+            probe.connect(SOMEWHERE_ELSE)
+        except OSError:
+            return None
+        address: str = probe.getsockname()[0]
+        return address
+
+
+def reachable(found: Iterable[Interface], default: str | None) -> tuple[str, ...]:
+    """The addresses that others in the room may reach, the likeliest first.
+
+    Before all else an interface must lead into the room: the way to the internet may go through a tunnel. Among
+    those that do, the one towards the internet is the one that phones share.
+    """
+
+    def unlikeliness(interface: Interface) -> tuple[bool, bool, bool]:
+        address = ipaddress.IPv4Address(interface.address)
+        return bool(VIRTUAL.match(interface.name)), interface.address != default, not address.is_private
+
+    seen = sorted((one for one in found if not _is_only_here(one.address)), key=unlikeliness)
+    return tuple(dict.fromkeys(one.address for one in seen))
+
+
+def _is_only_here(text: str) -> bool:
+    address = ipaddress.IPv4Address(text)
+    return address.is_loopback or address.is_link_local or address.is_unspecified
+
+
+def is_free(address: str, port: int) -> bool:
+    """Whether a server could listen there.
+
+    Raises:
+        PermissionError: when this user may not listen on such a port.
+        OSError: when this machine has no such address.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with closing(socket.socket(family)) as probe:
+        # As the server does it: what an earlier one has left behind is no hindrance.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
+    return True

@@ -1,0 +1,80 @@
+"""Runs as they are now, wherever they stand: with the threads that train them, or in the store."""
+
+from dpdash.config import bounds
+from dpdash.events import EpochBlock
+from dpdash.history import Row
+from dpdash.runs.archive import Archive
+from dpdash.runs.ids import require_possible, unknown_run
+from dpdash.runs.roster import Roster
+from dpdash.runs.snapshot import RunSnapshot, of_stored_run
+from dpdash.runs.store import RunRecord, StoreHealth
+
+
+class RunReader:
+    """Looks runs up for anybody who knows their ids; safe for threads."""
+
+    def __init__(self, roster: Roster, archive: Archive) -> None:
+        self._roster = roster
+        self._archive = archive
+
+    def snapshot(self, run_id: str) -> RunSnapshot:
+        """A run at this moment, live or from the store.
+
+        Raises:
+            UnknownRunError: when there is no such run.
+            StoreError: when it is not live and the database cannot be read.
+        """
+        run = self._roster.get(run_id)
+        if run is not None:
+            return self._roster.snapshot(run, self._archive.health_of(run_id))
+        require_possible(run_id)
+        stored = self._archive.run(run_id)
+        if stored is None:
+            raise unknown_run(run_id)
+        return of_stored_run(stored, self._archive.health_of(run_id))
+
+    def row(self, run_id: str, epoch: int) -> Row | None:
+        """One epoch, exactly where the store has it, else the nearest row that is kept in memory.
+
+        Raises:
+            UnknownRunError: when there is no such run.
+        """
+        require_possible(run_id)
+        low, high = bounds("epochs")
+        stored = self._archive.row(run_id, epoch) if low <= epoch <= high else None
+        return stored or self.snapshot(run_id).history.row(epoch)
+
+    def rows(self, run_id: str) -> EpochBlock | None:
+        """Every epoch that is saved; None without a store or before the first.
+
+        Raises:
+            UnknownRunError: when there is no such run.
+            StoreError: when the database cannot be read.
+        """
+        self.snapshot(run_id)
+        return self._archive.rows(run_id)
+
+    def runs(self, limit: int = 100) -> tuple[RunRecord, ...]:
+        """The latest runs, the newest first; only those in memory when the database cannot be read."""
+        in_memory = {run.run_id: run.record() for run in reversed(self._roster.all())}
+        # The order is that of the starts, never that of a clock that may be set back. What is not saved yet is
+        # newer than what is; asked first, for the rest may be saved meanwhile, but not the other way round.
+        unsaved = self._archive.unsaved(in_memory)
+        stored = self._archive.records(limit)
+        newest_first = [record for run_id, record in in_memory.items() if run_id in unsaved]
+        newest_first += [in_memory.get(stored_run.run_id, stored_run) for stored_run in stored]
+        return tuple({record.run_id: record for record in newest_first}.values())[:limit]
+
+    def wait(self, run_id: str, timeout: float | None = None) -> bool:
+        """Wait until a run of this process is over, at most `timeout` seconds; whether it is."""
+        run = self._roster.get(run_id)
+        return run is None or run.over.wait(timeout)
+
+    def num_training(self) -> int:
+        """How many runs hold a slot now."""
+        return self._roster.num_training()
+
+    @property
+    def health(self) -> StoreHealth:
+        """Whether runs are being saved and, if not, why."""
+        return self._archive.health

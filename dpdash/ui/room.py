@@ -1,0 +1,233 @@
+"""The teacher's page: who trains now, how the machine bears it, and what holds for everybody."""
+
+import html
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+import streamlit as st
+
+from dpdash.errors import StoreError, UnknownRunError
+from dpdash.events import RunStatus
+from dpdash.runs.room import RoomSnapshot
+from dpdash.runs.service import RunSnapshot
+from dpdash.ui import commands
+from dpdash.ui.language import _, number, setting
+from dpdash.ui.machine import LoadMeter, load_metrics
+from dpdash.ui.metrics import Metric, show_metrics
+from dpdash.ui.nicknames import Nicknames
+from dpdash.ui.notices import show_error
+from dpdash.ui.run_row import row_html
+from dpdash.ui.service import owner, run_service
+from dpdash.ui.teacher import PASSPHRASE_KEY
+
+REFRESH_SECONDS: Final = 2.0
+ROWS_PER_PAGE: Final = 40
+PAGE_KEY: Final = "room_page"
+LONGEST_PASSPHRASE: Final = 200
+
+
+@st.cache_resource(show_spinner=False)
+def nicknames() -> Nicknames:
+    """The names that the browsers of this process have."""
+    return Nicknames()
+
+
+@st.cache_resource(show_spinner=False)
+def _load_meter() -> LoadMeter:
+    return LoadMeter()
+
+
+def show_passphrase_form() -> None:
+    """Ask for the passphrase, and show nothing else."""
+    _show_title()
+    _show_problem()
+    with st.form("room_door", clear_on_submit=True, width=420):
+        st.text_input(
+            _("The teacher's passphrase"),
+            type="password",
+            key=PASSPHRASE_KEY,
+            autocomplete="current-password",
+            max_chars=LONGEST_PASSPHRASE,
+            help=_("Whoever started the server has chosen it. This browser then stays the teacher's."),
+        )
+        st.form_submit_button(_("Open the room"), type="primary", on_click=commands.enter_room)
+
+
+def show_room() -> None:
+    """Show the room, refreshed on a timer for as long as the page is open."""
+    room = run_service().room()
+    _show_title()
+    _show_problem()
+    _show_controls(room)
+    st.fragment(_refresh, run_every=REFRESH_SECONDS)(_frame(room))
+
+
+def _frame(room: RoomSnapshot) -> tuple[object, ...]:
+    """What the controls have drawn; when it changes, the whole page is run again."""
+    return room.is_frozen, room.spotlight, not room.runs
+
+
+def _refresh(drawn: tuple[object, ...]) -> None:
+    room = run_service().room()
+    if _frame(room) != drawn:
+        st.rerun()
+    with st.container():  # always there, so that what follows keeps its place
+        _show_spotlight(room)
+    show_metrics([*_crowd_metrics(room), *load_metrics(_load_meter().read())])
+    _show_runs(room)
+
+
+def _show_title() -> None:
+    title = html.escape(_("Room"))
+    st.html(f"<h1 class='dpdash-title'>{title}</h1>")
+
+
+def _show_problem() -> None:
+    problem = commands.take_problem()
+    if problem is not None:
+        show_error(problem)
+
+
+def _show_controls(room: RoomSnapshot) -> None:
+    with st.container(horizontal=True, key="room_controls"):
+        if room.is_frozen:
+            _button(_("Allow new runs"), "allow", "play_circle", lambda: commands.freeze(False), type="primary")
+        else:
+            _button(
+                _("Freeze new runs"),
+                "freeze",
+                "ac_unit",
+                lambda: commands.freeze(True),
+                help=_("Nobody can start a run until you allow it again. Those that train go on."),
+            )
+        _ask_once(
+            _("Stop all"),
+            "stop_all",
+            "stop",
+            _("Everybody's runs end before their next epoch. What they have learned stays on the pages."),
+            _("Stop all runs"),
+            commands.stop_all,
+            disabled=not room.runs,
+        )
+        _ask_once(
+            _("Clear"),
+            "clear",
+            "cleaning_services",
+            _("Everybody's runs end, the spotlight too. Every page goes back to the preview. Runs stay stored."),
+            _("Clear every page"),
+            commands.clear,
+        )
+    if room.is_frozen:
+        st.info(_("New runs are frozen: whoever presses Start is told so."))
+
+
+def _ask_once(
+    label: str, name: str, icon: str, text: str, answer: str, command: Callable[[], None], **options: Any
+) -> None:
+    """A button whose command is carried out only when it is confirmed."""
+    key = f"room_ask_{name}"
+
+    def confirmed() -> None:
+        st.session_state[key] = False
+        command()
+
+    with st.popover(label, icon=f":material/{icon}:", key=key, on_change="rerun", **options):
+        st.markdown(text)
+        _button(answer, name, icon, confirmed, type="primary")
+
+
+def _button(label: str, name: str, icon: str, command: Callable[[], None], **options: Any) -> None:
+    st.button(label, key=f"room_{name}", icon=f":material/{icon}:", on_click=command, **options)
+
+
+def _show_spotlight(room: RoomSnapshot) -> None:
+    if room.spotlight is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", border=True, key="room_spotlight"):
+        st.markdown("**{}**".format(_("In the spotlight")))
+        try:
+            shown = run_service().snapshot(room.spotlight)
+        except (UnknownRunError, StoreError) as error:
+            show_error(error)
+        else:
+            _show_row(shown)
+        _button(
+            _("End the spotlight"),
+            "end_spotlight",
+            "visibility_off",
+            lambda: commands.put_in_spotlight(None),
+            type="primary",
+            help=_("Everybody sees their own page again."),
+        )
+
+
+def _crowd_metrics(room: RoomSnapshot) -> list[Metric]:
+    count = Counter(shown.status for shown in room.runs)
+    queued = Counter(shown.waiting_for for shown in room.runs if shown.place is not None)
+    return [
+        Metric(
+            _("Pages open"),
+            number(room.num_pages),
+            _("browsers: {browsers}").format(browsers=number(room.num_browsers)),
+            _("Pages that are open now, this one too, and the browsers that have them open."),
+        ),
+        Metric(
+            _("Runs that train"),
+            number(count[RunStatus.RUNNING]),
+            _("paused: {paused}").format(paused=number(count[RunStatus.PAUSED])),
+            _("Runs whose epochs go by now, and runs that stand still until somebody lets them go on."),
+        ),
+        Metric(
+            _("In the queue"),
+            number(queued["start"] + queued["resume"]),
+            _("for full speed: {waiting}").format(waiting=number(queued["full_speed"])),
+            _("Runs that wait for a slot to train in. Below: runs that train and wait for full speed."),
+        ),
+        Metric(
+            _("Refresh interval"),
+            _("{seconds} s").format(seconds=setting(room.refresh_seconds)),
+            _("of every page"),
+            _("A page whose run trains is brought up to date this often. The more pages, the less often."),
+        ),
+    ]
+
+
+def _show_runs(room: RoomSnapshot) -> None:
+    with st.container(key="room_runs"):
+        if not room.runs:
+            st.markdown(_("Nobody trains now."))
+        for shown in _page_of(room.runs):
+            with st.container(horizontal=True, vertical_alignment="center", key=f"room_run_{shown.run_id}"):
+                _show_row(shown)
+                is_shown = shown.run_id == room.spotlight
+                _button(
+                    _("Spotlight"),
+                    f"spotlight_{shown.run_id}",
+                    "visibility",
+                    lambda run_id=shown.run_id: commands.put_in_spotlight(run_id),  # type: ignore[misc]
+                    disabled=is_shown,
+                    help=_("Show this run on everybody's page."),
+                )
+
+
+def _page_of(runs: tuple[RunSnapshot, ...]) -> tuple[RunSnapshot, ...]:
+    """The runs on the chosen page of a long list."""
+    firsts = range(0, len(runs), ROWS_PER_PAGE)
+    if len(firsts) <= 1:
+        return runs
+    if st.session_state.get(PAGE_KEY) not in firsts:
+        st.session_state[PAGE_KEY] = 0
+    st.segmented_control(
+        _("Runs"),
+        list(firsts),
+        key=PAGE_KEY,
+        required=True,
+        format_func=lambda first: f"{number(first + 1)}–{number(min(first + ROWS_PER_PAGE, len(runs)))}",
+    )
+    chosen: int = st.session_state[PAGE_KEY]
+    return runs[chosen : chosen + ROWS_PER_PAGE]
+
+
+def _show_row(shown: RunSnapshot) -> None:
+    st.html(row_html(shown, owner(), nicknames()), width="stretch")
