@@ -97,7 +97,7 @@ def update_page(service: RunService, run_id: str) -> str:
         *charts.fit_figure(view, current()),
         surface_update([row.slope for row in path], [row.intercept for row in path], view.line),
     ]
-    found = advice._verdict(view)
+    found = advice._verdict(view, service.limits)
     return json.dumps(
         [
             [asdict(figure) for figure in figures],

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, WebSocket
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.bench.figure import Figure
-from tests.e2e.browser import button, launched_browser, wait_for_status, wait_until_drawn
+from tests.e2e.browser import button, launched_browser, wait_for_script, wait_for_status, wait_until_drawn
 from tests.e2e.server import Server, running_server
 
 VIEWPORT: Final[Any] = {"width": 1440, "height": 1000}
@@ -156,8 +156,7 @@ def _later_visits(browser: Browser, server: Server, visits: int) -> tuple[float,
 
 def _moment(page: Page, name: str) -> float:
     """Seconds of the page's clock at which something was there, once it is."""
-    handle = page.wait_for_function(f"window.bench.{name}", timeout=LONGEST_MS)
-    return float(handle.json_value()) / 1000
+    return float(wait_for_script(page, f"window.bench.{name}", timeout_ms=LONGEST_MS)) / 1000
 
 
 class _Wire:
