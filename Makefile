@@ -6,7 +6,7 @@ PLOTLY_JS_VERSION := 4.1.1
 STATIC := dpdash/ui/static
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench screenshots messages vendor clean
+.PHONY: help run serve test check bench soak screenshots messages vendor clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,17 +14,24 @@ help: ## Show this list
 run: $(VENV)/.run ## Install and start the dashboard
 	@$(BIN)/streamlit run app.py
 
-test: $(VENV)/.dev browser ## Install and run every test
-	@$(BIN)/pytest
+serve: $(VENV)/.run ## Install and serve everybody on this network, for a workshop
+	@$(BIN)/python -m dpdash serve
 
-check: $(VENV)/.dev ## Formatting, lint, types, and who may import whom
+test: $(VENV)/.dev browser ## Install and run every test
+	@$(BIN)/pytest --numprocesses=2 --dist=worksteal
+
+check: $(VENV)/.dev ## Formatting, lint, types, who may import whom, and known vulnerabilities
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.audit
 
 bench: $(VENV)/.dev browser ## Measure the speed against the bare loop, and the page in a browser
 	@$(BIN)/python -m tests.bench
+
+soak: $(VENV)/.dev ## Wear it down for minutes: kills and locks amid ten runs, hostile links
+	@$(BIN)/python -m tests.soak
 
 screenshots: $(VENV)/.dev browser ## Take the README's pictures from the running app
 	@$(BIN)/python -m tests.e2e.screenshots
