@@ -110,7 +110,12 @@ function scheduleFirst(key) {
 }
 
 function draw(chart, feed) {
-  const updates = feed?.run === chart.run ? feed.updates : [];
+  const isFed = feed?.run === chart.run;
+  // Between two mounts of its element a feed is away for a moment. A curve drawn without its points then would
+  // stay invisible for good once its legend has been clicked: plotly keeps what it last made of such a trace.
+  if (!isFed && chart.fed === chart.run) return;
+  if (isFed) chart.fed = chart.run;
+  const updates = isFed ? feed.updates : [];
   const theme = themeOf(chart);
   const settings = { ...SETTINGS, locale: "page", locales: { page: { dictionary: chart.texts } } };
   chart.nodes.forEach((node, index) => {
