@@ -78,6 +78,11 @@ class RawPage:
         """Move a widget, as the next run will say; a list of choices takes what it shows, not its index."""
         self._widgets[self.id_of(key)] = _stand_at(self._widgets[self.id_of(key)], values)
 
+    @property
+    def widget_states(self) -> tuple[WidgetState, ...]:
+        """What every widget of the page stands at now."""
+        return tuple(self._widgets.values())
+
     def id_of(self, key: str) -> str:
         """The id under which a widget of this key is known."""
         return next(known for known in (*self._widgets, *self._buttons) if known.endswith(f"-{key}"))

@@ -10,6 +10,9 @@ from dpdash.ui.language import _, number
 from dpdash.ui.state import LOOK_BACK_KEY, View
 
 SLIDER_KEY: Final = "look_back_slider"
+FOLLOWING_KEY: Final = f"following-{SLIDER_KEY}"
+"""The slider while it follows a run. Another one than the slider to take: a page says with each message where its
+sliders stand, also with one that is on its way while the run is paused, and nobody has taken that."""
 
 
 def chosen_epoch(shown: RunSnapshot | None) -> int | None:
@@ -24,14 +27,16 @@ def show_look_back(view: View) -> None:
     """Show the slider; it follows the run until somebody takes it."""
     num_epochs = view.history.num_epochs if view.history else 0
     epoch = view.cursor or max(num_epochs, 1)
-    st.session_state[SLIDER_KEY] = epoch
+    disabled = not _stands_still(view.status) or num_epochs < 2
+    key = FOLLOWING_KEY if disabled else SLIDER_KEY
+    st.session_state[key] = epoch
     st.slider(
         _("Look back: epoch {epoch}").format(epoch=number(epoch)),
         1,
         max(view.config.epochs, 2),
-        key=SLIDER_KEY,
-        on_change=_take,
-        disabled=not _stands_still(view.status) or num_epochs < 2,
+        key=key,
+        on_change=None if disabled else _take,
+        disabled=disabled,
         help=_("When the run stands still, moves the fit, the numbers and the cursor through every epoch."),
     )
 

@@ -250,6 +250,35 @@ def test_a_click_that_a_timer_sends_along_counts_once(server: Server) -> None:
     in_a_loop_of_its_own(scenario())
 
 
+def test_a_timer_that_goes_off_while_a_run_is_paused_looks_back_at_nothing(server: Server) -> None:
+    """It says where the slider stood when it went off, and nobody has moved it since."""
+
+    async def scenario() -> None:
+        query = LONG.removeprefix("?")
+        async with RawPage.opened(server.url, query, cookie=new_cookie(server.url)) as page:
+            await page.run()
+            page.set("pace", "Max")
+            await page.click("transport_start")
+            while look_back(await page.refresh()) < 2:
+                await asyncio.sleep(0.05)
+            assert page.timer is not None
+            fragment, stood = page.timer[0], page.widget_states
+            await page.click("transport_pause")
+            await until_it_shows(page, "Go on")
+            paused_at = look_back(await page.run())
+            shown = await page.run(stood, fragment=fragment, timer=True)
+            assert look_back(shown) == look_back(await page.run()) == paused_at
+            await page.click("transport_stop")
+
+    in_a_loop_of_its_own(scenario())
+
+
+def look_back(messages: Iterable[ForwardMsg]) -> int:
+    """The epoch at which the look back stands."""
+    labels = [message.delta.new_element.slider.label for message in messages]
+    return next(int(re.sub(r"\D", "", label)) for label in reversed(labels) if label.startswith("Look back"))
+
+
 def test_a_second_tab_of_a_paused_run_sees_it_go_on(server: Server) -> None:
     async def scenario() -> None:
         cookie = new_cookie(server.url)
