@@ -10,7 +10,7 @@ import streamlit as st
 from dpdash.ui.frame import apply_page_style
 from dpdash.ui.language import _, choose_language
 from dpdash.ui.links import read_link, write_link
-from dpdash.ui.service import identify_browser
+from dpdash.ui.service import identify_browser, owner
 from dpdash.ui.shown import follow_room
 from dpdash.ui.teacher import has_room, is_teacher
 
@@ -29,7 +29,7 @@ if has_room():
             PAGES / "room.py",
             title=_("Room"),
             icon=":material/groups:",
-            visibility="visible" if is_teacher() else "hidden",
+            visibility="visible" if is_teacher(owner()) else "hidden",
         )
     )
 page = st.navigation(pages, position="top")

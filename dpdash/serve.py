@@ -1,6 +1,5 @@
 """Serve the dashboard to a room full of phones: `python -m dpdash serve`."""
 
-import ipaddress
 import os
 import secrets
 import sys
@@ -103,7 +102,7 @@ class Place:
     @property
     def is_only_here(self) -> bool:
         """Whether no other machine can reach it."""
-        return self.host == "localhost" or (_is_ip(self.host) and ipaddress.ip_address(self.host).is_loopback)
+        return network.is_loopback(self.host)
 
     def url_of(self, host: str) -> str:
         """The server's address under another name."""
@@ -142,14 +141,6 @@ def find_place(address: str, port: int, shown: str | None = None) -> Place:
 
 def _free_port(address: str, ports: Iterable[int]) -> int:
     return next((port for port in ports if network.is_free(address, port)), USUAL_PORT)
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _workshop_where_not_set() -> dict[str, str]:

@@ -3,7 +3,9 @@
 Every command may be given twice without harm. What goes wrong is kept and shown by `show_problems`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -13,7 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from dpdash.errors import DpdashError
 from dpdash.runs.service import Pace, RunSnapshot
 from dpdash.ui.service import open_pages, owner, run_service
-from dpdash.ui.shown import is_in_spotlight, is_mine
+from dpdash.ui.shown import is_in_spotlight
 from dpdash.ui.state import (
     RUN_KEY,
     apply_changes,
@@ -65,80 +67,66 @@ def chosen_pace() -> Pace:
     return PACES[st.session_state.get(PACE_KEY) or PaceName.USUAL]
 
 
-def start(shown: RunSnapshot | None, paused: bool = False) -> None:
+def start(shown: RunSnapshot | None) -> None:
     """Start a run with the settings as they stand, in place of one's own that is still live."""
-    with uncut() as through:
-        _attempt(lambda: _start(shown, paused, through), through)
-
-
-def _start(shown: RunSnapshot | None, paused: bool, through: Through) -> None:
-    config, pace = through(wanted_settings), through(chosen_pace)
-    if shown is not None and shown.owner == owner():
-        run_id = run_service().restart(shown.run_id, config, owner(), pace, paused=paused)
-    else:
-        run_id = run_service().start(config, owner(), pace, paused=paused)
-    through(lambda: show_run(run_id))
-    if is_in_spotlight(shown) and is_mine(shown):
-        # Everybody follows whom the teacher shows, from run to run.
-        run_service().put_in_spotlight(run_id)
+    with _asked() as asked:
+        _start(asked, shown)
 
 
 def pause(run_id: str) -> None:
     """Let a run stand still before its next epoch."""
-    with uncut() as through:
-        _steer(run_id, run_service().pause, through)
+    with _asked() as asked:
+        asked.steer(run_id, run_service().pause)
 
 
 def resume(run_id: str) -> None:
     """Let a paused run go on, and follow its newest epoch again."""
-    with uncut() as through:
-        through(lambda: show_run(run_id))
-        _steer(run_id, run_service().resume, through)
+    with _asked() as asked:
+        asked.through(lambda: show_run(run_id))
+        asked.steer(run_id, run_service().resume)
 
 
 def one_epoch(mine: RunSnapshot | None) -> None:
     """Train exactly one more epoch and stand still; without a live run, the first epoch of a new one."""
     live = mine is not None and not mine.status.is_over
-    with uncut() as through:
+    with _asked() as asked:
         if not live:
-            _attempt(lambda: _start(mine, True, through), through)
-        run_id = through(lambda: st.session_state[RUN_KEY])
+            _start(asked, mine, paused=True)
+        run_id = asked.through(lambda: st.session_state[RUN_KEY])
         if run_id is None:
             return
 
-        through(lambda: show_run(run_id))
-        _steer(run_id, run_service().pause, through)
-        _steer(run_id, run_service().step, through)
+        asked.through(lambda: show_run(run_id))
+        asked.steer(run_id, run_service().pause)
+        asked.steer(run_id, run_service().step)
 
 
 def stop(run_id: str) -> None:
     """End a run before its next epoch."""
-    with uncut() as through:
-        _steer(run_id, run_service().stop, through)
+    with _asked() as asked:
+        asked.steer(run_id, run_service().stop)
 
 
 def reset(shown: RunSnapshot) -> None:
     """Go back to the preview; one's own run is stopped and stays stored."""
-    with uncut() as through:
-        if shown.owner == owner():
-            _attempt(lambda: run_service().reset(shown.run_id, owner()), through)
-        through(lambda: show_run(None))
+    with _asked() as asked:
+        if asked.owns(shown):
+            asked.attempt(lambda: run_service().reset(shown.run_id, asked.owner))
+        asked.through(lambda: show_run(None))
 
 
 def change_pace(shown: RunSnapshot | None) -> None:
     """Give the run that is shown the pace just chosen, if it is one's own and live."""
-    if shown is not None and shown.owner == owner() and not shown.status.is_over:
-        with uncut() as through:
-            pace = through(chosen_pace)
-            _attempt(lambda: run_service().set_pace(shown.run_id, owner(), pace), through)
+    with _asked() as asked:
+        if shown is not None and asked.owns(shown) and not shown.status.is_over:
+            pace = asked.through(chosen_pace)
+            asked.attempt(lambda: run_service().set_pace(shown.run_id, asked.owner, pace))
 
 
 def change_learning_rate(shown: RunSnapshot | None) -> None:
     """Let the run that is shown go on with the learning rate just chosen, if it is one's own and live."""
-    if shown is not None and shown.owner == owner() and not shown.status.is_over:
-        with uncut() as through:
-            value = through(lambda: st.session_state["learning_rate"])
-            _attempt(lambda: run_service().set_learning_rate(shown.run_id, owner(), value), through)
+    with _asked() as asked:
+        _change_learning_rate(asked, shown)
 
 
 def take_suggestion(changes: Mapping[str, Any], shown: RunSnapshot) -> None:
@@ -147,24 +135,20 @@ def take_suggestion(changes: Mapping[str, Any], shown: RunSnapshot) -> None:
     A learning rate reaches one's own live run at once; other changes wait for its end. When the run is over, or
     another browser's, the change starts a new run.
     """
-    with uncut() as through:
-        through(lambda: put_settings(run_service().limits.narrowed(shown.config)))
-        through(lambda: apply_changes(changes))
-        _act_on_suggestion(changes, shown)
-
-
-def _act_on_suggestion(changes: Mapping[str, Any], shown: RunSnapshot) -> None:
-    if shown.status.is_over or shown.owner != owner():
-        start(shown)
-    elif "learning_rate" in changes:
-        change_learning_rate(shown)
+    with _asked() as asked:
+        asked.through(lambda: put_settings(run_service().limits.narrowed(shown.config)))
+        asked.through(lambda: apply_changes(changes))
+        if shown.status.is_over or not asked.owns(shown):
+            _start(asked, shown)
+        elif "learning_rate" in changes:
+            _change_learning_rate(asked, shown)
 
 
 def enter_room() -> None:
     """Show the passphrase that was typed."""
-    with uncut() as through:
-        typed = through(lambda: st.session_state.get(PASSPHRASE_KEY, ""))
-        _attempt(lambda: show_passphrase(typed), through)
+    with _asked() as asked:
+        typed = asked.through(lambda: st.session_state.get(PASSPHRASE_KEY, ""))
+        asked.attempt(lambda: show_passphrase(typed, asked.owner))
 
 
 def freeze(frozen: bool) -> None:
@@ -198,12 +182,60 @@ def take_problem() -> DpdashError | None:
     return problem
 
 
-def _steer(run_id: str, command: Callable[[str, str], None], through: Through) -> None:
-    def steer() -> None:
-        command(run_id, owner())
-        _redraw_watchers(run_id)
+@dataclass(frozen=True)
+class _Asked:
+    """Who asks for a command, which is carried out whole."""
 
-    _attempt(steer, through)
+    owner: str
+    through: Through
+
+    def owns(self, shown: RunSnapshot) -> bool:
+        return shown.owner == self.owner
+
+    def attempt(self, command: Callable[[], object]) -> None:
+        """Do it, or keep what is wrong with it for the page to show."""
+        try:
+            command()
+        except DpdashError as error:
+            problem = error  # the name `error` ends with its clause
+            self.through(lambda: st.session_state.__setitem__(PROBLEM_KEY, problem))
+
+    def steer(self, run_id: str, command: Callable[[str, str], None]) -> None:
+        """Give a run a command, which other pages that show it must learn of."""
+
+        def steer() -> None:
+            command(run_id, self.owner)
+            _redraw_watchers(run_id)
+
+        self.attempt(steer)
+
+
+@contextmanager
+def _asked() -> Iterator[_Asked]:
+    with uncut() as through:
+        yield _Asked(through(owner), through)
+
+
+def _start(asked: _Asked, shown: RunSnapshot | None, *, paused: bool = False) -> None:
+    def start() -> None:
+        config, pace = asked.through(wanted_settings), asked.through(chosen_pace)
+        is_own = shown is not None and asked.owns(shown)
+        if shown is not None and is_own:
+            run_id = run_service().restart(shown.run_id, config, asked.owner, pace, paused=paused)
+        else:
+            run_id = run_service().start(config, asked.owner, pace, paused=paused)
+        asked.through(lambda: show_run(run_id))
+        if is_own and is_in_spotlight(shown):
+            # Everybody follows whom the teacher shows, from run to run.
+            run_service().put_in_spotlight(run_id)
+
+    asked.attempt(start)
+
+
+def _change_learning_rate(asked: _Asked, shown: RunSnapshot | None) -> None:
+    if shown is not None and asked.owns(shown) and not shown.status.is_over:
+        value = asked.through(lambda: st.session_state["learning_rate"])
+        asked.attempt(lambda: run_service().set_learning_rate(shown.run_id, asked.owner, value))
 
 
 def _redraw_watchers(run_id: str) -> None:
@@ -214,14 +246,6 @@ def _redraw_watchers(run_id: str) -> None:
 
 def _as_teacher(command: Callable[[], object]) -> None:
     """Do what only a teacher may, whatever sent the session here."""
-    if is_teacher():
-        with uncut() as through:
-            _attempt(command, through)
-
-
-def _attempt(command: Callable[[], object], through: Through) -> None:
-    try:
-        command()
-    except DpdashError as error:
-        problem = error  # the name `error` ends with its clause
-        through(lambda: st.session_state.__setitem__(PROBLEM_KEY, problem))
+    with _asked() as asked:
+        if is_teacher(asked.owner):
+            asked.attempt(command)

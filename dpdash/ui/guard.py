@@ -6,7 +6,6 @@ it looks like one that a page of the dashboard makes.
 
 import base64
 import hashlib
-import ipaddress
 import logging
 import re
 import socket
@@ -20,6 +19,8 @@ from urllib.parse import urlsplit
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dpdash.network import is_address, is_loopback
 
 LOGGER: Final = logging.getLogger(__name__)
 LONGEST_ADDRESS_BYTES: Final = 48 * 1024
@@ -208,27 +209,6 @@ def host_name(host: str) -> str | None:
     if name is None or not HOST.fullmatch(written):
         return None
     return name.rstrip(".")
-
-
-def is_address(name: str) -> bool:
-    """Whether this is an IP address."""
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def is_loopback(name: str) -> bool:
-    """Whether this address or name is this machine's, seen from itself."""
-    if name == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def is_local(scope: Scope) -> bool:

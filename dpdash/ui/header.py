@@ -33,14 +33,18 @@ STOP_REASONS: Final = {
 def header(shown: RunSnapshot | None) -> None:
     """Show the title, the status (announced to screen readers) and the links."""
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
-        title = _("y = 3x + noise, trained in parallel")
-        st.html(f"<h1 class='dpdash-title'>{html.escape(title)}</h1>")
+        show_title(_("y = 3x + noise, trained in parallel"))
         st.html(
             f"<div class='dpdash-status dpdash-{_state(shown)}' role='status' aria-live='polite'>"
             f"{html.escape(status_text(shown))}</div>",
             width="content",
         )
         _share(shown)
+
+
+def show_title(text: str) -> None:
+    """Show the one heading of a page."""
+    st.html(f"<h1 class='dpdash-title'>{html.escape(text)}</h1>")
 
 
 def status_text(shown: RunSnapshot | None) -> str:

@@ -88,14 +88,16 @@ def _is_about_forged_value(error: BaseException) -> bool:
 def quieten(*names: str) -> None:
     """Apply it to these loggers, once each."""
     for name in names:
-        logger = logging.getLogger(name)
-        if not any(isinstance(known, OncePerMinute) for known in logger.filters):
-            logger.addFilter(OncePerMinute())
+        _add_once(name, OncePerMinute())
 
 
 def shorten_forged() -> None:
     """Let what pages forge not fill the log."""
     for name in TELLING:
-        logger = logging.getLogger(name)
-        if not any(isinstance(known, ForgedValues) for known in logger.filters):
-            logger.addFilter(ForgedValues(OncePerMinute()))
+        _add_once(name, ForgedValues(OncePerMinute()))
+
+
+def _add_once(name: str, wanted: logging.Filter) -> None:
+    logger = logging.getLogger(name)
+    if not any(type(known) is type(wanted) for known in logger.filters):
+        logger.addFilter(wanted)

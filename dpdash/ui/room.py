@@ -1,6 +1,5 @@
 """The teacher's page: who trains now, how the machine bears it, and what holds for everybody."""
 
-import html
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,6 +11,7 @@ from dpdash.events import RunStatus
 from dpdash.runs.room import RoomSnapshot
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui import commands
+from dpdash.ui.header import show_title
 from dpdash.ui.language import _, number, setting
 from dpdash.ui.machine import LoadMeter, load_metrics
 from dpdash.ui.metrics import Metric, show_metrics
@@ -40,7 +40,7 @@ def _load_meter() -> LoadMeter:
 
 def show_passphrase_form() -> None:
     """Ask for the passphrase, and show nothing else."""
-    _show_title()
+    show_title(_("Room"))
     _show_problem()
     with st.form("room_door", clear_on_submit=True, width=420):
         st.text_input(
@@ -57,7 +57,7 @@ def show_passphrase_form() -> None:
 def show_room() -> None:
     """Show the room, refreshed on a timer for as long as the page is open."""
     room = run_service().room()
-    _show_title()
+    show_title(_("Room"))
     _show_problem()
     _show_controls(room)
     st.fragment(_refresh, run_every=REFRESH_SECONDS)(_frame(room))
@@ -76,11 +76,6 @@ def _refresh(drawn: tuple[object, ...]) -> None:
         _show_spotlight(room)
     show_metrics([*_crowd_metrics(room), *load_metrics(_load_meter().read())])
     _show_runs(room)
-
-
-def _show_title() -> None:
-    title = html.escape(_("Room"))
-    st.html(f"<h1 class='dpdash-title'>{title}</h1>")
 
 
 def _show_problem() -> None:

@@ -1,4 +1,4 @@
-"""Whether this session is the teacher's."""
+"""Which browsers are the teacher's."""
 
 from typing import Final
 
@@ -6,7 +6,6 @@ import streamlit as st
 
 from dpdash.settings import ServerSettings
 from dpdash.ui.passphrase import PassphraseGate
-from dpdash.ui.service import owner
 
 PASSPHRASE_KEY: Final = "typed_passphrase"  # noqa: S105 (a widget's name)
 
@@ -23,18 +22,18 @@ def has_room() -> bool:
     return gate() is not None
 
 
-def is_teacher() -> bool:
-    """Whether this browser has shown the passphrase."""
+def is_teacher(browser: str) -> bool:
+    """Whether a browser has shown the passphrase."""
     door = gate()
-    return door is not None and door.is_open_to(owner())
+    return door is not None and door.is_open_to(browser)
 
 
-def show_passphrase(passphrase: str) -> None:
-    """Make this browser the teacher's until the server ends.
+def show_passphrase(passphrase: str, browser: str) -> None:
+    """Make a browser the teacher's until the server ends.
 
     Raises:
         PassphraseError: when the passphrase is wrong or was tried too often.
     """
     door = gate()
     if door is not None:
-        door.show(passphrase, owner(), st.context.ip_address)
+        door.show(passphrase, browser, st.context.ip_address)

@@ -11,6 +11,7 @@ import streamlit as st
 from dpdash.events import RunStatus
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui import commands
+from dpdash.ui.choice import choice
 from dpdash.ui.commands import PACE_KEY, SLOW_EPOCHS_PER_SECOND, USUAL_SECONDS, PaceName
 from dpdash.ui.language import _, setting
 from dpdash.ui.shown import is_mine, is_shown_by_teacher
@@ -67,14 +68,11 @@ def _pace(mine: RunSnapshot | None) -> None:
         PaceName.USUAL: _("About {seconds} s").format(seconds=setting(USUAL_SECONDS)),
         PaceName.MAX: _("Max"),
     }
-    st.session_state.setdefault(PACE_KEY, PaceName.USUAL)
-    st.segmented_control(
+    choice(
         _("Pace"),
-        list(PaceName),
-        key=PACE_KEY,
-        required=True,
-        persist_state="session",
-        format_func=lambda name: names[name],
+        names,
+        PACE_KEY,
+        PaceName.USUAL,
         on_change=lambda: commands.change_pace(mine),
         help=_(
             "How fast the run goes by: {rate} epochs a second, in about {seconds} seconds (never faster than this "

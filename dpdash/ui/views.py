@@ -17,6 +17,7 @@ from dpdash.figures.surface import surface_base, surface_update
 from dpdash.problem.preview import preview
 from dpdash.translations import Language
 from dpdash.ui.charts import NUM_BASES, sequence
+from dpdash.ui.choice import choice
 from dpdash.ui.handout import handout
 from dpdash.ui.language import _, current, number, setting
 from dpdash.ui.live_chart import chart, feed
@@ -44,15 +45,7 @@ class ViewName(StrEnum):
 def show_views(view: View) -> None:
     """Show the chosen look; the choice stays over refreshes and runs."""
     names = {ViewName.SURFACE: _("Loss surface"), ViewName.SLOPE: _("Slope"), ViewName.TABLE: _("Table")}
-    st.session_state.setdefault(VIEW_KEY, ViewName.SURFACE)
-    chosen = st.segmented_control(
-        _("More views"),
-        list(ViewName),
-        key=VIEW_KEY,
-        required=True,
-        persist_state="session",
-        format_func=lambda name: names[name],
-    )
+    chosen = choice(_("More views"), names, VIEW_KEY, ViewName.SURFACE)
     if chosen == ViewName.SURFACE:
         _show_surface(view)
     elif chosen == ViewName.SLOPE:

@@ -1,22 +1,21 @@
 """The middleware before every request, as ASGI apps without a server."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from dpdash.network import is_loopback
 from dpdash.ui.guard import (
     LONGEST_ADDRESS_BYTES,
     RequestGuard,
     SecurityHeaders,
     host_name,
-    is_loopback,
     own_names,
     security_headers,
 )
-from tests.loops import in_a_loop_of_its_own
+from tests.asgi import answered
 
 HERE, ELSEWHERE = ("127.0.0.1", 50_000), ("192.168.1.7", 50_000)
 HOST = "192.168.1.5:8501"
@@ -44,20 +43,6 @@ def request(path: str = "/", *, client: Any = ELSEWHERE, method: str = "GET", **
         "headers": [(b"host", host.encode())],
     }
     return {**scope, **more}
-
-
-def answered(app: Any, scope: Scope) -> tuple[int, Mapping[str, str], bytes]:
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    in_a_loop_of_its_own(app(scope, receive, send))
-    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return sent[0]["status"], headers, b"".join(message["body"] for message in sent[1:])
 
 
 def status(scope: Scope, **options: Any) -> int:

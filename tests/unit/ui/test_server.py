@@ -3,6 +3,7 @@ import hashlib
 import runpy
 import socket
 import tomllib
+from collections.abc import Mapping
 from contextlib import closing
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -12,12 +13,12 @@ import streamlit as st
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import Message, Scope
+from starlette.types import Scope
 from streamlit import config as streamlit_config
 
 from dpdash.settings import ServerSettings
 from dpdash.ui.server import ASSET_FOLDER, ASSET_NAMES, OWNER_COOKIE, ROUTES, asset_url, middleware, send_at_once
-from tests.loops import in_a_loop_of_its_own
+from tests.asgi import answered
 
 ROOT = Path(__file__).parents[3]
 BUNDLE = "plotly-cartesian.min.js"
@@ -43,7 +44,7 @@ APP = Starlette(
 )
 
 
-def get(path: str, scheme: str = "http", **headers: str) -> tuple[int, dict[str, str], bytes]:
+def get(path: str, scheme: str = "http", **headers: str) -> tuple[int, Mapping[str, str], bytes]:
     """One request, without a server: status, headers and body."""
     scope: Scope = {
         "type": "http",
@@ -55,17 +56,7 @@ def get(path: str, scheme: str = "http", **headers: str) -> tuple[int, dict[str,
             (name.replace("_", "-").encode(), value.encode()) for name, value in {"host": HOST, **headers}.items()
         ],
     }
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    in_a_loop_of_its_own(APP(scope, receive, send))
-    answer = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return sent[0]["status"], answer, b"".join(message["body"] for message in sent[1:])
+    return answered(APP, scope)
 
 
 @pytest.mark.parametrize("name", ASSET_NAMES)
