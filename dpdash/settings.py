@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Final, get_args
 
 import platformdirs
-from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -15,6 +15,8 @@ from dpdash.errors import DpdashError
 
 MINIMUM_GRACE_SECONDS = 120.0
 PREFIX: Final = "DPDASH_"
+MOST_PROCESSES: Final = 4
+"""Each takes some 250 MB, most of it torch. Who wants more sets more."""
 SHORTEST_PASSPHRASE: Final = 8
 
 
@@ -44,6 +46,10 @@ class ServerSettings(BaseSettings):
         description="Runs that train at full speed at the same time; further ones wait.",
     )
     paced_slots: PositiveInt = Field(default=64, description="Runs that train at a set pace at the same time.")
+    training_processes: NonNegativeInt = Field(
+        default_factory=lambda: min(num_cores(), MOST_PROCESSES),
+        description="Processes that train beside the one that serves the pages; with 0, that one trains too.",
+    )
     grace_seconds: float = Field(
         default=MINIMUM_GRACE_SECONDS,
         ge=MINIMUM_GRACE_SECONDS,

@@ -1,7 +1,9 @@
 """The commands that other threads give to a run while it trains."""
 
 import threading
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from dpdash.events import StopReason
 
@@ -32,6 +34,18 @@ class Pace:
         return 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command to a run that trains in another process: a plain value."""
+
+    name: Literal["pause", "resume", "step_once", "stop", "set_learning_rate", "set_epochs_per_second"]
+    value: float | StopReason | None = None
+
+
+SendCommand = Callable[[Command, int], None]
+"""Takes a command and how many there are with it. Must not block: the one who gives the command waits for it."""
+
+
 class RunControl:
     """Carries commands into a run. Any thread may call them, at any time and as often as it likes.
 
@@ -49,6 +63,7 @@ class RunControl:
         self._learning_rate: float | None = None
         self._pace: Pace | None = None
         self._is_waiting = False
+        self._send: SendCommand | None = None
         self.needs_attention = False
         """Whether the run has to look at its commands before the next epoch."""
         self.set_epochs_per_second(epochs_per_second)
@@ -83,32 +98,32 @@ class RunControl:
         """Stand still before the next epoch."""
         with self._changed:
             self._paused = True
-            self._notify()
+            self._notify(Command("pause"))
 
     def resume(self) -> None:
         """Go on."""
         with self._changed:
             self._paused = self._step_asked = False
-            self._notify()
+            self._notify(Command("resume"))
 
     def step_once(self) -> None:
         """Train one more epoch, then stand still again. Does nothing unless the run is paused."""
         with self._changed:
             self._step_asked = self._paused
-            self._notify()
+            self._notify(Command("step_once"))
 
     def stop(self, reason: StopReason = StopReason.ASKED) -> None:
         """End the run before its next epoch. The first reason given is kept."""
         with self._changed:
             self._stop_reason = self._stop_reason or reason
-            self._notify()
+            self._notify(Command("stop", reason))
 
     def set_learning_rate(self, value: float) -> None:
         """Use another learning rate from the next epoch on."""
         assert value > 0
         with self._changed:
             self._learning_rate = value
-            self._notify()
+            self._notify(Command("set_learning_rate", value))
 
     def set_epochs_per_second(self, rate: float | None) -> None:
         """Change the pace; None is full speed."""
@@ -116,7 +131,31 @@ class RunControl:
         with self._changed:
             if rate != self.epochs_per_second:
                 self._pace = None if rate is None else Pace(rate)
-            self._notify()
+            self._notify(Command("set_epochs_per_second", rate))
+
+    def hand_on(self, send: SendCommand) -> None:
+        """Have another process obey: `send` gets what holds now and, until `take_back`, every later command."""
+        with self._changed:
+            for command in self._so_far():
+                send(command, self._num_commands)
+            self._send = send
+
+    def take_back(self) -> None:
+        """Hand on no further command."""
+        with self._changed:
+            self._send = None
+
+    def obey(self, command: Command) -> None:
+        """Do what was asked for in another process."""
+        values = () if command.name in ("pause", "resume", "step_once") else (command.value,)
+        getattr(self, command.name)(*values)
+
+    def stands(self, num_commands: int) -> None:
+        """Note that the run, which trains elsewhere, has come to a stand when it knew of so many commands."""
+        with self._changed:
+            if num_commands == self._num_commands:
+                self._step_asked = False
+                self._is_waiting = True
 
     def take_learning_rate(self) -> float | None:
         """The learning rate that was asked for since the last call, if any. For the training thread."""
@@ -154,10 +193,25 @@ class RunControl:
     def _may_move(self) -> bool:
         return bool(self._stop_reason or not self._paused or self._step_asked)
 
-    def _notify(self) -> None:
+    def _so_far(self) -> tuple[Command, ...]:
+        """The commands that lead a new control to where this one is."""
+        pace = Command("set_epochs_per_second", self.epochs_per_second)
+        commands = {
+            Command("pause"): self._paused,
+            Command("step_once"): self._step_asked,
+            Command("stop", self._stop_reason): self._stop_reason is not None,
+            Command("set_learning_rate", self._learning_rate): self._learning_rate is not None,
+        }
+        return (pace, *(command for command, holds in commands.items() if holds))
+
+    def _notify(self, command: Command) -> None:
         self._num_commands += 1
         self._refresh()
         self._changed.notify_all()
+        if self._send is not None:
+            # Whoever trains elsewhere says anew whether the run stands, once this has been obeyed.
+            self._is_waiting = self._is_waiting and not self._may_move()
+            self._send(command, self._num_commands)
 
     def _refresh(self) -> None:
         self.needs_attention = bool(

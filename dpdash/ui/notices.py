@@ -55,7 +55,8 @@ def show_run_notices(shown: RunSnapshot | None) -> None:
         st.info(_("You are watching a run of another browser. Start trains your own with the same settings."))
     _show_waiting(shown)
     if isinstance(shown.history.ended, RunFailed):
-        st.error(escaped(_("The run failed: {message}").format(message=shown.history.ended.message)))
+        # Those that this program makes itself are in the catalogue; any other stays as it is.
+        st.error(escaped(_("The run failed: {message}").format(message=_(shown.history.ended.message))))
     if shown.status is RunStatus.INTERRUPTED:
         st.warning(_("The server ended while this run trained. Its curve is kept up to there."))
 

@@ -33,6 +33,7 @@ from dpdash.ui.ending import Ending
 from dpdash.ui.guard import RequestGuard, SecurityHeaders
 from dpdash.ui.page_guard import PageGuard
 from dpdash.ui.refusals import quieten, shorten_forged
+from dpdash.ui.trainers import training_processes
 
 OWNER_COOKIE: Final = "dpdash_browser"
 """Names the browser; the runs that it starts are its own."""
@@ -47,6 +48,8 @@ LOUD: Final = (
 """Loggers that write at least a line for whatever a caller sends."""
 ONE_YEAR: Final = 365 * 24 * 3600
 SHUTDOWN_SECONDS: Final = 3.0
+LONGEST_START_SECONDS: Final = 15.0
+"""So long the first visitor waits for the processes that train; runs that start before train in this one."""
 LONGEST_END_SECONDS: Final = 4.0
 """Whoever ends a server waits for some five seconds and then kills it."""
 ASSET_PATH: Final = "/dpdash/static"
@@ -177,6 +180,8 @@ def warm_up() -> None:
 
     What stands then will stand for good: the collector need not walk through it again.
     """
+    processes = training_processes()
+    processes.start()  # first, for they import the same meanwhile
     # Here and not above: torch takes seconds to import, and this module is read by whoever needs one of its names.
     from dpdash.config import RunConfig
     from dpdash.engines.catalog import engine
@@ -190,6 +195,7 @@ def warm_up() -> None:
     preview(config)
     engine(config.engine).run(config.model_copy(update={"epochs": 1}), _report_failure, RunControl())
     run_service()
+    processes.wait_until_ready(LONGEST_START_SECONDS)
     gc.collect()
     gc.freeze()
 
@@ -205,6 +211,7 @@ def shut_down() -> None:
     from dpdash.ui.service import run_service
 
     run_service().shutdown(timeout=SHUTDOWN_SECONDS)
+    training_processes().close()
 
 
 ROUTES: Final = (Route(f"{ASSET_PATH}/{{digest}}/{{name}}", _serve_asset, methods=["GET"]),)

@@ -6,10 +6,12 @@ from typing import Final, NamedTuple
 
 import streamlit as st
 
+from dpdash.engines.catalog import require
 from dpdash.runs.service import RunService
 from dpdash.settings import ServerSettings
 from dpdash.ui.push import OpenPages
 from dpdash.ui.server import OWNER_COOKIE
+from dpdash.ui.trainers import training_processes
 
 OWNER_KEY: Final = "owner"
 
@@ -17,7 +19,8 @@ OWNER_KEY: Final = "owner"
 @st.cache_resource(show_spinner=False)
 def run_service() -> RunService:
     """The service that every page of this process shares."""
-    service = RunService.open(ServerSettings())
+    processes = training_processes()
+    service = RunService.open(ServerSettings(), lambda config: processes.outside(require(config)))
     service.on_change(open_pages().redraw_all)
     return service
 

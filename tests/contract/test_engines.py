@@ -1,9 +1,8 @@
 """What every engine of the catalogue keeps to. A new engine is tested here unasked."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -29,93 +28,21 @@ from dpdash.events import (
     RunStarted,
     RunStopped,
     StopReason,
-    TerminalEvent,
 )
 from dpdash.history import History
 from dpdash.problem.data import draw
 from dpdash.problem.model import SimpleNN, build_model
 from dpdash.problem.optimum import Moments
 from dpdash.sharding import shard_sizes
-
-ENDLESS = 1_000_000
-WAIT_SECONDS = 60
-NEEDS_GPU = {EngineName.DATA_PARALLEL}
-
-
-def config_for(name: EngineName, **settings: Any) -> RunConfig:
-    """A small run on as many replicas as make sense for the engine."""
-    replicas = {EngineName.SINGLE: 1, EngineName.DATA_PARALLEL: max(2, num_gpus())}.get(name, 4)
-    return RunConfig(**({"samples": 500, "epochs": 30, "replicas": replicas, "engine": name} | settings))
-
-
-@pytest.fixture(
-    params=[pytest.param(name, marks=pytest.mark.gpu if name in NEEDS_GPU else ()) for name in ENGINES], ids=str
-)
-def name(request: pytest.FixtureRequest) -> EngineName:
-    wanted = EngineName(request.param)
-    availability = engine(wanted).availability(config_for(wanted))
-    if not availability.ok:
-        pytest.skip(availability.reason)
-    return wanted
-
-
-class Watcher:
-    """Keeps the events of a run, reacts to them on the run's thread, and lets other threads wait for one."""
-
-    def __init__(self, react: Callable[[RunEvent], None] | None = None) -> None:
-        self.events: list[RunEvent] = []
-        self._react = react
-        self._came = threading.Condition()
-
-    def emit(self, event: RunEvent) -> None:
-        with self._came:
-            self.events.append(event)
-            self._came.notify_all()
-        if self._react is not None:
-            self._react(event)
-
-    def wait_for(self, kind: type[RunEvent]) -> None:
-        with self._came:
-            wanted = kind | TerminalEvent
-            assert self._came.wait_for(lambda: any(isinstance(e, wanted) for e in self.events), WAIT_SECONDS)
-            assert any(isinstance(event, kind) for event in self.events), self.events[-1]
-
-    @property
-    def terminal(self) -> TerminalEvent:
-        """The one terminal event, which is the last."""
-        terminals = [event for event in self.events if isinstance(event, TerminalEvent)]
-        assert len(terminals) == 1
-        assert self.events[-1] is terminals[0]
-        return terminals[0]
-
-    @property
-    def blocks(self) -> list[EpochBlock]:
-        return [event for event in self.events if isinstance(event, EpochBlock)]
-
-    def column(self, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.concatenate([getattr(block, column) for block in self.blocks]).astype(np.float64)
+from tests.contract.training import ENDLESS, Watcher, config_for, running
+from tests.contract.training import run as run_on
 
 
 def run(
     config: RunConfig, control: RunControl | None = None, react: Callable[[RunEvent], None] | None = None
 ) -> Watcher:
-    watcher = Watcher(react)
-    engine(config.engine).run(config, watcher.emit, control or RunControl())
-    return watcher
-
-
-@contextmanager
-def running(config: RunConfig, control: RunControl) -> Iterator[Watcher]:
-    """A run on another thread, which ends when the context does."""
-    watcher = Watcher()
-    thread = threading.Thread(target=engine(config.engine).run, args=(config, watcher.emit, control))
-    thread.start()
-    try:
-        yield watcher
-    finally:
-        control.stop()
-        thread.join(WAIT_SECONDS)
-    assert not thread.is_alive()
+    """Train with the engine that a config names."""
+    return run_on(engine(config.engine), config, control, react)
 
 
 class Raising(SimpleNN):
@@ -220,7 +147,7 @@ def test_stop_ends_before_the_next_epoch(name: EngineName) -> None:
 
 def test_stop_from_another_thread_ends_a_paused_run(name: EngineName) -> None:
     control = RunControl()
-    with running(config_for(name, epochs=ENDLESS), control) as watcher:
+    with running(engine(name), config_for(name, epochs=ENDLESS), control) as watcher:
         watcher.wait_for(EpochBlock)
         control.pause()
         watcher.wait_for(RunPaused)

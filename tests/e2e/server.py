@@ -50,7 +50,6 @@ def start_server(
     environment: Mapping[str, str] | None = None,
     app: Path = APP,
     inside: Sequence[str] = (),
-    pass_fds: Sequence[int] = (),
 ) -> Server:
     """Start an app with its data in `folder`; `inside` is a command that runs the server's in its place."""
     port = free_port()
@@ -63,7 +62,6 @@ def start_server(
             env={**os.environ, "DPDASH_DATABASE_URL": f"sqlite:///{database}", **(environment or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
-            pass_fds=pass_fds,
         )
     server = Server(f"http://127.0.0.1:{port}", process, log, database)
     _wait_until_healthy(server)

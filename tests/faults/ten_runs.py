@@ -5,58 +5,26 @@
 
 import asyncio
 import os
-import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 from unittest import mock
 
 import streamlit as st
 
-from dpdash.config import EngineName, RunConfig
-from dpdash.engines import catalog
-from dpdash.engines.base import Availability, Emit, Engine
-from dpdash.engines.control import RunControl
-from dpdash.events import EpochBlock, RunEvent
+from dpdash.config import RunConfig
+from dpdash.engines.processes import TrainingProcesses
 from dpdash.runs import service as service_module
 from dpdash.settings import ServerSettings
-from dpdash.ui import server
+from dpdash.ui import server, trainers
 from dpdash.ui.service import run_service
 from tests.e2e.server import ROOT
-from tests.faults.witness import CALM, CALM_PACE, HANGING, HANGS, HANGS_AT_EPOCH, PACES, PIPE, SEEDS
+from tests.fakes import eventually
+from tests.faults import telling
+from tests.faults.witness import CALM, CALM_PACE, HANGING, HANGS, HANGS_AT_EPOCH, PACES, SEEDS
 
 LOOK_AROUND_SECONDS: Final = 0.2
-
-
-class Telling:
-    """An engine whose runs write a line (seed, epoch, seconds of the system's steady clock) after each block."""
-
-    def __init__(self, engine: Engine, pipe: int, hanging_seed: int | None) -> None:
-        self.name = engine.name
-        self.hangs = threading.Event()
-        self._engine = engine
-        self._pipe = pipe
-        self._hanging_seed = hanging_seed
-
-    def availability(self, config: RunConfig) -> Availability:
-        return self._engine.availability(config)
-
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
-        def tell(event: RunEvent) -> None:
-            emit(event)
-            if isinstance(event, EpochBlock) and config.seed in SEEDS:
-                os.write(self._pipe, f"{config.seed} {event.last_epoch} {time.monotonic()}\n".encode())
-                if config.seed == self._hanging_seed and event.last_epoch >= HANGS_AT_EPOCH:
-                    self.hangs.set()
-                    threading.Event().wait()
-
-        self._engine.run(config, tell, control)
-
-
-telling = Telling(
-    catalog.engine(EngineName.SINGLE), int(os.environ[PIPE]), HANGING if HANGS in os.environ else None
-)
 
 
 @asynccontextmanager
@@ -79,13 +47,16 @@ def start_runs() -> None:
         for seed, pace in zip(SEEDS, PACES, strict=True)
     ]
     if HANGS in os.environ:
-        telling.hangs.wait()
-        service.stop(ids[HANGING - 1], f"browser {HANGING}")
+        hanging = ids[HANGING - 1]
+        eventually(lambda: service.snapshot(hanging).history.num_epochs >= HANGS_AT_EPOCH)
+        service.stop(hanging, f"browser {HANGING}")
 
 
 # So often that every test sees it many times.
 mock.patch.object(service_module, "LOOK_AROUND_SECONDS", LOOK_AROUND_SECONDS).start()
-mock.patch.object(catalog, "ENGINES", {**catalog.ENGINES, EngineName.SINGLE: telling}).start()
+# Both, for as long as no process is ready, or where none is wanted, the server itself trains.
+mock.patch.object(trainers, "TrainingProcesses", partial(TrainingProcesses, module=telling.__name__)).start()
+telling.let_runs_tell()
 app = st.App(
     str(ROOT / "dpdash" / "main.py"),
     lifespan=lifespan,

@@ -20,7 +20,7 @@ from tests.fakes import eventually
 
 APP: Final = Path(__file__).with_name("ten_runs.py")
 PIPE: Final = "TEN_RUNS_PIPE"
-"""Names the variable with the number of the pipe on which the runs say what they have trained."""
+"""Names the variable with the path of the pipe on which the runs say what they have trained."""
 HANGS: Final = "TEN_RUNS_HANGS"
 """Names the variable that is set where the first run is to hang in its thread, and to be asked to stop then."""
 CALM: Final = "TEN_RUNS_CALM"
@@ -40,7 +40,7 @@ HANGS_AT_EPOCH: Final = 20
 class Witness:
     """Hears (epoch, seconds of the system's steady clock) of every block of each run, until the last breath."""
 
-    def __init__(self, pipe: int) -> None:
+    def __init__(self, pipe: Path) -> None:
         self._told: dict[int, list[tuple[int, float]]] = defaultdict(list)
         self._thread = threading.Thread(target=self._listen, args=(pipe,), daemon=True)
         self._thread.start()
@@ -58,8 +58,8 @@ class Witness:
         """Wait until everything is heard of a process that is gone."""
         self._thread.join()
 
-    def _listen(self, pipe: int) -> None:
-        with os.fdopen(pipe) as lines:
+    def _listen(self, pipe: Path) -> None:
+        with pipe.open() as lines:  # from the first who opens the other end to the last who closes it
             for line in lines:
                 seed, epoch, at = line.split()
                 self._told[int(seed)].append((int(epoch), float(at)))
@@ -70,13 +70,11 @@ def ten_runs(
     folder: Path, environment: Mapping[str, str] | None = None, inside: Sequence[str] = ()
 ) -> Iterator[tuple[Server, Witness]]:
     """The real server, with ten runs that all train; `inside` is a command in which it is started."""
-    reading, writing = os.pipe()
-    witness = Witness(reading)
-    try:
-        variables = {PIPE: str(writing), "DPDASH_FULL_SPEED_SLOTS": str(NUM_AT_FULL_SPEED), **(environment or {})}
-        server = start_server(folder, variables, APP, inside, (writing,))
-    finally:
-        os.close(writing)
+    pipe = folder / "told"
+    os.mkfifo(pipe)
+    witness = Witness(pipe)
+    variables = {PIPE: str(pipe), "DPDASH_FULL_SPEED_SLOTS": str(NUM_AT_FULL_SPEED), **(environment or {})}
+    server = start_server(folder, variables, APP, inside)
     try:
         eventually(lambda: all(witness.num_epochs(seed) for seed in SEEDS))
         yield server, witness

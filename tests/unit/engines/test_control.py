@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from dpdash.engines.control import LONGEST_DELAY_SECONDS, SHORTEST_SLEEP_SECONDS, Pace, RunControl
+from dpdash.engines.control import LONGEST_DELAY_SECONDS, SHORTEST_SLEEP_SECONDS, Command, Pace, RunControl
 from dpdash.events import StopReason
 from tests.fakes import eventually
 
@@ -143,3 +143,48 @@ def test_a_run_stands_from_its_wait_to_the_next_command() -> None:
     trainer.join()
     assert control.take_step()
     assert not control.is_standing
+
+
+def test_what_holds_and_what_comes_is_handed_on() -> None:
+    control = RunControl(epochs_per_second=10)
+    control.pause()
+    control.step_once()
+    control.set_learning_rate(0.5)
+    told: list[tuple[Command, int]] = []
+    control.hand_on(lambda command, num_commands: told.append((command, num_commands)))
+    control.stop(StopReason.TEACHER)
+    control.take_back()
+    control.resume()
+    last = control.num_commands
+    assert told == [
+        (Command("set_epochs_per_second", 10), last - 2),
+        (Command("pause"), last - 2),
+        (Command("step_once"), last - 2),
+        (Command("set_learning_rate", 0.5), last - 2),
+        (Command("stop", StopReason.TEACHER), last - 1),
+    ]
+    obeying = RunControl()
+    for command, _num_commands in told:
+        obeying.obey(command)
+    assert obeying.epochs_per_second == 10
+    assert obeying.is_paused
+    assert obeying.take_step()
+    assert obeying.take_learning_rate() == 0.5
+    assert obeying.stop_reason is StopReason.TEACHER
+
+
+def test_a_stand_elsewhere_holds_only_if_every_command_was_known_there() -> None:
+    control = RunControl()
+    control.hand_on(lambda _command, _num_commands: None)
+    control.pause()
+    known = control.num_commands
+    control.step_once()
+    control.stands(known)
+    assert not control.is_standing, "the epoch asked for is still to come"
+    control.stands(control.num_commands)
+    assert control.is_standing
+    control.set_learning_rate(0.5)
+    assert control.is_standing
+    control.resume()
+    control.pause()
+    assert not control.is_standing, "it goes until it has said that it stands"

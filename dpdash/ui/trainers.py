@@ -1,0 +1,12 @@
+"""The processes that train for this one."""
+
+import streamlit as st
+
+from dpdash.engines.processes import TrainingProcesses
+from dpdash.settings import ServerSettings
+
+
+@st.cache_resource(show_spinner=False)
+def training_processes() -> TrainingProcesses:
+    """The processes that train what this one's pages start; until they are started, this one trains itself."""
+    return TrainingProcesses(ServerSettings().training_processes)

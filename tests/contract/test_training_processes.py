@@ -1,0 +1,241 @@
+"""What an engine keeps to when it trains in a process of its own: real processes, each engine of the catalogue."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dpdash.config import EngineName, OptimizerName, RunConfig
+from dpdash.engines.base import Engine
+from dpdash.engines.catalog import engine
+from dpdash.engines.control import RunControl
+from dpdash.engines.processes import PROCESS_GONE, TrainingProcesses
+from dpdash.events import (
+    EpochBlock,
+    LearningRateChanged,
+    RunDiverged,
+    RunEvent,
+    RunFailed,
+    RunFinished,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+    StopReason,
+)
+from dpdash.history import History
+from tests.contract.training import ENDLESS, Watcher, config_for, running
+from tests.contract.training import run as run_on
+from tests.fakes import eventually
+
+START_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[TrainingProcesses]:
+    """One process that trains, for all tests that leave it alive."""
+    made = TrainingProcesses(1)
+    made.start()
+    made.wait_until_ready(START_SECONDS)
+    assert len(made.ready) == 1
+    yield made
+    made.close()
+
+
+def outside(processes: TrainingProcesses, name: EngineName = EngineName.SINGLE) -> Engine:
+    return processes.outside(engine(name))
+
+
+def without_times(event: RunEvent) -> RunEvent:
+    """An event as it is in every run of the same settings."""
+    match event:
+        case EpochBlock():
+            return replace(event, seconds=np.zeros(len(event)))
+        case RunStarted():
+            return replace(event, started_at=0.0, one_device_step_seconds=None, replicas_step_seconds=None)
+        case RunFinished():
+            return replace(event, seconds=0.0)
+    return event
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"global_batch_size": 64, "epochs": 5}, {"hidden_depth": 1, "hidden_width": 16}],
+    ids=["full batch", "batches", "mlp"],
+)
+def test_a_run_says_what_it_would_say_here(
+    processes: TrainingProcesses, name: EngineName, settings: dict[str, int]
+) -> None:
+    config = config_for(name, **settings)
+    there, here = run_on(outside(processes, name), config), run_on(engine(name), config)
+    for watcher in (there, here):
+        assert isinstance(watcher.terminal, RunFinished)
+    for column in ("loss", "slope", "intercept", "learning_rate"):
+        np.testing.assert_array_equal(there.column(column), here.column(column))
+    assert without_times(there.events[0]) == without_times(here.events[0])
+    assert without_times(there.terminal) == without_times(here.terminal)
+    assert there.blocks[0].seconds[0] > 0
+    assert processes.ready[0].num_runs == 0
+
+
+def test_a_long_run_comes_whole(processes: TrainingProcesses) -> None:
+    history = History()
+    run_on(outside(processes), config_for(EngineName.SINGLE, samples=20, epochs=5000), react=history.fold)
+    assert history.snapshot().num_epochs == 5000
+
+
+def test_every_command_reaches_the_run(processes: TrainingProcesses) -> None:
+    control = RunControl(epochs_per_second=200)
+    with running(outside(processes), config_for(EngineName.SINGLE, epochs=ENDLESS), control) as watcher:
+        watcher.wait_for(EpochBlock)
+        assert not control.is_standing
+        control.pause()
+        eventually(lambda: control.is_standing)
+        stood_at = watcher.blocks[-1].last_epoch
+        assert isinstance(watcher.events[-1], RunPaused), "one that stands has said everything"
+        control.set_learning_rate(0.002)
+        assert control.is_standing
+        control.step_once()
+        assert not control.is_standing
+        eventually(lambda: control.is_standing)
+        assert watcher.blocks[-1].last_epoch == stood_at + 1
+        assert LearningRateChanged(stood_at + 1, 0.002) in watcher.events
+        control.set_epochs_per_second(None)
+        control.resume()
+        watcher.wait_for(RunResumed)
+        eventually(lambda: watcher.blocks[-1].last_epoch > stood_at + 1000)
+        control.stop(StopReason.TEACHER)
+    assert isinstance(watcher.terminal, RunStopped)
+    assert watcher.terminal.reason is StopReason.TEACHER
+
+
+def test_commands_from_before_the_run_hold(processes: TrainingProcesses) -> None:
+    control = RunControl()
+    control.pause()
+    control.step_once()
+    control.set_learning_rate(0.003)
+    with running(outside(processes), config_for(EngineName.SINGLE, epochs=ENDLESS), control) as watcher:
+        eventually(lambda: control.is_standing)
+        assert watcher.blocks[-1].last_epoch == 1
+        assert watcher.blocks[-1].learning_rate.tolist() == [0.003]
+
+
+@pytest.mark.parametrize("reason", list(StopReason))
+def test_one_that_is_stopped_before_it_begins_trains_nothing(
+    processes: TrainingProcesses, reason: StopReason
+) -> None:
+    control = RunControl()
+    control.stop(reason)
+    ending = run_on(outside(processes), config_for(EngineName.SINGLE), control).terminal
+    assert isinstance(ending, RunStopped)
+    assert (ending.num_epochs, ending.reason) == (0, reason)
+
+
+def test_a_command_to_a_run_that_is_over_does_nothing(processes: TrainingProcesses) -> None:
+    control = RunControl()
+    run_on(outside(processes), config_for(EngineName.SINGLE), control)
+    for command in (control.pause, control.resume, control.step_once, control.stop):
+        command()
+    assert isinstance(run_on(outside(processes), config_for(EngineName.SINGLE)).terminal, RunFinished)
+
+
+def test_divergence_is_told(processes: TrainingProcesses) -> None:
+    config = config_for(EngineName.SINGLE, optimizer=OptimizerName.SGD, learning_rate=0.5, epochs=2000)
+    assert isinstance(run_on(outside(processes), config).terminal, RunDiverged)
+
+
+def test_what_the_receiver_raises_is_passed_on_and_ends_the_run(processes: TrainingProcesses) -> None:
+    def react(event: RunEvent) -> None:
+        if isinstance(event, EpochBlock):
+            raise LookupError("receiver")
+
+    with pytest.raises(LookupError, match="receiver"):
+        run_on(outside(processes), config_for(EngineName.SINGLE, epochs=ENDLESS), react=react)
+    assert isinstance(run_on(outside(processes), config_for(EngineName.SINGLE)).terminal, RunFinished)
+
+
+def test_runs_at_the_same_time_do_not_touch_each_other(processes: TrainingProcesses) -> None:
+    configs = [config_for(EngineName.SINGLE, seed=seed, epochs=300, global_batch_size=100) for seed in range(1, 5)]
+    watchers = [Watcher() for _config in configs]
+    threads = [
+        threading.Thread(target=outside(processes).run, args=(config, watcher.emit, RunControl()))
+        for config, watcher in zip(configs, watchers, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for config, watcher in zip(configs, watchers, strict=True):
+        alone = run_on(engine(EngineName.SINGLE), config)
+        np.testing.assert_array_equal(watcher.column("loss"), alone.column("loss"))
+
+
+def test_without_processes_a_run_trains_here() -> None:
+    none = TrainingProcesses(0)
+    none.start()
+    assert isinstance(run_on(outside(none), config_for(EngineName.SINGLE)).terminal, RunFinished)
+    none.close()
+
+
+def test_a_process_that_is_killed_takes_its_runs_along_and_another_takes_its_place() -> None:
+    processes = TrainingProcesses(1)
+    processes.start()
+    processes.wait_until_ready(START_SECONDS)
+    killed = processes.ready[0].pid
+    with running(outside(processes), config_for(EngineName.SINGLE, epochs=ENDLESS), RunControl()) as watcher:
+        watcher.wait_for(EpochBlock)
+        os.kill(killed, signal.SIGKILL)
+    ending = watcher.terminal
+    assert isinstance(ending, RunFailed)
+    assert ending.message == PROCESS_GONE
+    assert ending.num_epochs == watcher.blocks[-1].last_epoch
+    assert ending.seconds == watcher.blocks[-1].seconds[-1]
+    eventually(lambda: processes.ready, START_SECONDS)
+    assert processes.ready[0].pid != killed
+    assert isinstance(run_on(outside(processes), config_for(EngineName.SINGLE)).terminal, RunFinished)
+    processes.close()
+
+
+def test_one_that_does_not_start_is_not_started_again(caplog: pytest.LogCaptureFixture) -> None:
+    processes = TrainingProcesses(1, module="dpdash.no_such_module")
+    processes.start()
+    processes.wait_until_ready(START_SECONDS)
+    eventually(lambda: "has ended by itself" in caplog.text)
+    assert not processes.ready
+    assert isinstance(run_on(outside(processes), config_for(EngineName.SINGLE)).terminal, RunFinished)
+    processes.close()
+
+
+def test_closing_ends_what_still_trains() -> None:
+    processes = TrainingProcesses(1)
+    processes.start()
+    processes.wait_until_ready(START_SECONDS)
+    control = RunControl()
+    with running(outside(processes), config_for(EngineName.SINGLE, epochs=ENDLESS), control) as watcher:
+        watcher.wait_for(EpochBlock)
+        processes.close()
+    assert isinstance(watcher.terminal, RunFailed)
+    assert not processes.ready
+    processes.start()
+    assert not processes.ready, "closed is closed"
+
+
+def test_a_run_goes_to_the_process_with_the_least_to_do() -> None:
+    processes = TrainingProcesses(2)
+    processes.start()
+    processes.wait_until_ready(START_SECONDS)
+    config = RunConfig(samples=20, epochs=ENDLESS)
+    with (
+        running(outside(processes), config, RunControl(5)) as paced,
+        running(outside(processes), config, RunControl()) as fast,
+    ):
+        paced.wait_for(RunStarted)
+        fast.wait_for(RunStarted)
+        assert sorted(process.num_runs for process in processes.ready) == [1, 1]
+        idle = [process for process in processes.ready if not process.num_at_full_speed]
+        assert processes.choose(RunControl()) in idle
+    processes.close()
