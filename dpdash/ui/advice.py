@@ -3,6 +3,7 @@
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dpdash.config import RunConfig
 from dpdash.limits import Limits
@@ -16,23 +17,27 @@ from dpdash.ui.state import View
 from dpdash.verdict import Suggestion, Target, Verdict, verdict
 
 
-def show_advice(shown: RunSnapshot | None, view: View) -> None:
-    """Show the verdict with a button that tries its suggestion; the box keeps its height."""
-    found = _verdict(view, run_service().limits)
+def advice_box() -> DeltaGenerator:
+    """Room for a verdict, in a box that keeps its height."""
     with st.container(border=True, key="advice"):
         st.markdown("**{}**".format(_("What is happening")))
-        with st.container(horizontal=True, vertical_alignment="center", key="advice_body"):
-            st.markdown(_text(found))
-            suggestion = found.suggestion if found else None
-            disabled = suggestion is None or is_shown_by_teacher(shown)
-            st.button(
-                _suggestion_text(suggestion) if suggestion else _("Nothing to try yet"),
-                key="suggestion",
-                icon=":material/lightbulb:",
-                disabled=disabled,
-                on_click=None if disabled else _take,
-                args=(suggestion, shown),
-            )
+        return st.container(horizontal=True, vertical_alignment="center", key="advice_body")
+
+
+def show_advice(shown: RunSnapshot | None, view: View) -> None:
+    """Show the verdict with a button that tries its suggestion, in the box that is open."""
+    found = _verdict(view, run_service().limits)
+    st.markdown(_text(found))
+    suggestion = found.suggestion if found else None
+    disabled = suggestion is None or is_shown_by_teacher(shown)
+    st.button(
+        _suggestion_text(suggestion) if suggestion else _("Nothing to try yet"),
+        key="suggestion",
+        icon=":material/lightbulb:",
+        disabled=disabled,
+        on_click=None if disabled else _take,
+        args=(suggestion, shown),
+    )
 
 
 def _verdict(view: View, limits: Limits) -> Verdict | None:

@@ -11,7 +11,7 @@ from dpdash.figures.spec import Figure, Update
 from dpdash.problem.preview import preview
 from dpdash.translations import Language
 from dpdash.ui.language import current
-from dpdash.ui.live_chart import chart, feed
+from dpdash.ui.live_chart import chart
 from dpdash.ui.state import View
 
 TRAINING_CHARTS: Final = "training"
@@ -21,24 +21,34 @@ NUM_BASES: Final = 64
 
 
 def show_training_charts(view: View) -> None:
-    """Show loss and fit, and bring them up to the epoch shown."""
-    loss, loss_now = loss_figure(view, current())
-    fit, fit_now = fit_figure(view, current())
-    chart(TRAINING_CHARTS, view.name, [loss, fit])
-    feed(TRAINING_CHARTS, view.name, sequence(), [loss_now, fit_now], wakes=True)
+    """Show what stands still of loss and fit."""
+    language = current()
+    chart(TRAINING_CHARTS, view.name, [_loss_base(view.config, language), _fit_base(view.config, language)])
+
+
+def training_updates(view: View) -> dict[str, list[Update]]:
+    """What brings both up to the epoch shown."""
+    return {TRAINING_CHARTS: [_loss_update(view, current()), _fit_update(view)]}
 
 
 def loss_figure(view: View, language: Language) -> tuple[Figure, Update]:
     """The loss per epoch."""
-    base = _loss_base(view.config, language)
-    if view.history is None:
-        return base, Update(traces={"loss": {"x": [], "y": []}, "now": {"x": [], "y": []}})
-    return base, loss_update(view.history, view.cursor, language.text, language.separators)
+    return _loss_base(view.config, language), _loss_update(view, language)
 
 
 def fit_figure(view: View, language: Language) -> tuple[Figure, Update]:
     """The data and the line that is shown, with lines of earlier epochs."""
-    return _fit_base(view.config, language), fit_update(view.line, _ghosts(view))
+    return _fit_base(view.config, language), _fit_update(view)
+
+
+def _loss_update(view: View, language: Language) -> Update:
+    if view.history is None:
+        return Update(traces={"loss": {"x": [], "y": []}, "now": {"x": [], "y": []}})
+    return loss_update(view.history, view.cursor, language.text, language.separators)
+
+
+def _fit_update(view: View) -> Update:
+    return fit_update(view.line, _ghosts(view))
 
 
 @lru_cache(maxsize=NUM_BASES)

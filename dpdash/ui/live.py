@@ -1,25 +1,67 @@
-"""What changes while a run trains: one fragment that refreshes itself for as long as something can change."""
+"""What changes while a run trains: one fragment that refreshes itself for as long as something can change.
+
+Each message of a refresh costs, whatever is in it. So the page itself draws what stands still, once, and leaves
+room for the rest: one place for each group of things that stand together, as each place costs a message too.
+"""
+
+from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dpdash.history import HistorySnapshot, Row
 from dpdash.problem.preview import Preview, preview
 from dpdash.runs.service import RunSnapshot
-from dpdash.ui.advice import show_advice
-from dpdash.ui.charts import show_training_charts
+from dpdash.ui.advice import advice_box, show_advice
+from dpdash.ui.charts import sequence, show_training_charts, training_updates
 from dpdash.ui.language import _, number
+from dpdash.ui.live_chart import feed
 from dpdash.ui.look_back import chosen_epoch, show_look_back
-from dpdash.ui.metrics import metrics, show_metrics
+from dpdash.ui.metrics import metrics, metrics_row, replicas, show_metrics
 from dpdash.ui.service import run_service
 from dpdash.ui.shown import epochs_per_second, shown_run
 from dpdash.ui.state import View, wanted_settings
-from dpdash.ui.views import show_views
+from dpdash.ui.views import (
+    Newest,
+    ViewName,
+    choose_view,
+    show_downloads,
+    show_table,
+    show_view_chart,
+    view_updates,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a refresh puts what it shows, and which look the page has chosen."""
+
+    numbers: DeltaGenerator
+    advice: DeltaGenerator
+    table: DeltaGenerator | None
+    """None where another look is chosen."""
+    look: ViewName
+    newest: Newest
 
 
 def live_area(shown: RunSnapshot | None) -> None:
     """Show progress, numbers, charts, advice and the look back; refreshed on a timer only while a run moves."""
+    view = _view(shown)
+    numbers = metrics_row()
+    show_training_charts(view)
+    advice, look_back = advice_box(), st.container()
+    look = choose_view()
+    show_view_chart(look, view)
+    table = st.container() if look == ViewName.TABLE else None
+    place = _Place(numbers, advice, table, look, Newest(view))
     interval = run_service().refresh_seconds if shown is not None and shown.is_moving else None
-    st.fragment(_refresh, run_every=interval)(_frame(shown))
+    with look_back:
+        st.fragment(_refresh, run_every=interval)(_frame(shown), place)
+    # After the fragment, which has taken the first place in the row.
+    with numbers:
+        show_metrics([replicas(view)])
+    if table is not None:
+        show_downloads(place.newest)
 
 
 def _frame(shown: RunSnapshot | None) -> tuple[object, ...]:
@@ -41,17 +83,22 @@ def _frame(shown: RunSnapshot | None) -> tuple[object, ...]:
     )
 
 
-def _refresh(drawn: tuple[object, ...]) -> None:
+def _refresh(drawn: tuple[object, ...], place: _Place) -> None:
     shown = shown_run()
     if _frame(shown) != drawn:
         st.rerun()
     view = _view(shown)
-    _show_progress(shown)
-    show_metrics(metrics(view))
-    show_training_charts(view)
-    show_advice(shown, view)
+    place.newest.view = view
+    feed(view.name, sequence(), training_updates(view) | view_updates(place.look, view), wakes=True)
+    with place.numbers:
+        _show_progress(shown)
+        show_metrics(metrics(view))
+    with place.advice:
+        show_advice(shown, view)
     show_look_back(view)
-    show_views(view)
+    if place.table is not None:
+        with place.table:
+            show_table(view)
 
 
 def _view(shown: RunSnapshot | None) -> View:

@@ -1,10 +1,10 @@
 """The one live chart: `chart` holds the figures and their nodes, `feed` brings what changes.
 
-`chart` stands outside the fragment that refreshes, `feed` inside it: a refresh then sends neither the data nor the
-layout again. The two meet in the browser, in `static/live_chart.js`.
+`chart` stands outside the fragment that refreshes, `feed` inside it, one for all of its charts: a refresh then
+neither packs nor sends the data and the layout again. The two meet in the browser, in `static/live_chart.js`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ PLOTLYS_TEXTS: Final = (
 # page's gap around it, before the browser has fetched what draws a component. Nor is it sent with each refresh.
 STYLE: Final = f"""
 [class*="st-key-dpdash-frame-"] {{ container-type: inline-size; }}
-[class*="st-key-dpdash-feed-"] {{ display: none; }}
+[class*="st-key-dpdash-feed"] {{ display: none; }}
 .dpdash-plots {{ display: grid; gap: {GAP}px; grid-template-columns: repeat(var(--plots), minmax(0, 1fr)); }}
 .dpdash-plot {{ height: {HEIGHT}px; overflow: hidden; }}
 @container (max-width: {STACKED_BELOW - 1}px) {{
@@ -102,21 +102,21 @@ def chart(key: str, run: str, figures: Sequence[Figure]) -> None:
         _charts[len(figures)](key=f"dpdash-chart-{len(figures)}-{key}", data=data, height=HEIGHT)
 
 
-def feed(key: str, run: str, seq: int, updates: Sequence[Update], *, wakes: bool = False) -> None:
-    """Bring what has changed, one update for each figure of the chart; it takes no room on the page.
+def feed(run: str, seq: int, updates: Mapping[str, Sequence[Update]], *, wakes: bool = False) -> None:
+    """Bring what has changed, to each chart by its key an update for each of its figures; it takes no room.
 
-    A snapshot with a lower `seq` than the last of the same run is ignored. A feed that `wakes` has its fragment
-    run again when a page that was out of sight is seen again.
+    A page has one feed, as each message of a refresh costs. A snapshot with a lower `seq` than the last of the
+    same run is ignored. A feed that `wakes` has its fragment run again when a page that was out of sight is seen
+    again.
     """
     data = {
         "script": asset_url("live_chart.js"),
-        "key": key,
         "run": run,
         "seq": seq,
         "wakes": wakes,
-        "updates": [_plain(update) for update in updates],
+        "updates": {key: [_plain(update) for update in of_chart] for key, of_chart in updates.items()},
     }
-    _feed(key=f"dpdash-feed-{key}", data=data, on_wake_change=_seen_again)
+    _feed(key="dpdash-feed", data=data, on_wake_change=_seen_again)
 
 
 def _plain(part: Figure | Update) -> dict[str, Any]:

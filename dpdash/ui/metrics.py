@@ -1,13 +1,14 @@
 """The run's numbers, each beside what it is measured against."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dpdash.config import TRUE_INTERCEPT, TRUE_SLOPE, EngineName, RunConfig
 from dpdash.history import HistorySnapshot
-from dpdash.problem.preview import Preview
 from dpdash.ui.language import _, number
 from dpdash.ui.state import View
 
@@ -25,17 +26,19 @@ class Metric:
     help: str
 
 
-def show_metrics(metrics: list[Metric]) -> None:
-    """Show the numbers in a row that wraps on a narrow page."""
-    with st.container(horizontal=True, key="metrics"):
-        for metric in metrics:
-            st.metric(
-                metric.name, metric.value, metric.target, delta_color="off", delta_arrow="off", help=metric.help
-            )
+def metrics_row() -> DeltaGenerator:
+    """Room for numbers, in a row that wraps on a narrow page."""
+    return st.container(horizontal=True, key="metrics")
+
+
+def show_metrics(metrics: Iterable[Metric]) -> None:
+    """Show the numbers in the row that is open."""
+    for metric in metrics:
+        st.metric(metric.name, metric.value, metric.target, delta_color="off", delta_arrow="off", help=metric.help)
 
 
 def metrics(view: View) -> list[Metric]:
-    """The numbers of one epoch of a run, or of the untrained model."""
+    """The numbers of one epoch of a run, or of the untrained model; `replicas` is the same for all of them."""
     slope, intercept = view.line
     loss = view.row.loss if view.row else view.preview.moments.loss_at(slope, intercept)
     return [
@@ -60,8 +63,21 @@ def metrics(view: View) -> list[Metric]:
             _("Where the fitted line meets x = 0. The data was made with 0."),
         ),
         _speed(view.config, view.history),
-        _replicas(view.config, view.preview),
     ]
+
+
+def replicas(view: View) -> Metric:
+    """How many replicas a run has at work, from its first epoch to its last."""
+    config, shard_sizes = view.config, view.preview.shard_sizes
+    busy = sum(size > 0 for size in shard_sizes)
+    return Metric(
+        _("Emulated replicas") if config.engine is EngineName.CPU_REPLICAS else _("Replicas at work"),
+        _("{busy} of {replicas}").format(busy=number(busy), replicas=number(config.replicas)),
+        _("{size} samples each").format(size=number(max(shard_sizes)))
+        if len(set(shard_sizes)) == 1
+        else _("{low} to {high} samples").format(low=number(min(shard_sizes)), high=number(max(shard_sizes))),
+        _("Replicas that get a shard of the batch. With fewer shards than replicas the others stay idle."),
+    )
 
 
 def signed(value: float) -> str:
@@ -102,17 +118,3 @@ def _large(value: float) -> str:
     if value >= THOUSAND:
         return _("{value} k").format(value=number(value / THOUSAND))
     return number(value)
-
-
-def _replicas(config: RunConfig, preview: Preview) -> Metric:
-    busy = sum(size > 0 for size in preview.shard_sizes)
-    return Metric(
-        _("Emulated replicas") if config.engine is EngineName.CPU_REPLICAS else _("Replicas at work"),
-        _("{busy} of {replicas}").format(busy=number(busy), replicas=number(config.replicas)),
-        _("{size} samples each").format(size=number(max(preview.shard_sizes)))
-        if len(set(preview.shard_sizes)) == 1
-        else _("{low} to {high} samples").format(
-            low=number(min(preview.shard_sizes)), high=number(max(preview.shard_sizes))
-        ),
-        _("Replicas that get a shard of the batch. With fewer shards than replicas the others stay idle."),
-    )

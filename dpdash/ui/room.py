@@ -14,7 +14,7 @@ from dpdash.ui import commands
 from dpdash.ui.header import show_title
 from dpdash.ui.language import _, number, setting
 from dpdash.ui.machine import LoadMeter, load_metrics
-from dpdash.ui.metrics import Metric, show_metrics
+from dpdash.ui.metrics import Metric, metrics_row, show_metrics
 from dpdash.ui.nicknames import Nicknames
 from dpdash.ui.notices import show_error
 from dpdash.ui.run_row import row_html
@@ -74,7 +74,8 @@ def _refresh(drawn: tuple[object, ...]) -> None:
         st.rerun()
     with st.container():  # always there, so that what follows keeps its place
         _show_spotlight(room)
-    show_metrics([*_crowd_metrics(room), *load_metrics(_load_meter().read())])
+    with metrics_row():
+        show_metrics([*_crowd_metrics(room), *load_metrics(_load_meter().read())])
     _show_runs(room)
 
 

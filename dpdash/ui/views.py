@@ -1,5 +1,6 @@
 """The other looks at a run, one at a time: slope and intercept, the loss surface, the table."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -12,15 +13,15 @@ from numpy.typing import NDArray
 from dpdash.config import RunConfig
 from dpdash.events import COLUMNS
 from dpdash.figures.slope import slope_base, slope_update
-from dpdash.figures.spec import Figure
+from dpdash.figures.spec import Figure, Update
 from dpdash.figures.surface import surface_base, surface_update
 from dpdash.problem.preview import preview
 from dpdash.translations import Language
-from dpdash.ui.charts import NUM_BASES, sequence
+from dpdash.ui.charts import NUM_BASES
 from dpdash.ui.choice import choice
 from dpdash.ui.handout import handout
 from dpdash.ui.language import _, current, number, setting
-from dpdash.ui.live_chart import chart, feed
+from dpdash.ui.live_chart import chart
 from dpdash.ui.service import run_service
 from dpdash.ui.state import View
 
@@ -42,26 +43,39 @@ class ViewName(StrEnum):
     TABLE = "table"
 
 
-def show_views(view: View) -> None:
-    """Show the chosen look; the choice stays over refreshes and runs."""
+@dataclass(slots=True)
+class Newest:
+    """What the last refresh has shown, for the download buttons: they stand outside of what is refreshed."""
+
+    view: View
+
+
+def choose_view() -> ViewName:
+    """Show the switch; the choice stays over refreshes and runs."""
     names = {ViewName.SURFACE: _("Loss surface"), ViewName.SLOPE: _("Slope"), ViewName.TABLE: _("Table")}
-    chosen = choice(_("More views"), names, VIEW_KEY, ViewName.SURFACE)
+    return choice(_("More views"), names, VIEW_KEY, ViewName.SURFACE)
+
+
+def show_view_chart(chosen: ViewName, view: View) -> None:
+    """Show what stands still of the chosen look, if it is a chart."""
     if chosen == ViewName.SURFACE:
-        _show_surface(view)
+        chart(chosen, view.name, [_surface_base(view.config, current())])
+        if view.config.hidden_depth:
+            st.caption(_("The path is that of the straight line that fits the network's predictions best."))
     elif chosen == ViewName.SLOPE:
-        _show_slope(view)
-    else:
-        _show_table(view)
+        chart(chosen, view.name, [slope_base(view.config, _, current().separators)])
 
 
-def _show_slope(view: View) -> None:
-    chart("slope", view.name, [slope_base(view.config, _, current().separators)])
-    if view.history is not None:
-        feed("slope", view.name, sequence(), [slope_update(view.history)])
+def view_updates(chosen: ViewName, view: View) -> dict[str, list[Update]]:
+    """What brings the chart of the chosen look up to the epoch shown."""
+    if chosen == ViewName.SURFACE:
+        return {chosen: [_surface_update(view)]}
+    if chosen == ViewName.SLOPE and view.history is not None:
+        return {chosen: [slope_update(view.history)]}
+    return {}
 
 
-def _show_surface(view: View) -> None:
-    chart("surface", view.name, [_surface_base(view.config, current())])
+def _surface_update(view: View) -> Update:
     rows = (
         [row for row in view.history.rows(MAX_PATH_POINTS) if row.epoch <= _last_epoch(view)]
         if view.history
@@ -69,9 +83,7 @@ def _show_surface(view: View) -> None:
     )
     path = [(row.slope, row.intercept) for row in rows] or [view.line]
     path_slopes, path_intercepts = zip(*path, strict=True)
-    feed("surface", view.name, sequence(), [surface_update(path_slopes, path_intercepts, view.line)])
-    if view.config.hidden_depth:
-        st.caption(_("The path is that of the straight line that fits the network's predictions best."))
+    return surface_update(path_slopes, path_intercepts, view.line)
 
 
 def _last_epoch(view: View) -> int:
@@ -100,7 +112,8 @@ def _span(start: float, end: float) -> NDArray[np.float64]:
     return np.linspace(min(start, end) - margin, max(start, end) + margin, GRID_SIZE)
 
 
-def _show_table(view: View) -> None:
+def show_table(view: View) -> None:
+    """Show the run's epochs, evenly spread where there are many."""
     rows = view.history.rows(MAX_TABLE_ROWS) if view.history else ()
     names = {
         "loss": _("Loss"),
@@ -120,11 +133,12 @@ def _show_table(view: View) -> None:
                 shown=number(len(rows)), epochs=number(view.history.num_epochs)
             )
         )
-    _show_downloads(view)
 
 
-def _show_downloads(view: View) -> None:
-    run_id, language = view.run_id, current()
+def show_downloads(newest: Newest) -> None:
+    """Show buttons whose files are made when they are asked for, of what the page then shows."""
+    view, language = newest.view, current()
+    run_id = view.run_id
     with st.container(horizontal=True):
         st.download_button(
             _("Download every epoch (CSV)"),
@@ -137,7 +151,7 @@ def _show_downloads(view: View) -> None:
         )
         st.download_button(
             _("Download the charts (HTML)"),
-            data=lambda: handout(view, language),
+            data=lambda: handout(newest.view, language),
             file_name=f"dpdash-{view.name}.html",
             mime="text/html",
             icon=":material/download:",

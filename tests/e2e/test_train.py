@@ -300,6 +300,14 @@ def test_a_run_is_downloaded_whole(open_page: OpenPage, tmp_path: Path) -> None:
     lines = download.value.path().read_text().splitlines()
     assert lines[0] == "epoch,loss,slope,intercept,learning_rate,seconds"
     assert len(lines) == 3001
+    slope = page.locator("[data-testid=stMetric]", has_text="Slope").locator("[data-testid=stMetricValue]")
+    at_the_end = slope.inner_text()
+    look_back = page.locator(".st-key-look_back_slider input[type=range]")
+    look_back.focus()
+    look_back.press("Home")
+    page.locator(".st-key-look_back_slider", has_text="epoch 1").wait_for()
+    looked_back_to = slope.inner_text()
+    assert looked_back_to != at_the_end
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the charts").click()
     download.value.save_as(tmp_path / "charts.html")
@@ -307,6 +315,7 @@ def test_a_run_is_downloaded_whole(open_page: OpenPage, tmp_path: Path) -> None:
     handout.goto((tmp_path / "charts.html").as_uri())
     handout.locator(".main-svg").first.wait_for()
     assert handout.locator(".plotly-graph-div").count() == 2
+    expect(handout.get_by_text(f"Slope {looked_back_to}, intercept")).to_be_visible()
 
 
 def test_scripts_are_cached_for_good(server: Server, open_page: OpenPage) -> None:

@@ -1,8 +1,8 @@
 // The live chart in the browser. A chart element holds the base figures and their nodes; a feed element brings what
-// changes. Both find each other here by the chart's key, in whatever order they arrive.
+// changes, to one chart or several. They find each other here by the charts' keys, in whatever order they arrive.
 
 const charts = new Map(); // key -> what the chart element last brought
-const feeds = new Map(); // key -> what the feed element last brought
+const feeds = new Map(); // key -> what the feed element last brought to this chart, with what it brought to others
 const scheduled = new Set(); // keys that the next frame draws
 const SETTINGS = {
   displaylogo: false,
@@ -56,12 +56,17 @@ document.addEventListener("visibilitychange", () => document.hidden || wake?.())
 
 export function receiveFeed({ data, setTriggerValue }) {
   if (data.wakes) wake = () => setTriggerValue("wake", Date.now());
-  const last = feeds.get(data.key);
+  const keys = Object.keys(data.updates).filter((key) => !isOvertaken(data, feeds.get(key)));
+  for (const key of keys) {
+    feeds.set(key, data);
+    schedule(key);
+  }
+  return () => keys.forEach((key) => feeds.get(key) === data && feeds.delete(key));
+}
+
+function isOvertaken(data, last) {
   const behind = last?.run === data.run ? last.seq - data.seq : 0;
-  if (behind > 0 && behind < LATEST_MS) return undefined;
-  feeds.set(data.key, data);
-  schedule(data.key);
-  return () => feeds.get(data.key) === data && feeds.delete(data.key);
+  return behind > 0 && behind < LATEST_MS;
 }
 
 function clear(node) {
@@ -115,7 +120,7 @@ function draw(chart, feed) {
   // stay invisible for good once its legend has been clicked: plotly keeps what it last made of such a trace.
   if (!isFed && chart.fed === chart.run) return;
   if (isFed) chart.fed = chart.run;
-  const updates = isFed ? feed.updates : [];
+  const updates = isFed ? feed.updates[chart.key] : [];
   const theme = themeOf(chart);
   const settings = { ...SETTINGS, locale: "page", locales: { page: { dictionary: chart.texts } } };
   chart.nodes.forEach((node, index) => {

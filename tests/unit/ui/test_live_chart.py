@@ -14,7 +14,8 @@ def page() -> None:
     figure = slope_base(RunConfig(), str)
     live_chart.chart("one", "run-1", [figure])
     live_chart.chart("two", "run-1", [figure, figure])
-    live_chart.feed("one", "run-1", 1, [slope_update(History().snapshot())])
+    update = slope_update(History().snapshot())
+    live_chart.feed("run-1", 1, {"one": [update], "two": [update, update]}, wakes=True)
 
 
 def test_charts_and_their_feed_stand_on_a_page() -> None:

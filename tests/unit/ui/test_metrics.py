@@ -9,7 +9,7 @@ from dpdash.events import EpochBlock, RunEvent, RunFinished, RunStarted
 from dpdash.history import History, HistorySnapshot
 from dpdash.problem.preview import preview
 from dpdash.ui import language
-from dpdash.ui.metrics import Metric, metrics, signed, speed_up
+from dpdash.ui.metrics import Metric, metrics, replicas, signed, speed_up
 from dpdash.ui.state import View
 
 EMULATED = RunConfig(samples=1000, noise=0.5, engine=EngineName.CPU_REPLICAS, replicas=2)
@@ -51,7 +51,8 @@ def shown(config: RunConfig, history: HistorySnapshot | None = None) -> list[Met
     row = history.latest if history else None
     line = (history.line if history else None) or (known.slope, known.intercept)
     status = history.status if history else None
-    return metrics(View(config, known, history, "run" if history else None, status, row, line, None))
+    view = View(config, known, history, "run" if history else None, status, row, line, None)
+    return [*metrics(view), replicas(view)]
 
 
 def test_before_a_run_stand_the_untrained_lines_numbers() -> None:
