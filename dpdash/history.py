@@ -207,8 +207,11 @@ class HistorySnapshot:
         if not self.num_epochs:
             return ()
         num_buckets = self.first.shape[1]
-        buckets = np.unique(np.linspace(0, num_buckets - 1, min(max_rows, num_buckets)).astype(int))
-        spread = [self._row(int(self.first_epoch_of_bucket[bucket]), self.first[:, bucket]) for bucket in buckets]
+        num_rows = min(max_rows, num_buckets)
+        # Plain integers: for so few of them, each refresh of each page would pay more for arrays.
+        buckets = [index * (num_buckets - 1) // max(num_rows - 1, 1) for index in range(num_rows)]
+        values = self.first[:, buckets].T.tolist()
+        spread = [Row(bucket * self.width + 1, *row) for bucket, row in zip(buckets, values, strict=True)]
         latest = self._row(self.num_epochs, self.last[:, -1])
         if spread[-1].epoch == latest.epoch:
             return tuple(spread)
