@@ -77,8 +77,8 @@ def measure(size: Size, folder: Path) -> list[Figure]:
 async def _crowds(server: Server, size: Size) -> list[Figure]:
     figures: list[Figure] = []
     async with AsyncExitStack() as stack:
-        runs = [await _start(stack, server, LONG_RUN, "Max") for _run in range(FULL_SPEED_RUNS)]
-        async with _learners(server):
+        runs = [(await start_run(stack, server, LONG_RUN, "Max"))[1] for _run in range(FULL_SPEED_RUNS)]
+        async with learners(server):
             for num_pages in CROWDS:
                 figures += await _crowd(server, runs, num_pages, size)
             figures.append(await _trainers(server, runs, size))
@@ -107,7 +107,7 @@ async def _crowd(server: Server, runs: Sequence[str], num_pages: int, size: Size
             "at least",
             98,
         ),
-        Figure(f"{name}: wait, 95th percentile", counted, (_quantile(waits, 0.95) * 1000,), "ms", "at most", 150),
+        Figure(f"{name}: wait, 95th percentile", counted, (quantile(waits, 0.95) * 1000,), "ms", "at most", 150),
         Figure(f"{name}: wait, median", counted, (statistics.median(waits) * 1000,), "ms"),
         Figure(
             f"{name}: joining, slowest",
@@ -145,7 +145,7 @@ async def _refresh_cpu(server: Server, size: Size) -> Figure:
     values = []
     async with AsyncExitStack() as stack:
         page = await stack.enter_async_context(RawPage.opened(server.url, LONG_RUN, new_cookie(server.url)))
-        run = await _press_start(page, "Max")
+        run = await press_start(page, "Max")
         while _num_epochs(server, [run]) < CURVE_EPOCHS:
             await asyncio.sleep(0.1)
         page.set("pace", "Slow motion")
@@ -173,7 +173,7 @@ async def _watching(server: Server, runs: Sequence[str], num_pages: int) -> Asyn
     seen, leave = Seen(), asyncio.Event()
     tasks = []
     for number in range(num_pages):
-        tasks.append(asyncio.create_task(_watch(server, runs[number % len(runs)], seen, leave)))
+        tasks.append(asyncio.create_task(watch(server, runs[number % len(runs)], seen, leave)))
         await asyncio.sleep(ARRIVAL_SECONDS / num_pages)
     while len(seen.joining) < num_pages:
         await asyncio.sleep(0.05)
@@ -182,7 +182,7 @@ async def _watching(server: Server, runs: Sequence[str], num_pages: int) -> Asyn
     await asyncio.gather(*tasks)
 
 
-async def _watch(server: Server, run: str, seen: Seen, leave: asyncio.Event) -> None:
+async def watch(server: Server, run: str, seen: Seen, leave: asyncio.Event) -> None:
     """One page: it asks at every tick of its timer, and leaves out those during which it still waits."""
     cookie = await asyncio.to_thread(new_cookie, server.url)
     began = monotonic()
@@ -208,7 +208,7 @@ async def _watch(server: Server, run: str, seen: Seen, leave: asyncio.Event) -> 
 
 
 @asynccontextmanager
-async def _learners(server: Server) -> AsyncIterator[None]:
+async def learners(server: Server) -> AsyncIterator[None]:
     """Ten browsers, each of which starts the default run again when it must be over."""
     leave = asyncio.Event()
     tasks = [asyncio.create_task(_learn(server, number, leave)) for number in range(LEARNERS)]
@@ -227,13 +227,13 @@ async def _learn(server: Server, number: int, leave: asyncio.Event) -> None:
             await asyncio.sleep(DEFAULT_RUN_SECONDS)
 
 
-async def _start(stack: AsyncExitStack, server: Server, query: str, pace: str) -> str:
-    """Start a run in a browser that stays there; its id."""
+async def start_run(stack: AsyncExitStack, server: Server, query: str, pace: str) -> tuple[RawPage, str]:
+    """Start a run in a browser that stays there; its page, and the run's id."""
     page = await stack.enter_async_context(RawPage.opened(server.url, query, new_cookie(server.url)))
-    return await _press_start(page, pace)
+    return page, await press_start(page, pace)
 
 
-async def _press_start(page: RawPage, pace: str) -> str:
+async def press_start(page: RawPage, pace: str) -> str:
     await page.run()
     page.set("pace", pace)
     await page.click("transport_start")
@@ -263,5 +263,5 @@ async def _cpu_seconds(process: psutil.Process, seconds: float) -> float:
     return float(sum(process.cpu_times()[:2]) - before)
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
+def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

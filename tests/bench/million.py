@@ -14,15 +14,13 @@ from streamlit.logger import set_log_level
 
 from dpdash.config import RunConfig
 from dpdash.events import RunStatus
-from dpdash.figures.spec import Figure as SpecFigure
-from dpdash.figures.spec import Update
-from dpdash.figures.surface import surface_update
 from dpdash.runs.service import Pace, RunService
 from dpdash.runs.store import RunStore
-from dpdash.ui import advice, charts, live
-from dpdash.ui.language import LANGUAGE_KEY, current
+from dpdash.ui import advice, live
+from dpdash.ui.charts import training_updates
+from dpdash.ui.language import LANGUAGE_KEY
 from dpdash.ui.metrics import metrics
-from dpdash.ui.views import MAX_PATH_POINTS
+from dpdash.ui.views import ViewName, view_updates
 from tests.bench.figure import Figure, pairwise
 from tests.bench.training import OWNER, check_stored, opened_service
 
@@ -90,17 +88,11 @@ def update_page(service: RunService, run_id: str) -> str:
     """All that a refresh of the Train page computes and sends, without Streamlit's own part."""
     shown = service.snapshot(run_id)
     view = live._view(shown)
-    assert view.history is not None
-    path = view.history.rows(MAX_PATH_POINTS)
-    figures: list[SpecFigure | Update] = [
-        *charts.loss_figure(view, current()),
-        *charts.fit_figure(view, current()),
-        surface_update([row.slope for row in path], [row.intercept for row in path], view.line),
-    ]
+    charts = training_updates(view) | view_updates(ViewName.SURFACE, view)
     found = advice._verdict(view, service.limits)
     return json.dumps(
         [
-            [asdict(figure) for figure in figures],
+            {key: [asdict(update) for update in updates] for key, updates in charts.items()},
             [asdict(metric) for metric in metrics(view)],
             advice._text(found),
             live._seconds_left(shown),

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import TimeoutError as LateError
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
@@ -29,6 +30,7 @@ from tests.raw_client import ANSWER_SECONDS, RawPage, new_cookie, texts
 PASSPHRASE = "correct horse"
 LONGER_THAN_A_PUSH_SECONDS = 0.5
 LONG = "?samples=1000&epochs=100000&engine=single&replicas=1"
+AGAIN_MS = 10_000
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +68,14 @@ def enter(page: Page, passphrase: str) -> None:
 
 def confirm(page: Page, name: str, answer: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
-    page.get_by_role("button", name=answer).click()
-    page.get_by_role("button", name=answer).wait_for(state="hidden")
+    confirmed = page.get_by_role("button", name=answer)
+    confirmed.click()
+    try:
+        confirmed.wait_for(state="hidden", timeout=AGAIN_MS)
+    except LateError:
+        # Streamlit may lose a click that meets the page's own message by milliseconds: one presses again.
+        confirmed.click()
+        confirmed.wait_for(state="hidden")
 
 
 def rows(room: Page) -> Locator:

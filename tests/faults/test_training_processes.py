@@ -14,6 +14,7 @@ from dpdash.runs.store import RunStore
 from tests.e2e.server import Server, running_server
 from tests.fakes import eventually
 from tests.faults.witness import ten_runs
+from tests.loops import in_a_loop_of_its_own
 from tests.raw_client import RawPage, new_cookie, texts
 
 END_SECONDS = 5
@@ -36,7 +37,7 @@ def test_they_end_with_the_server(tmp_path: Path, number: signal.Signals) -> Non
 
 def test_one_that_is_killed_fails_its_run_and_the_next_run_trains(tmp_path: Path) -> None:
     with running_server(tmp_path, {"DPDASH_TRAINING_PROCESSES": "1"}) as server:
-        asyncio.run(_kill_and_start_again(server))
+        in_a_loop_of_its_own(_kill_and_start_again(server))
         store = RunStore(f"sqlite:///{server.database}")
         eventually(lambda: {record.status for record in store.runs()} == {RunStatus.FAILED, RunStatus.FINISHED})
         store.close()

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.figure import Figure
-from tests.soak import kills, links, locks
+from tests.soak import crowd, kills, links, locks
 
 PARTS: Final[Mapping[str, Callable[[Path], tuple[Figure, ...]]]] = {
     "kills": kills.wear,
     "locks": locks.wear,
     "links": links.wear,
+    "crowd": crowd.wear,
 }
 COLUMNS: Final = ("Figure", "Median", "Min – max", "Bar", "Met")
 WIDE: Final = 140
