@@ -6,7 +6,8 @@ before update *e*; a terminal event carries the line after the last update.
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Final
+from traceback import format_exception
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +152,12 @@ class RunFailed:
     message: str
     traceback: str
     seconds: float = 0.0
+
+    @classmethod
+    def of(cls, error: BaseException, num_epochs: int, seconds: float) -> Self:
+        """The end of a run whose engine broke with an error that it did not tell itself."""
+        message = f"Training failed: {type(error).__name__}: {error}"
+        return cls(num_epochs, message, "".join(format_exception(error)), seconds)
 
 
 TerminalEvent = RunFinished | RunStopped | RunDiverged | RunFailed

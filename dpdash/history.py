@@ -210,8 +210,8 @@ class HistorySnapshot:
         num_rows = min(max_rows, num_buckets)
         # Plain integers: for so few of them, each refresh of each page would pay more for arrays.
         buckets = [index * (num_buckets - 1) // max(num_rows - 1, 1) for index in range(num_rows)]
-        values = self.first[:, buckets].T.tolist()
-        spread = [Row(bucket * self.width + 1, *row) for bucket, row in zip(buckets, values, strict=True)]
+        epochs, values = self.first_epoch_of_bucket[buckets].tolist(), self.first[:, buckets].T.tolist()
+        spread = [Row(epoch, *row) for epoch, row in zip(epochs, values, strict=True)]
         latest = self._row(self.num_epochs, self.last[:, -1])
         if spread[-1].epoch == latest.epoch:
             return tuple(spread)

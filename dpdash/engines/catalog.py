@@ -1,5 +1,6 @@
 """Every engine by its name, and what this machine can offer."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -7,14 +8,18 @@ from typing import Final
 
 from dpdash.config import EngineName, RunConfig
 from dpdash.engines.base import Engine
+from dpdash.engines.control import RunControl
 from dpdash.engines.cpu_replicas import CpuReplicas
 from dpdash.engines.data_parallel import DataParallel
 from dpdash.engines.hardware import num_gpus
 from dpdash.engines.single import Single
+from dpdash.events import RunEvent, RunFailed
 from dpdash.settings import num_cores
 
 MIN_EMULATED: Final = 4
 """Replicas that can be emulated even on fewer cores: with two, uneven shards would never be seen."""
+
+_log = logging.getLogger(__name__)
 
 _ENGINES: Final[tuple[Engine, ...]] = (Single(), DataParallel(), CpuReplicas())
 ENGINES: Final[Mapping[EngineName, Engine]] = MappingProxyType({engine.name: engine for engine in _ENGINES})
@@ -36,6 +41,20 @@ def require(config: RunConfig) -> Engine:
     if problem is not None:
         raise problem
     return wanted
+
+
+def warm_up() -> None:
+    """Pay now for what the first epoch of a process costs more than those after it.
+
+    A machine that cannot train only says so: it must still show the page that tells why.
+    """
+    config = RunConfig(epochs=1)
+    engine(config.engine).run(config, _report_failure, RunControl())
+
+
+def _report_failure(event: RunEvent) -> None:
+    if isinstance(event, RunFailed):
+        _log.warning("The warm-up failed: %s\n%s", event.message, event.traceback)
 
 
 @dataclass(frozen=True, slots=True)

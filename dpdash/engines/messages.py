@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dpdash.config import RunConfig
 from dpdash.engines.control import Command
-from dpdash.events import RunEvent
+from dpdash.events import RunEvent, RunFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Train:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """To the process: nothing more comes for this run."""
+    """To the process: nobody listens to this run any more; it ends, if it has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,9 @@ class Stands:
 @dataclass(frozen=True, slots=True)
 class Returned:
     """From the process: the engine is done with the run and says nothing more."""
+
+    broken: RunFailed | None = None
+    """What it ended with where the engine broke without saying so; how far the run was, its listener knows."""
 
 
 ToProcess = tuple[int, Obey | Train | Forget]

@@ -9,16 +9,15 @@ import os
 import signal
 import threading
 import time
-import traceback
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Final, Never, TypeAlias
 
 from dpdash.config import RunConfig
-from dpdash.engines.catalog import engine
+from dpdash.engines.catalog import engine, warm_up
 from dpdash.engines.control import RunControl
 from dpdash.engines.messages import Forget, FromProcess, Obey, Ready, Returned, Said, Stands, ToProcess
-from dpdash.events import EpochBlock, RunEvent, RunFailed
+from dpdash.events import RunEvent, RunFailed
 
 STANDARD_INPUT: Final = 0
 STANDARD_OUTPUT: Final = 1
@@ -89,7 +88,6 @@ class RemoteRun:
         self.control = RemoteControl(number, outbox)
         self._number = number
         self._outbox = outbox
-        self._num_epochs = 0
 
     def begin(self, config: RunConfig) -> None:
         """Train in a thread of its own."""
@@ -99,14 +97,11 @@ class RemoteRun:
         try:
             engine(config.engine).run(config, self._say, self.control)
         except BaseException as error:
-            message = f"Training failed: {type(error).__name__}: {error}"
-            self._say(RunFailed(self._num_epochs, message, traceback.format_exc()))
-        finally:
+            self._outbox.put((self._number, Returned(RunFailed.of(error, num_epochs=0, seconds=0.0))))
+        else:
             self._outbox.put((self._number, Returned()))
 
     def _say(self, event: RunEvent) -> None:
-        if isinstance(event, EpochBlock):
-            self._num_epochs = event.last_epoch
         self._outbox.put((self._number, Said(event)))
 
 
@@ -119,7 +114,7 @@ def serve(orders: "Orders", answers: "Answers") -> None:
     while True:
         number, order = _next(orders)
         if isinstance(order, Forget):
-            del runs[number]
+            runs.pop(number).control.stop()
             continue
         if number not in runs:
             runs[number] = RemoteRun(number, outbox)
@@ -127,12 +122,6 @@ def serve(orders: "Orders", answers: "Answers") -> None:
             runs[number].control.take(order)
         else:
             runs[number].begin(order.config)
-
-
-def warm_up() -> None:
-    """Pay now for what the first epoch of a process costs more than those after it."""
-    config = RunConfig()
-    engine(config.engine).run(config.model_copy(update={"epochs": 1}), lambda _event: None, RunControl())
 
 
 def _next(orders: "Orders") -> ToProcess:

@@ -3,7 +3,6 @@
 import logging
 import math
 import threading
-import traceback
 from collections.abc import Callable
 
 from dpdash.config import RunConfig
@@ -119,7 +118,4 @@ class LiveRun:
 
     def _fail(self, error: BaseException) -> None:
         so_far = self.history.snapshot()
-        message = f"Training failed: {type(error).__name__}: {error}"
-        self.recorder.emit(
-            RunFailed(so_far.num_epochs, message, "".join(traceback.format_exception(error)), so_far.seconds)
-        )
+        self.recorder.emit(RunFailed.of(error, so_far.num_epochs, so_far.seconds))

@@ -90,7 +90,7 @@ def chart(key: str, run: str, figures: Sequence[Figure]) -> None:
     """
     data = {
         "script": asset_url("live_chart.js"),
-        "library": asset_url("plotly-cartesian.min.js"),
+        "plotly": asset_url("plotly-cartesian.min.js"),
         "key": key,
         "run": run,
         "failure": _("The chart could not be loaded. Reload the page; training goes on meanwhile."),

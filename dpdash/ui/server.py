@@ -4,7 +4,6 @@ import asyncio
 import gc
 import gzip
 import hashlib
-import logging
 import os
 import re
 import secrets
@@ -27,7 +26,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dpdash.events import RunEvent, RunFailed
 from dpdash.settings import ServerSettings
 from dpdash.ui.ending import Ending
 from dpdash.ui.guard import RequestGuard, SecurityHeaders
@@ -184,26 +182,18 @@ def warm_up() -> None:
     processes.start()  # first, for they import the same meanwhile
     # Here and not above: torch takes seconds to import, and this module is read by whoever needs one of its names.
     from dpdash.config import RunConfig
-    from dpdash.engines.catalog import engine
-    from dpdash.engines.control import RunControl
+    from dpdash.engines import catalog
     from dpdash.problem.preview import preview
     from dpdash.ui.service import run_service
 
     for name in ASSET_NAMES:
         asset(name)
-    config = RunConfig()
-    preview(config)
-    engine(config.engine).run(config.model_copy(update={"epochs": 1}), _report_failure, RunControl())
+    preview(RunConfig())
+    catalog.warm_up()
     run_service()
     processes.wait_until_ready(LONGEST_START_SECONDS)
     gc.collect()
     gc.freeze()
-
-
-def _report_failure(event: RunEvent) -> None:
-    """A machine that cannot train must still show the page that says so."""
-    if isinstance(event, RunFailed):
-        logging.getLogger(__name__).warning("The warm-up failed: %s\n%s", event.message, event.traceback)
 
 
 def shut_down() -> None:

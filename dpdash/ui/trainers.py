@@ -1,4 +1,4 @@
-"""The processes that train for this one."""
+"""The processes that train for this one; apart from the service, whose imports take as long as starting them."""
 
 import streamlit as st
 

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 from dpdash.config import EngineName, OptimizerName, RunConfig
 from dpdash.engines.base import Engine
 from dpdash.engines.catalog import engine
+from dpdash.engines.child import PROCESS_GONE
 from dpdash.engines.control import RunControl
-from dpdash.engines.processes import PROCESS_GONE, TrainingProcesses
+from dpdash.engines.processes import MODULE, TrainingProcesses
 from dpdash.events import (
     EpochBlock,
     LearningRateChanged,
@@ -35,15 +37,24 @@ from tests.fakes import eventually
 START_SECONDS = 60
 
 
+@contextmanager
+def started(num_processes: int, module: str = MODULE) -> Iterator[TrainingProcesses]:
+    """Processes of which each is ready or gone; closed at the end."""
+    processes = TrainingProcesses(num_processes, module)
+    processes.start()
+    processes.wait_until_ready(START_SECONDS)
+    try:
+        yield processes
+    finally:
+        processes.close()
+
+
 @pytest.fixture(scope="module")
 def processes() -> Iterator[TrainingProcesses]:
     """One process that trains, for all tests that leave it alive."""
-    made = TrainingProcesses(1)
-    made.start()
-    made.wait_until_ready(START_SECONDS)
-    assert len(made.ready) == 1
-    yield made
-    made.close()
+    with started(1) as processes:
+        assert len(processes.ready) == 1
+        yield processes
 
 
 def outside(processes: TrainingProcesses, name: EngineName = EngineName.SINGLE) -> Engine:
@@ -175,61 +186,60 @@ def test_runs_at_the_same_time_do_not_touch_each_other(processes: TrainingProces
 
 
 def test_without_processes_a_run_trains_here() -> None:
-    none = TrainingProcesses(0)
-    none.start()
-    assert isinstance(run_on(outside(none), config_for(EngineName.SINGLE)).terminal, RunFinished)
-    none.close()
+    with started(0) as none:
+        assert isinstance(run_on(outside(none), config_for(EngineName.SINGLE)).terminal, RunFinished)
+
+
+def test_an_engine_that_breaks_there_fails_its_run_here() -> None:
+    with started(1, "tests.contract.breaking") as processes:
+        watcher = run_on(outside(processes), config_for(EngineName.SINGLE))
+    ending = watcher.terminal
+    assert isinstance(ending, RunFailed)
+    assert ending.message == "Training failed: LookupError: broken"
+    assert "LookupError: broken" in ending.traceback
+    assert ending.num_epochs == watcher.blocks[-1].last_epoch
+    assert ending.seconds == watcher.blocks[-1].seconds[-1]
 
 
 def test_a_process_that_is_killed_takes_its_runs_along_and_another_takes_its_place() -> None:
-    processes = TrainingProcesses(1)
-    processes.start()
-    processes.wait_until_ready(START_SECONDS)
-    killed = processes.ready[0].pid
-    with running(outside(processes), config_for(EngineName.SINGLE, epochs=ENDLESS), RunControl()) as watcher:
-        watcher.wait_for(EpochBlock)
-        os.kill(killed, signal.SIGKILL)
-    ending = watcher.terminal
-    assert isinstance(ending, RunFailed)
-    assert ending.message == PROCESS_GONE
-    assert ending.num_epochs == watcher.blocks[-1].last_epoch
-    assert ending.seconds == watcher.blocks[-1].seconds[-1]
-    eventually(lambda: processes.ready, START_SECONDS)
-    assert processes.ready[0].pid != killed
-    assert isinstance(run_on(outside(processes), config_for(EngineName.SINGLE)).terminal, RunFinished)
-    processes.close()
+    with started(1) as processes:
+        killed = processes.ready[0].pid
+        with running(outside(processes), config_for(EngineName.SINGLE, epochs=ENDLESS), RunControl()) as watcher:
+            watcher.wait_for(EpochBlock)
+            os.kill(killed, signal.SIGKILL)
+        ending = watcher.terminal
+        assert isinstance(ending, RunFailed)
+        assert ending.message == PROCESS_GONE
+        assert ending.num_epochs == watcher.blocks[-1].last_epoch
+        assert ending.seconds == watcher.blocks[-1].seconds[-1]
+        eventually(lambda: processes.ready, START_SECONDS)
+        assert processes.ready[0].pid != killed
+        assert isinstance(run_on(outside(processes), config_for(EngineName.SINGLE)).terminal, RunFinished)
 
 
 def test_one_that_does_not_start_is_not_started_again(caplog: pytest.LogCaptureFixture) -> None:
-    processes = TrainingProcesses(1, module="dpdash.no_such_module")
-    processes.start()
-    processes.wait_until_ready(START_SECONDS)
-    eventually(lambda: "has ended by itself" in caplog.text)
-    assert not processes.ready
-    assert isinstance(run_on(outside(processes), config_for(EngineName.SINGLE)).terminal, RunFinished)
-    processes.close()
+    with started(1, "dpdash.no_such_module") as processes:
+        eventually(lambda: "has ended by itself" in caplog.text)
+        assert not processes.ready
+        assert isinstance(run_on(outside(processes), config_for(EngineName.SINGLE)).terminal, RunFinished)
 
 
 def test_closing_ends_what_still_trains() -> None:
-    processes = TrainingProcesses(1)
-    processes.start()
-    processes.wait_until_ready(START_SECONDS)
-    control = RunControl()
-    with running(outside(processes), config_for(EngineName.SINGLE, epochs=ENDLESS), control) as watcher:
-        watcher.wait_for(EpochBlock)
-        processes.close()
-    assert isinstance(watcher.terminal, RunFailed)
-    assert not processes.ready
-    processes.start()
-    assert not processes.ready, "closed is closed"
+    with started(1) as processes:
+        config = config_for(EngineName.SINGLE, epochs=ENDLESS)
+        with running(outside(processes), config, RunControl()) as watcher:
+            watcher.wait_for(EpochBlock)
+            processes.close()
+        assert isinstance(watcher.terminal, RunFailed)
+        assert not processes.ready
+        processes.start()
+        assert not processes.ready, "closed is closed"
 
 
 def test_a_run_goes_to_the_process_with_the_least_to_do() -> None:
-    processes = TrainingProcesses(2)
-    processes.start()
-    processes.wait_until_ready(START_SECONDS)
     config = RunConfig(samples=20, epochs=ENDLESS)
     with (
+        started(2) as processes,
         running(outside(processes), config, RunControl(5)) as paced,
         running(outside(processes), config, RunControl()) as fast,
     ):
@@ -238,4 +248,3 @@ def test_a_run_goes_to_the_process_with_the_least_to_do() -> None:
         assert sorted(process.num_runs for process in processes.ready) == [1, 1]
         idle = [process for process in processes.ready if not process.num_at_full_speed]
         assert processes.choose(RunControl()) in idle
-    processes.close()

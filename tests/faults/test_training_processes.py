@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dpdash.engines.processes import PROCESS_GONE
+from dpdash.engines.child import PROCESS_GONE
 from dpdash.events import RunStatus
 from dpdash.runs.store import RunStore
 from tests.e2e.server import Server, running_server

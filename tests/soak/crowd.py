@@ -52,10 +52,14 @@ class Memory:
     server: list[float] = field(default_factory=list)
     trainers: list[float] = field(default_factory=list)
 
-    def slope(self, values: list[float], since: float) -> float:
-        """MB a minute, by least squares over what was seen after a moment."""
+    def figure(self, name: str, values: list[float], since: float) -> Figure:
+        """How fast one of them grew, by least squares over what was seen after a moment."""
         late = np.array(self.seconds) >= since
-        return float(np.polyfit(np.array(self.seconds)[late], np.array(values)[late], 1)[0] * 60)
+        slope = float(np.polyfit(np.array(self.seconds)[late], np.array(values)[late], 1)[0] * 60)
+        counted = (
+            f"least squares after {since:g} s; {values[0]:.0f} MB at the start, {values[-1]:.0f} MB at the end"
+        )
+        return Figure(name, counted, (slope,), "MB/min", "at most", MOST_GROWTH)
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,10 @@ def wear(folder: Path, seconds: float = SECONDS) -> tuple[Figure, ...]:
         statuses = _statuses(server.database)
     well = statuses[RunStatus.FINISHED] + statuses[RunStatus.STOPPED]
     counted = ", ".join(f"{number} {status}" for status, number in sorted(statuses.items()))
+    badly = float(statuses.total() - well)
     return (
         *figures,
-        Figure(
-            "runs that did not end as they should", counted, (float(statuses.total() - well),), "", "at most", 0
-        ),
+        Figure("runs that did not end as they should", counted, (badly,), "", "at most", 0),
         Figure("tracebacks in the server's log", f"{seconds:g} s", (float(tracebacks),), "", "at most", 0),
     )
 
@@ -97,35 +100,11 @@ async def _workshop(server: Server, seconds: float) -> tuple[Figure, ...]:
         f"{seconds:g} s, {FULL_SPEED_RUNS} runs at full speed, {LEARNERS} learners, {CROWDS[-1]} pages that "
         f"each stay {STAY_SECONDS[0]:g} to {STAY_SECONDS[1]:g} s, {len(seen.joining)} in all"
     )
-    grown = f"least squares after {settled:g} s; {{:.0f}} MB at the start, {{:.0f}} MB at the end"
     return (
-        Figure(
-            "memory of the server",
-            grown.format(memory.server[0], memory.server[-1]),
-            (memory.slope(memory.server, settled),),
-            "MB/min",
-            "at most",
-            MOST_GROWTH,
-        ),
-        Figure(
-            "memory of the processes that train",
-            grown.format(memory.trainers[0], memory.trainers[-1]),
-            (memory.slope(memory.trainers, settled),),
-            "MB/min",
-            "at most",
-            MOST_GROWTH,
-        ),
-        Figure(
-            "threads left over",
-            f"{before.threads} before",
-            (float(after.threads - before.threads),),
-            "",
-            "at most",
-            0,
-        ),
-        Figure(
-            "files left open", f"{before.files} before", (float(after.files - before.files),), "", "at most", 0
-        ),
+        memory.figure("memory of the server", memory.server, settled),
+        memory.figure("memory of the processes that train", memory.trainers, settled),
+        _left_over("threads left over", before.threads, after.threads),
+        _left_over("files left open", before.files, after.files),
         Figure("refreshes served", said, (100 * seen.num_served / max(seen.num_due, 1),), "%"),
         Figure("wait, 95th percentile", said, (1000 * quantile(waits, 0.95),), "ms"),
         Figure("joining, slowest", said, (max(seen.joining),), "s"),
@@ -150,8 +129,8 @@ async def _train_and_watch(server: Server, seconds: float, seen: Seen, memory: M
             await page.run()
             await page.click("transport_stop")
         deadline = monotonic() + QUIET_SECONDS
-        while (
-            not all(RunStatus(status).is_over for status in _statuses(server.database)) and monotonic() < deadline
+        while monotonic() < deadline and not all(
+            RunStatus(status).is_over for status in _statuses(server.database)
         ):
             await asyncio.sleep(1)
 
@@ -188,6 +167,10 @@ async def _held_at_rest(server: Server, before: Held | None) -> Held:
         if before is None and len(looks) > len(recent) and all(one == other for one, other in pairwise(recent)):
             break
     return looks[-1]
+
+
+def _are_all_over(database: Path) -> bool:
+    return all(RunStatus(status).is_over for status in _statuses(database))
 
 
 def _statuses(database: Path) -> Counter[str]:

@@ -39,7 +39,7 @@ export function showChart({ data, parentElement }) {
   // Streamlit makes a new node for each status, and only a live region that stays is read out.
   document.querySelector(".dpdash-status")?.parentElement.setAttribute("aria-live", "polite");
   const mount = (chart.mount = {});
-  loadPlotly(data.library).then(
+  loadPlotly(data.plotly).then(
     () => {
       chart.nodes.filter((node) => node.hasAttribute("data-failed")).forEach(clear);
       scheduleFirst(key);
