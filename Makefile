@@ -30,7 +30,7 @@ check: $(VENV)/.dev ## Formatting, lint, types, who may import whom, and known v
 bench: $(VENV)/.dev browser ## Measure the speed against the bare loop, and the page in a browser
 	@$(BIN)/python -m tests.bench
 
-soak: $(VENV)/.dev ## Wear it down for minutes: kills and locks amid ten runs, hostile links, ten minutes of a crowd
+soak: $(VENV)/.dev browser ## Wear it down for half an hour: kills, locks, hostile links, a crowd, a lesson
 	@$(BIN)/python -m tests.soak
 
 screenshots: $(VENV)/.dev browser ## Take the README's pictures from the running app

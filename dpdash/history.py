@@ -6,6 +6,8 @@ the width doubles. The result depends on the rows alone, not on how they were cu
 """
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -204,18 +206,20 @@ class HistorySnapshot:
 
     def rows(self, max_rows: int) -> tuple[Row, ...]:
         """Rows spread evenly over the epochs so far, the first and the latest among them."""
-        if not self.num_epochs:
-            return ()
+        epochs, values = self.spread(max_rows)
+        return tuple(Row(epoch, *row) for epoch, row in zip(epochs.tolist(), values.T.tolist(), strict=True))
+
+    def spread(self, max_rows: int) -> tuple[Epochs, Floats]:
+        """The same rows as arrays: their epochs, and their columns in the order of `COLUMNS`; (columns, rows)."""
         num_buckets = self.first.shape[1]
         num_rows = min(max_rows, num_buckets)
-        # Plain integers: for so few of them, each refresh of each page would pay more for arrays.
-        buckets = [index * (num_buckets - 1) // max(num_rows - 1, 1) for index in range(num_rows)]
-        epochs, values = self.first_epoch_of_bucket[buckets].tolist(), self.first[:, buckets].T.tolist()
-        spread = [Row(epoch, *row) for epoch, row in zip(epochs, values, strict=True)]
-        latest = self._row(self.num_epochs, self.last[:, -1])
-        if spread[-1].epoch == latest.epoch:
-            return tuple(spread)
-        return (*spread[: max_rows - 1], latest)
+        buckets = np.arange(num_rows) * (num_buckets - 1) // max(num_rows - 1, 1)
+        epochs, values = buckets * self.width + 1, self.first[:, buckets]
+        if num_rows and epochs[-1] != self.num_epochs:
+            kept = min(num_rows, max_rows - 1)
+            epochs = np.append(epochs[:kept], self.num_epochs)
+            values = np.column_stack([values[:, :kept], self.last[:, -1]])
+        return epochs, values
 
     @staticmethod
     def _row(epoch: int, values: Floats) -> Row:
@@ -235,21 +239,28 @@ def _grouped(values: Floats, epochs: Epochs, starts: Epochs) -> tuple[Floats, Ep
 class History:
     """Folds a run's events; one thread writes, any thread takes snapshots."""
 
-    def __init__(self, num_buckets: int = NUM_BUCKETS) -> None:
+    def __init__(self, num_buckets: int = NUM_BUCKETS, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds and never jumps."""
         self._lock = threading.Lock()
         self._buckets = _Buckets(num_buckets)
+        self._clock = clock
         self._version = 0
+        self._told_version = 0
+        """The version with the latest event that says more than further rows."""
         self._status = RunStatus.WAITING
         self._started: RunStarted | None = None
         self._ended: TerminalEvent | None = None
         self._changes: list[LearningRateChanged] = []
         self._snapshot: HistorySnapshot | None = None
+        self._taken_at = 0.0
 
     def fold(self, event: RunEvent) -> None:
         """Take in the next event of the run."""
         with self._lock:
             self._version += 1
             self._status = status_after(event) or self._status
+            if not isinstance(event, EpochBlock):
+                self._told_version = self._version
             match event:
                 case EpochBlock():
                     assert event.first_epoch == self._buckets.num_epochs + 1, "a block is missing"
@@ -268,14 +279,26 @@ class History:
         """Say that the process that trained this run died."""
         with self._lock:
             self._version += 1
+            self._told_version = self._version
             self._status = RunStatus.INTERRUPTED
 
-    def snapshot(self) -> HistorySnapshot:
-        """The history as it is now; the same object until the next event."""
+    def snapshot(self, max_age_seconds: float = 0.0) -> HistorySnapshot:
+        """The history as it is now; the same object until the next event.
+
+        With `max_age_seconds`, the latest rows may be missing for so long, so that pages which look at about the
+        same time get the same object. The first rows, and whatever else a run says, are there at once.
+        """
         with self._lock:
-            if self._snapshot is None or self._snapshot.version != self._version:
+            if self._snapshot is None or not self._is_recent(self._snapshot, max_age_seconds):
                 self._snapshot = self._take()
+                self._taken_at = self._clock()
             return self._snapshot
+
+    def _is_recent(self, snapshot: HistorySnapshot, max_age_seconds: float) -> bool:
+        if snapshot.version == self._version:
+            return True
+        is_told = snapshot.num_epochs > 0 and snapshot.version >= self._told_version
+        return is_told and self._clock() - self._taken_at < max_age_seconds
 
     def _take(self) -> HistorySnapshot:
         buckets, used = self._buckets, self._buckets.used

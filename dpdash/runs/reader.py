@@ -17,8 +17,8 @@ class RunReader:
         self._roster = roster
         self._archive = archive
 
-    def snapshot(self, run_id: str) -> RunSnapshot:
-        """A run at this moment, live or from the store.
+    def snapshot(self, run_id: str, max_age_seconds: float = 0.0) -> RunSnapshot:
+        """A run at this moment, live or from the store; the latest rows of one that trains may be so old.
 
         Raises:
             UnknownRunError: when there is no such run.
@@ -26,7 +26,7 @@ class RunReader:
         """
         run = self._roster.get(run_id)
         if run is not None:
-            return self._roster.snapshot(run, self._archive.health_of(run_id))
+            return self._roster.snapshot(run, self._archive.health_of(run_id), max_age_seconds)
         require_possible(run_id)
         stored = self._archive.run(run_id)
         if stored is None:

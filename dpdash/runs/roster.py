@@ -39,10 +39,10 @@ class Roster:
         with self._lock:
             return sum(self._slots.num_held(lane) for lane in Lane)
 
-    def snapshot(self, run: LiveRun, saved: StoreHealth) -> RunSnapshot:
-        """A run at this moment."""
+    def snapshot(self, run: LiveRun, saved: StoreHealth, max_age_seconds: float = 0.0) -> RunSnapshot:
+        """A run at this moment, or so long ago."""
         with self._lock:
-            return of_live_run(run, self._slots, saved)
+            return of_live_run(run, self._slots, saved, max_age_seconds)
 
     def add(self, run: LiveRun, in_place_of: LiveRun | None, *, paused: bool = False) -> None:
         """Take in a new run, which begins at once where a slot is free; it may take over an old one's.

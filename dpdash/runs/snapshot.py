@@ -41,12 +41,15 @@ class RunSnapshot:
     """Whether it was asked to stop and has not done so yet: its engine is busy, or hangs."""
 
 
-def of_live_run(run: LiveRun, slots: Slots, saved: StoreHealth) -> RunSnapshot:
-    """A run of this process; its status is *waiting* wherever it stands still until there is a slot."""
+def of_live_run(run: LiveRun, slots: Slots, saved: StoreHealth, max_age_seconds: float = 0.0) -> RunSnapshot:
+    """A run of this process; its status is *waiting* wherever it stands still until there is a slot.
+
+    While it trains, its latest rows may be missing for `max_age_seconds`.
+    """
     waiting_for = None if run.is_over else _waiting_for(run, slots)
     # Asked before the history is read: one that stands has said everything.
     is_standing = run.control.is_standing or not run.is_launched
-    history = run.history.snapshot()
+    history = run.history.snapshot(0.0 if is_standing else max_age_seconds)
     status = RunStatus.WAITING if waiting_for in ("start", "resume") else history.status
     return RunSnapshot(
         run_id=run.run_id,

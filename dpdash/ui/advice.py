@@ -1,5 +1,6 @@
 """What is happening in the run, and one change to try."""
 
+from functools import lru_cache
 from typing import Any
 
 import streamlit as st
@@ -13,7 +14,7 @@ from dpdash.ui.language import _, sentence, setting
 from dpdash.ui.notices import escaped
 from dpdash.ui.service import run_service
 from dpdash.ui.shown import is_shown_by_teacher
-from dpdash.ui.state import View
+from dpdash.ui.state import NUM_SHARED, View
 from dpdash.verdict import Suggestion, Target, Verdict, verdict
 
 
@@ -40,6 +41,7 @@ def show_advice(shown: RunSnapshot | None, view: View) -> None:
     )
 
 
+@lru_cache(maxsize=NUM_SHARED)
 def _verdict(view: View, limits: Limits) -> Verdict | None:
     if view.history is None:
         return None

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from dpdash.config import RunConfig
+from dpdash.events import COLUMNS
 from dpdash.figures.fit import fit_base, fit_update
 from dpdash.figures.loss import loss_base, loss_update
 from dpdash.figures.spec import Figure, Update
@@ -12,7 +13,7 @@ from dpdash.problem.preview import preview
 from dpdash.translations import Language
 from dpdash.ui.language import current
 from dpdash.ui.live_chart import chart
-from dpdash.ui.state import View
+from dpdash.ui.state import NUM_SHARED, View
 
 TRAINING_CHARTS: Final = "training"
 NUM_GHOSTS: Final = 8
@@ -28,7 +29,12 @@ def show_training_charts(view: View) -> None:
 
 def training_updates(view: View) -> dict[str, list[Update]]:
     """What brings both up to the epoch shown."""
-    return {TRAINING_CHARTS: [_loss_update(view, current()), _fit_update(view)]}
+    return {TRAINING_CHARTS: _training_updates(view, current())}
+
+
+@lru_cache(maxsize=NUM_SHARED)
+def _training_updates(view: View, language: Language) -> list[Update]:
+    return [_loss_update(view, language), _fit_update(view)]
 
 
 def loss_figure(view: View, language: Language) -> tuple[Figure, Update]:
@@ -71,7 +77,15 @@ def sequence() -> int:
 
 def _ghosts(view: View) -> list[tuple[float, float]]:
     """Lines of earlier epochs, evenly spread over those before the one shown."""
+    return lines_up_to(view, NUM_GHOSTS, inclusive=False)
+
+
+def lines_up_to(view: View, max_lines: int, *, inclusive: bool) -> list[tuple[float, float]]:
+    """Slope and intercept of epochs spread evenly over those before the one shown, that one too if `inclusive`."""
     if view.history is None:
         return []
-    epoch = view.row.epoch if view.row else 0
-    return [(row.slope, row.intercept) for row in view.history.rows(NUM_GHOSTS) if row.epoch < epoch]
+    shown = view.row.epoch if view.row else 0
+    epochs, values = view.history.spread(max_lines)
+    wanted = epochs <= shown if inclusive else epochs < shown
+    slopes, intercepts = values[COLUMNS.index("slope"), wanted], values[COLUMNS.index("intercept"), wanted]
+    return list(zip(slopes.tolist(), intercepts.tolist(), strict=True))

@@ -1,6 +1,8 @@
 """The reader's language: texts and numbers of this session."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 import streamlit as st
@@ -12,6 +14,8 @@ from dpdash.translations import ENGLISH, LANGUAGES, PSEUDO, Language, language, 
 LANGUAGE_KEY: Final = "language"
 KNOWN: Final = frozenset((*LANGUAGES, PSEUDO))
 
+_spoken: ContextVar[Language | None] = ContextVar("spoken", default=None)
+
 
 def choose_language() -> None:
     """Take the server's language, or else the browser's, on the first visit; afterwards what the reader chose."""
@@ -22,7 +26,17 @@ def choose_language() -> None:
 
 def current() -> Language:
     """The language of this session; English before one is chosen."""
-    return language(_chosen())
+    return _spoken.get() or language(_chosen())
+
+
+@contextmanager
+def speaking(spoken: Language) -> Iterator[None]:
+    """Ask the session no further for its language: a refresh writes some forty texts, and each would ask."""
+    token = _spoken.set(spoken)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
 
 
 def _(message: str) -> str:

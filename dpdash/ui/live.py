@@ -4,23 +4,27 @@ Each message of a refresh costs, whatever is in it. So the page itself draws wha
 room for the rest: one place for each group of things that stand together, as each place costs a message too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dpdash.history import HistorySnapshot, Row
-from dpdash.problem.preview import Preview, preview
+from dpdash.config import RunConfig
+from dpdash.events import RunStatus
+from dpdash.history import HistorySnapshot
+from dpdash.problem.preview import preview
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.advice import advice_box, show_advice
 from dpdash.ui.charts import sequence, show_training_charts, training_updates
-from dpdash.ui.language import _, number
+from dpdash.ui.language import _, current, number, speaking
 from dpdash.ui.live_chart import feed
 from dpdash.ui.look_back import chosen_epoch, show_look_back
 from dpdash.ui.metrics import metrics, metrics_row, replicas, show_metrics
 from dpdash.ui.service import run_service
 from dpdash.ui.shown import epochs_per_second, shown_run
-from dpdash.ui.state import View, wanted_settings
+from dpdash.ui.state import NUM_SHARED, View, wanted_settings
+from dpdash.ui.together import together
 from dpdash.ui.views import (
     Newest,
     ViewName,
@@ -87,6 +91,11 @@ def _refresh(drawn: tuple[object, ...], place: _Place) -> None:
     shown = shown_run()
     if _frame(shown) != drawn:
         st.rerun()
+    with speaking(current()), together():
+        _show(shown, place)
+
+
+def _show(shown: RunSnapshot | None, place: _Place) -> None:
     view = _view(shown)
     place.newest.view = view
     feed(view.name, sequence(), training_updates(view) | view_updates(place.look, view), wakes=True)
@@ -102,39 +111,24 @@ def _refresh(drawn: tuple[object, ...], place: _Place) -> None:
 
 
 def _view(shown: RunSnapshot | None) -> View:
-    config = shown.config if shown else wanted_settings()
-    known = preview(config)
-    history = shown.history if shown else None
-    cursor = chosen_epoch(shown)
-    row = _row(shown, cursor)
-    return View(
-        config=config,
-        preview=known,
-        history=history,
-        run_id=shown.run_id if shown else None,
-        status=shown.status if shown else None,
-        row=row,
-        line=_line(known, history, row, cursor),
-        cursor=cursor,
-    )
-
-
-def _row(shown: RunSnapshot | None, cursor: int | None) -> Row | None:
     if shown is None:
-        return None
+        config = wanted_settings()
+        known = preview(config)
+        return View(config, known, None, None, None, None, line=(known.slope, known.intercept), cursor=None)
+    newest = _newest_view(shown.run_id, shown.config, shown.status, shown.history)
+    cursor = chosen_epoch(shown)
     if cursor is None:
-        return shown.history.latest
-    return run_service().row(shown.run_id, cursor)
+        return newest
+    row = run_service().row(shown.run_id, cursor)
+    return replace(newest, cursor=cursor, row=row, line=(row.slope, row.intercept) if row else newest.line)
 
 
-def _line(
-    known: Preview, history: HistorySnapshot | None, row: Row | None, cursor: int | None
-) -> tuple[float, float]:
-    """The line to show: of the epoch looked back to, else the newest, else the untrained model's."""
-    if cursor is not None and row is not None:
-        return row.slope, row.intercept
-    newest = history.line if history else None
-    return newest or (known.slope, known.intercept)
+@lru_cache(maxsize=NUM_SHARED)
+def _newest_view(run_id: str, config: RunConfig, status: RunStatus, history: HistorySnapshot) -> View:
+    """The same object for all pages that show the same history."""
+    known = preview(config)
+    line = history.line or (known.slope, known.intercept)
+    return View(config, known, history, run_id, status, row=history.latest, line=line, cursor=None)
 
 
 def _show_progress(shown: RunSnapshot | None) -> None:

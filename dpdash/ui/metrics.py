@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import streamlit as st
@@ -9,8 +10,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dpdash.config import TRUE_INTERCEPT, TRUE_SLOPE, EngineName, RunConfig
 from dpdash.history import HistorySnapshot
-from dpdash.ui.language import _, number
-from dpdash.ui.state import View
+from dpdash.translations import Language
+from dpdash.ui.language import _, current, number
+from dpdash.ui.state import NUM_SHARED, View
 
 THOUSAND: Final = 1e3
 MILLION: Final = 1e6
@@ -39,6 +41,11 @@ def show_metrics(metrics: Iterable[Metric]) -> None:
 
 def metrics(view: View) -> list[Metric]:
     """The numbers of one epoch of a run, or of the untrained model; `replicas` is the same for all of them."""
+    return _metrics(view, current())
+
+
+@lru_cache(maxsize=NUM_SHARED)
+def _metrics(view: View, _spoken: Language) -> list[Metric]:
     slope, intercept = view.line
     loss = view.row.loss if view.row else view.preview.moments.loss_at(slope, intercept)
     return [

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
@@ -24,6 +25,8 @@ from dpdash.ui.teacher import PASSPHRASE_KEY
 REFRESH_SECONDS: Final = 2.0
 ROWS_PER_PAGE: Final = 40
 PAGE_KEY: Final = "room_page"
+ASKED_KEY: Final = "room_asked"
+"""The command that waits to be confirmed, by its name."""
 LONGEST_PASSPHRASE: Final = 200
 
 
@@ -86,6 +89,7 @@ def _show_problem() -> None:
 
 
 def _show_controls(room: RoomSnapshot) -> None:
+    questions = _questions(room)
     with st.container(horizontal=True, key="room_controls"):
         if room.is_frozen:
             _button(_("Allow new runs"), "allow", "play_circle", lambda: commands.freeze(False), type="primary")
@@ -97,40 +101,73 @@ def _show_controls(room: RoomSnapshot) -> None:
                 lambda: commands.freeze(True),
                 help=_("Nobody can start a run until you allow it again. Those that train go on."),
             )
-        _ask_once(
-            _("Stop all"),
-            "stop_all",
-            "stop",
-            _("Everybody's runs end before their next epoch. What they have learned stays on the pages."),
-            _("Stop all runs"),
-            commands.stop_all,
-            disabled=not room.runs,
-        )
-        _ask_once(
-            _("Clear"),
-            "clear",
-            "cleaning_services",
-            _("Everybody's runs end, the spotlight too. Every page goes back to the preview. Runs stay stored."),
-            _("Clear every page"),
-            commands.clear,
-        )
+        for question in questions:
+            _button(
+                question.label,
+                f"ask_{question.name}",
+                question.icon,
+                lambda name=question.name: _ask(name),  # type: ignore[misc]
+                disabled=not question.is_open,
+            )
+    for question in questions:
+        if question.is_open and st.session_state.get(ASKED_KEY) == question.name:
+            _show_question(question)
     if room.is_frozen:
         st.info(_("New runs are frozen: whoever presses Start is told so."))
 
 
-def _ask_once(
-    label: str, name: str, icon: str, text: str, answer: str, command: Callable[[], None], **options: Any
-) -> None:
-    """A button whose command is carried out only when it is confirmed."""
-    key = f"room_ask_{name}"
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A command that is carried out only when it is confirmed."""
 
-    def confirmed() -> None:
-        st.session_state[key] = False
-        command()
+    name: str
+    label: str
+    icon: str
+    text: str
+    answer: str
+    command: Callable[[], None]
+    is_open: bool = True
+    """Whether there is anything to ask."""
 
-    with st.popover(label, icon=f":material/{icon}:", key=key, on_change="rerun", **options):
-        st.markdown(text)
-        _button(answer, name, icon, confirmed, type="primary")
+
+def _questions(room: RoomSnapshot) -> tuple[_Question, ...]:
+    return (
+        _Question(
+            "stop_all",
+            _("Stop all"),
+            "stop",
+            _("Everybody's runs end before their next epoch. What they have learned stays on the pages."),
+            _("Stop all runs"),
+            commands.stop_all,
+            is_open=bool(room.runs),
+        ),
+        _Question(
+            "clear",
+            _("Clear"),
+            "cleaning_services",
+            _("Everybody's runs end, the spotlight too. Every page goes back to the preview. Runs stay stored."),
+            _("Clear every page"),
+            commands.clear,
+        ),
+    )
+
+
+def _show_question(question: _Question) -> None:
+    # Not in a popover: what is open there is known to the browser, and to the server as the browser last told it.
+    # In a crowd, where pages are often drawn without being touched, one of the two was late, and it stayed open.
+    with st.container(horizontal=True, vertical_alignment="center", border=True, key="room_question"):
+        st.markdown(question.text)
+        _button(question.answer, question.name, question.icon, lambda: _confirm(question), type="primary")
+        _button(_("Cancel"), "cancel", "close", lambda: _ask(None))
+
+
+def _ask(name: str | None) -> None:
+    st.session_state[ASKED_KEY] = name
+
+
+def _confirm(question: _Question) -> None:
+    _ask(None)
+    question.command()
 
 
 def _button(label: str, name: str, icon: str, command: Callable[[], None], **options: Any) -> None:

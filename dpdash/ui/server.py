@@ -31,6 +31,7 @@ from dpdash.ui.ending import Ending
 from dpdash.ui.guard import RequestGuard, SecurityHeaders
 from dpdash.ui.page_guard import PageGuard
 from dpdash.ui.refusals import quieten, shorten_forged
+from dpdash.ui.theme_once import keep_theme
 from dpdash.ui.trainers import training_processes
 
 OWNER_COOKIE: Final = "dpdash_browser"
@@ -149,6 +150,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Pay once, before the first visitor comes, for what would make that visitor wait; end the runs at the end."""
     quieten(*LOUD)
     shorten_forged()
+    keep_theme()
     send_at_once()
     ending = Ending(shut_down, LONGEST_END_SECONDS)
     ending.watch_signals()

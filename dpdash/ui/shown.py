@@ -1,5 +1,7 @@
 """The run that this session shows."""
 
+from typing import Final
+
 import streamlit as st
 
 from dpdash.errors import DpdashError, StoreError, UnknownRunError
@@ -13,6 +15,8 @@ SETTINGS_FROM_KEY = "settings_from_run"
 GENERATION_KEY = "generation"
 SPOTLIGHT_KEY = "spotlight"
 """The spotlight as this page has last drawn it: a look back belongs to one run."""
+SHARED_PART: Final = 0.25
+"""Of the time between two refreshes of a page: so much older than need be may a number be."""
 
 
 def shown_run() -> RunSnapshot | None:
@@ -22,12 +26,11 @@ def shown_run() -> RunSnapshot | None:
 
 def spotlight_run() -> RunSnapshot | None:
     """The run that the teacher shows on every page, or None."""
-    service = run_service()
-    run_id = service.spotlight
+    run_id = run_service().spotlight
     if run_id is None:
         return None
     try:
-        return service.snapshot(run_id)
+        return _snapshot(run_id)
     except (UnknownRunError, StoreError):
         return None  # each page can still show its own
 
@@ -38,12 +41,18 @@ def own_run() -> RunSnapshot | None:
     if run_id is None:
         return None
     try:
-        shown = run_service().snapshot(run_id)
+        shown = _snapshot(run_id)
     except (UnknownRunError, StoreError) as error:
         show_run(None)
         st.session_state[MISSING_KEY] = error
         return None
     return shown
+
+
+def _snapshot(run_id: str) -> RunSnapshot:
+    """The run as every page sees it that looks at about the same time: they share what is worked out for it."""
+    service = run_service()
+    return service.snapshot(run_id, SHARED_PART * service.refresh_seconds)
 
 
 def take_missing_run() -> DpdashError | None:

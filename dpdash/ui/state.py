@@ -22,9 +22,13 @@ ALL_SAMPLES: Final = "all"
 """The option of the global batch size that stands for no limit."""
 
 
+NUM_SHARED: Final = 16
+"""Views whose parts are kept for the pages that look at the same run at about the same time."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """Everything that one refresh of the page shows: a run at an epoch, or the preview."""
+    """Everything that one refresh of the page shows: a run at an epoch, or the preview; equal only to itself."""
 
     config: RunConfig
     preview: Preview

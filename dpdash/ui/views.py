@@ -17,13 +17,13 @@ from dpdash.figures.spec import Figure, Update
 from dpdash.figures.surface import surface_base, surface_update
 from dpdash.problem.preview import preview
 from dpdash.translations import Language
-from dpdash.ui.charts import NUM_BASES
+from dpdash.ui.charts import NUM_BASES, lines_up_to
 from dpdash.ui.choice import choice
 from dpdash.ui.handout import handout
 from dpdash.ui.language import _, current, number, setting
 from dpdash.ui.live_chart import chart
 from dpdash.ui.service import run_service
-from dpdash.ui.state import View
+from dpdash.ui.state import NUM_SHARED, View
 
 VIEW_KEY: Final = "view"
 GRID_SIZE: Final = 61
@@ -66,6 +66,7 @@ def show_view_chart(chosen: ViewName, view: View) -> None:
         chart(chosen, view.name, [slope_base(view.config, _, current().separators)])
 
 
+@lru_cache(maxsize=NUM_SHARED)
 def view_updates(chosen: ViewName, view: View) -> dict[str, list[Update]]:
     """What brings the chart of the chosen look up to the epoch shown."""
     if chosen == ViewName.SURFACE:
@@ -76,18 +77,9 @@ def view_updates(chosen: ViewName, view: View) -> dict[str, list[Update]]:
 
 
 def _surface_update(view: View) -> Update:
-    rows = (
-        [row for row in view.history.rows(MAX_PATH_POINTS) if row.epoch <= _last_epoch(view)]
-        if view.history
-        else []
-    )
-    path = [(row.slope, row.intercept) for row in rows] or [view.line]
+    path = lines_up_to(view, MAX_PATH_POINTS, inclusive=True) or [view.line]
     path_slopes, path_intercepts = zip(*path, strict=True)
     return surface_update(path_slopes, path_intercepts, view.line)
-
-
-def _last_epoch(view: View) -> int:
-    return view.row.epoch if view.row else 0
 
 
 @lru_cache(maxsize=NUM_BASES)

@@ -179,7 +179,8 @@ def test_stop_all_ends_every_run_and_says_who_did_it(
 ) -> None:
     learner = open_page(owner="a learner")
     shown = start(learner)
-    click(again(room), "room_stop_all")
+    click(again(room), "room_ask_stop_all")
+    click(room, "room_stop_all")
     assert service.wait(shown, 15)
     ended = service.snapshot(shown).history.ended
     assert isinstance(ended, RunStopped) and ended.reason is StopReason.TEACHER
@@ -187,12 +188,27 @@ def test_stop_all_ends_every_run_and_says_who_did_it(
     assert learner.session_state["run"] == shown
 
 
+def test_what_is_not_confirmed_is_not_done(room: AppTest, service: RunService) -> None:
+    shown = service.start(LONG, "a learner", SLOW)
+    click(again(room), "room_ask_stop_all")
+    click(room, "room_cancel")
+    assert "room_stop_all" not in {button.key for button in room.button}
+    click(room, "room_ask_stop_all")
+    click(room, "room_ask_clear")
+    assert "room_stop_all" not in {button.key for button in room.button}, "one question at a time"
+    assert service.snapshot(shown).status is RunStatus.RUNNING
+    service.stop_all()
+    service.wait(shown, 15)
+
+
 def test_clear_sends_every_page_back_to_the_preview(
     room: AppTest, open_page: OpenPage, service: RunService
 ) -> None:
     learner = open_page(owner="a learner")
     shown = start(learner)
+    click(room, "room_ask_clear")
     click(room, "room_clear")
+    assert "room_clear" not in {button.key for button in room.button}, "it asks once"
     assert service.wait(shown, 15)
     assert "ready" in status_of(again(learner))
     assert "run" not in learner.query_params
@@ -264,6 +280,7 @@ def test_only_the_teachers_session_can_decide(room: AppTest, open_page: OpenPage
     shown = service.start(LONG, "a learner", SLOW)
     for key in ("room_freeze", "room_stop_all", "room_clear", f"room_spotlight_{shown}"):
         room.session_state["owner"] = "teacher"
+        room.session_state["room_asked"] = key.removeprefix("room_")
         again(room).session_state["owner"] = "a learner"
         click(room, key)
     now = service.room()

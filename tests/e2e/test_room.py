@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Locator, Page, expect
-from playwright.sync_api import TimeoutError as LateError
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
@@ -23,14 +22,12 @@ from tests.e2e.browser import (
     wait_until_drawn,
 )
 from tests.e2e.conftest import OpenPage
+from tests.e2e.lesson import LONG_RUN, PASSPHRASE, confirm, enter, train_slowly
 from tests.e2e.server import Server, running_server
 from tests.loops import in_a_loop_of_its_own
 from tests.raw_client import ANSWER_SECONDS, RawPage, new_cookie, texts
 
-PASSPHRASE = "correct horse"
 LONGER_THAN_A_PUSH_SECONDS = 0.5
-LONG = "?samples=1000&epochs=100000&engine=single&replicas=1"
-AGAIN_MS = 10_000
 
 
 @pytest.fixture(scope="module")
@@ -61,31 +58,8 @@ def room(browser: Browser, server: Server) -> Iterator[Page]:
     assert failures == []
 
 
-def enter(page: Page, passphrase: str) -> None:
-    page.get_by_label("The teacher's passphrase", exact=True).fill(passphrase)
-    page.get_by_role("button", name="Open the room").click()
-
-
-def confirm(page: Page, name: str, answer: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
-    confirmed = page.get_by_role("button", name=answer)
-    confirmed.click()
-    try:
-        confirmed.wait_for(state="hidden", timeout=AGAIN_MS)
-    except LateError:
-        # Streamlit may lose a click that meets the page's own message by milliseconds: one presses again.
-        confirmed.click()
-        confirmed.wait_for(state="hidden")
-
-
 def rows(room: Page) -> Locator:
     return room.locator(".st-key-room_runs .dpdash-row")
-
-
-def train_slowly(page: Page) -> None:
-    page.get_by_role("radio", name="Slow motion").click()
-    button(page, "start").click()
-    wait_for_status(page, "running")
 
 
 def test_only_the_passphrase_opens_the_room(browser: Browser, server: Server, open_page: OpenPage) -> None:
@@ -113,7 +87,7 @@ def test_only_the_passphrase_opens_the_room(browser: Browser, server: Server, op
 
 
 def test_a_lesson(room: Page, open_page: OpenPage) -> None:
-    shown, busy, idle = open_page(LONG), open_page(LONG), open_page()
+    shown, busy, idle = open_page(LONG_RUN), open_page(LONG_RUN), open_page()
     train_slowly(shown)
     train_slowly(busy)
     expect(rows(room)).to_have_count(2)
@@ -158,7 +132,7 @@ def test_a_lesson(room: Page, open_page: OpenPage) -> None:
 
 def test_the_room_is_for_everybody(room: Page, open_page: OpenPage) -> None:
     """Axe finds nothing, and nothing scrolls sideways, in each size and theme."""
-    learner = open_page(LONG)
+    learner = open_page(LONG_RUN)
     train_slowly(learner)
     room.get_by_role("button", name="Spotlight", exact=True).click()
     room.get_by_role("button", name="End the spotlight").wait_for()
@@ -214,12 +188,26 @@ def test_forged_frames_decide_nothing(server: Server) -> None:
         ):
             room = await enter_raw(teacher)
             learner.page_hash = hash_of_room(await learner.run())
+            await run_something(server)
+            for question in ("Stop all", "Clear"):
+                room |= widgets(await teacher.run())
+                room |= widgets(await teacher.run([pressed(room[question])]))
             for label in ("Freeze new runs", "Stop all runs", "Clear every page"):
                 answer = texts(await learner.run([pressed(room[label])]))
                 assert "Open the room" in answer and "Pages open" not in answer
             assert "Freeze new runs" in widgets(await teacher.run())
+            assert "Nobody trains now." not in texts(await teacher.run())
+            await teacher.run([pressed(room["Clear every page"])])
 
     in_a_loop_of_its_own(scenario())
+
+
+async def run_something(server: Server) -> None:
+    """Let a learner start a run that lasts, and put the phone away."""
+    async with RawPage.opened(server.url, LONG_RUN[1:], new_cookie(server.url)) as learner:
+        await learner.run()
+        learner.set("pace", "Slow motion")
+        await learner.click("transport_start")
 
 
 async def until_it_shows(page: RawPage, label: str) -> None:
@@ -244,7 +232,7 @@ def test_a_click_that_a_timer_sends_along_counts_once(server: Server) -> None:
     """What the browser's script does when the timer goes off between a click and its sending."""
 
     async def scenario() -> None:
-        query = LONG.removeprefix("?")
+        query = LONG_RUN.removeprefix("?")
         async with RawPage.opened(server.url, query, cookie=new_cookie(server.url)) as page:
             await page.run()
             answer = await page.click("transport_start")
@@ -262,7 +250,7 @@ def test_a_timer_that_goes_off_while_a_run_is_paused_looks_back_at_nothing(serve
     """It says where the slider stood when it went off, and nobody has moved it since."""
 
     async def scenario() -> None:
-        query = LONG.removeprefix("?")
+        query = LONG_RUN.removeprefix("?")
         async with RawPage.opened(server.url, query, cookie=new_cookie(server.url)) as page:
             await page.run()
             page.set("pace", "Max")
@@ -291,7 +279,7 @@ def test_a_second_tab_of_a_paused_run_sees_it_go_on(server: Server) -> None:
     async def scenario() -> None:
         cookie = new_cookie(server.url)
         async with (
-            RawPage.opened(server.url, LONG.removeprefix("?"), cookie=cookie) as page,
+            RawPage.opened(server.url, LONG_RUN.removeprefix("?"), cookie=cookie) as page,
             RawPage.opened(server.url, cookie=new_cookie(server.url)) as other,
         ):
             await page.run()
@@ -336,7 +324,7 @@ def test_pages_that_rest_are_told_and_others_are_left_alone(server: Server) -> N
 def test_a_page_is_refreshed_less_often_in_a_crowd(server: Server) -> None:
     async def scenario() -> None:
         async with AsyncExitStack() as pages:
-            page = await pages.enter_async_context(RawPage.opened(server.url, LONG.removeprefix("?")))
+            page = await pages.enter_async_context(RawPage.opened(server.url, LONG_RUN.removeprefix("?")))
             await page.run()
             await page.click("transport_start")
             assert page.timer is not None

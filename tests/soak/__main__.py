@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.figure import Figure
-from tests.soak import crowd, kills, links, locks
+from tests.soak import crowd, kills, links, locks, room
 
 PARTS: Final[Mapping[str, Callable[[Path], tuple[Figure, ...]]]] = {
     "kills": kills.wear,
     "locks": locks.wear,
     "links": links.wear,
     "crowd": crowd.wear,
+    "room": room.wear,
 }
 COLUMNS: Final = ("Figure", "Median", "Min – max", "Bar", "Met")
 WIDE: Final = 140

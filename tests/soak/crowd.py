@@ -169,10 +169,6 @@ async def _held_at_rest(server: Server, before: Held | None) -> Held:
     return looks[-1]
 
 
-def _are_all_over(database: Path) -> bool:
-    return all(RunStatus(status).is_over for status in _statuses(database))
-
-
 def _statuses(database: Path) -> Counter[str]:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         return Counter(status for (status,) in connection.execute("SELECT status FROM runs"))

@@ -161,6 +161,30 @@ def test_a_snapshot_never_changes_and_is_made_once() -> None:
     assert history.snapshot().version > before.version
 
 
+def test_rows_may_come_later_and_all_else_may_not() -> None:
+    now = 0.0
+    history = History(clock=lambda: now)
+    assert history.snapshot(1.0).num_epochs == 0
+    history.fold(block_of(1, 3))
+    first = history.snapshot(1.0)
+    assert first.num_epochs == 3, "the first rows are never kept back"
+    history.fold(block_of(4, 3))
+    now = 0.9
+    assert history.snapshot(1.0) is first
+    assert history.snapshot().num_epochs == 6
+    history.fold(block_of(7, 1))
+    assert history.snapshot(1.0).num_epochs == 6
+    now = 2.0
+    assert history.snapshot(1.0).num_epochs == 7
+    history.fold(block_of(8, 1))
+    history.fold(LearningRateChanged(9, 0.5))
+    told = history.snapshot(1.0)
+    assert (told.num_epochs, len(told.learning_rate_changes)) == (8, 1)
+    history.fold(block_of(9, 1))
+    history.mark_interrupted()
+    assert (history.snapshot(1.0).num_epochs, history.snapshot(1.0).status) == (9, RunStatus.INTERRUPTED)
+
+
 def test_a_missing_block_is_a_mistake() -> None:
     history = History()
     history.fold(block_of(1, 3))

@@ -7,6 +7,9 @@ import string
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from babel.numbers import parse_decimal
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dpdash.config import RunConfig
 from dpdash.errors import ConfigError
@@ -99,6 +102,20 @@ def test_negotiate(wanted: str | None, code: str) -> None:
 def test_measured_numbers(value: float, english: str, portuguese: str) -> None:
     assert language("en").number(value) == english
     assert language("pt_BR").number(value) == portuguese
+
+
+@given(
+    value=st.floats(1e-4, 9.9e6).flatmap(lambda size: st.sampled_from([size, -size])),
+    code=st.sampled_from(sorted(LANGUAGES)),
+)
+def test_numbers_are_written_as_the_locale_writes_them(value: float, code: str) -> None:
+    spoken = language(code)
+    written = spoken.number(value)
+    read = parse_decimal(written.replace("−", "-"), locale=code, strict=True)
+    assert float(read) == pytest.approx(value, rel=0.0051)
+    assert written == spoken.number(float(read)), "a number that has been read is written in the same way"
+    if abs(value) < 1000:
+        assert sum(sign.isdigit() for sign in written.lstrip("−0.,")) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,38 @@
+"""The ways in which a teacher and a learner use their pages."""
+
+from typing import Final
+
+from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as LateError
+
+from tests.e2e.browser import button, wait_for_status
+
+PASSPHRASE: Final = "correct horse"
+LONG_RUN: Final = "?samples=1000&epochs=100000&engine=single&replicas=1"
+AGAIN_MS: Final = 10_000
+
+
+def enter(page: Page, passphrase: str) -> None:
+    """Type a passphrase at the door of the Room."""
+    page.get_by_label("The teacher's passphrase", exact=True).fill(passphrase)
+    page.get_by_role("button", name="Open the room").click()
+
+
+def confirm(page: Page, name: str, answer: str) -> None:
+    """Press what asks before it does anything, and confirm it."""
+    page.get_by_role("button", name=name, exact=True).click()
+    confirmed = page.get_by_role("button", name=answer)
+    confirmed.click()
+    try:
+        confirmed.wait_for(state="hidden", timeout=AGAIN_MS)
+    except LateError:
+        # Streamlit may lose a click that meets the page's own message by milliseconds: one presses again.
+        confirmed.click()
+        confirmed.wait_for(state="hidden")
+
+
+def train_slowly(page: Page) -> None:
+    """Start a run that lasts."""
+    page.get_by_role("radio", name="Slow motion").click()
+    button(page, "start").click()
+    wait_for_status(page, "running")
