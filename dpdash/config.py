@@ -31,6 +31,7 @@ class EngineName(StrEnum):
     SINGLE = "single"
     DATA_PARALLEL = "data_parallel"
     CPU_REPLICAS = "cpu_replicas"
+    DDP = "ddp"
 
 
 class OptimizerName(StrEnum):
@@ -106,8 +107,8 @@ class RunConfig(BaseModel):
         default=EngineName.SINGLE,
         title=N_("Engine"),
         description=N_(
-            "Way to train: on one device, with torch's DataParallel on GPUs, or with the same algorithm emulated "
-            "on the CPU."
+            "Way to train: on one device, with torch's DataParallel on GPUs, with the same algorithm emulated on "
+            "the CPU, or with DistributedDataParallel, a process for each replica."
         ),
     )
     replicas: Annotated[int, Field(ge=1, le=64)] = Field(

@@ -12,6 +12,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dpdash.steps import StepTrace
+
 Column = NDArray[np.float32] | NDArray[np.float64]
 
 
@@ -160,8 +162,16 @@ class RunFailed:
         return cls(num_epochs, message, "".join(format_exception(error)), seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class StepTraced:
+    """A step was taken apart: the first one of epoch `epoch`, measured on a copy right before it was trained."""
+
+    epoch: int
+    trace: StepTrace
+
+
 TerminalEvent = RunFinished | RunStopped | RunDiverged | RunFailed
-RunEvent = RunStarted | EpochBlock | LearningRateChanged | RunPaused | RunResumed | TerminalEvent
+RunEvent = RunStarted | EpochBlock | LearningRateChanged | StepTraced | RunPaused | RunResumed | TerminalEvent
 
 _STATUS_AFTER: Final[dict[type, RunStatus]] = {
     RunStarted: RunStatus.RUNNING,

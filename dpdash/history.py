@@ -26,6 +26,7 @@ from dpdash.events import (
     RunStarted,
     RunStatus,
     RunStopped,
+    StepTraced,
     TerminalEvent,
     status_after,
 )
@@ -138,6 +139,8 @@ class HistorySnapshot:
     started: RunStarted | None
     ended: TerminalEvent | None
     learning_rate_changes: tuple[LearningRateChanged, ...]
+    traced: StepTraced | None = None
+    """The step that was last taken apart."""
 
     @cached_property
     def first_epoch_of_bucket(self) -> Epochs:
@@ -251,6 +254,7 @@ class History:
         self._started: RunStarted | None = None
         self._ended: TerminalEvent | None = None
         self._changes: list[LearningRateChanged] = []
+        self._traced: StepTraced | None = None
         self._snapshot: HistorySnapshot | None = None
         self._taken_at = 0.0
 
@@ -270,6 +274,8 @@ class History:
                     self._started = event
                 case LearningRateChanged():
                     self._changes.append(event)
+                case StepTraced():
+                    self._traced = event
                 case RunFinished() | RunStopped() | RunDiverged() | RunFailed():
                     self._ended = event
                 case _:
@@ -316,4 +322,5 @@ class History:
             started=self._started,
             ended=self._ended,
             learning_rate_changes=tuple(self._changes),
+            traced=self._traced,
         )

@@ -38,9 +38,13 @@ class Pace:
 class Command:
     """A command to a run that trains in another process: a plain value."""
 
-    name: Literal["pause", "resume", "step_once", "stop", "set_learning_rate", "set_epochs_per_second"]
+    name: Literal[
+        "pause", "resume", "step_once", "trace_step", "stop", "set_learning_rate", "set_epochs_per_second"
+    ]
     value: float | StopReason | None = None
 
+
+WITHOUT_VALUE: Final = ("pause", "resume", "step_once", "trace_step")
 
 SendCommand = Callable[[Command, int], None]
 """Takes a command and how many there are with it. Must not block: the one who gives the command waits for it."""
@@ -59,6 +63,7 @@ class RunControl:
         self._num_commands = 0
         self._paused = False
         self._step_asked = False
+        self._trace_asked = False
         self._stop_reason: StopReason | None = None
         self._learning_rate: float | None = None
         self._pace: Pace | None = None
@@ -112,6 +117,12 @@ class RunControl:
             self._step_asked = self._paused
             self._notify(Command("step_once"))
 
+    def trace_step(self) -> None:
+        """Take the next step apart; the run goes on, or goes on standing still, as if nobody had asked."""
+        with self._changed:
+            self._trace_asked = True
+            self._notify(Command("trace_step"))
+
     def stop(self, reason: StopReason = StopReason.ASKED) -> None:
         """End the run before its next epoch. The first reason given is kept."""
         with self._changed:
@@ -147,14 +158,14 @@ class RunControl:
 
     def obey(self, command: Command) -> None:
         """Do what was asked for in another process."""
-        values = () if command.name in ("pause", "resume", "step_once") else (command.value,)
+        values = () if command.name in WITHOUT_VALUE else (command.value,)
         getattr(self, command.name)(*values)
 
     def stands(self, num_commands: int) -> None:
         """Note that the run, which trains elsewhere, has come to a stand when it knew of so many commands."""
         with self._changed:
             if num_commands == self._num_commands:
-                self._step_asked = False
+                self._step_asked = self._trace_asked = False
                 self._is_waiting = True
 
     def take_learning_rate(self) -> float | None:
@@ -168,6 +179,13 @@ class RunControl:
         """Whether one more epoch was asked for since the last call. For the training thread."""
         with self._changed:
             asked, self._step_asked = self._step_asked, False
+            return asked
+
+    def take_trace(self) -> bool:
+        """Whether a step was to be taken apart since the last call. For the training thread."""
+        with self._changed:
+            asked, self._trace_asked = self._trace_asked, False
+            self._refresh()
             return asked
 
     def wait_while_standing(self) -> None:
@@ -191,7 +209,7 @@ class RunControl:
             self._changed.wait_for(lambda: self._num_commands != num_commands, seconds)
 
     def _may_move(self) -> bool:
-        return bool(self._stop_reason or not self._paused or self._step_asked)
+        return bool(self._stop_reason or not self._paused or self._step_asked or self._trace_asked)
 
     def _so_far(self) -> tuple[Command, ...]:
         """The commands that lead a new control to where this one is."""
@@ -199,6 +217,7 @@ class RunControl:
         commands = {
             Command("pause"): self._paused,
             Command("step_once"): self._step_asked,
+            Command("trace_step"): self._trace_asked,
             Command("stop", self._stop_reason): self._stop_reason is not None,
             Command("set_learning_rate", self._learning_rate): self._learning_rate is not None,
         }
@@ -215,5 +234,9 @@ class RunControl:
 
     def _refresh(self) -> None:
         self.needs_attention = bool(
-            self._paused or self._stop_reason or self._learning_rate is not None or self._pace is not None
+            self._paused
+            or self._stop_reason
+            or self._trace_asked
+            or self._learning_rate is not None
+            or self._pace is not None
         )

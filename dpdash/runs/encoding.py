@@ -18,6 +18,7 @@ from dpdash.events import (
     RunFinished,
     RunStatus,
     RunStopped,
+    StepTraced,
     status_after,
 )
 from dpdash.runs.schema import blocks, events, runs
@@ -26,6 +27,8 @@ MAX_BLOCK_ROWS: Final = 16_384
 """Epochs in one stored block at most, so that looking one row up stays cheap."""
 EVENT_BYTES: Final = 512
 """What an event without columns counts in the queue."""
+TRACE_BYTES: Final = 32_768
+"""What a step that was taken apart counts in the queue: it names some hundred samples a replica."""
 
 _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
     event.__name__: TypeAdapter(event) for event in get_args(RunEvent) if event is not EpochBlock
@@ -81,6 +84,8 @@ def num_bytes(item: RunEvent | RunCreated | Cut) -> int:
     """What an item counts in the queue."""
     if isinstance(item, EpochBlock):
         return sum(getattr(item, name).nbytes for name in COLUMNS)
+    if isinstance(item, StepTraced):
+        return TRACE_BYTES
     return 0 if isinstance(item, Cut) else EVENT_BYTES
 
 

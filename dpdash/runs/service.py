@@ -120,6 +120,12 @@ class RunService(RunReader):
         if run is not None:
             self._roster.step(run)
 
+    def trace_step(self, run_id: str, owner: str) -> None:
+        """Take the next step apart; the run trains on, or stands on, meanwhile."""
+        run = self._steered(run_id, owner)
+        if run is not None:
+            run.control.trace_step()
+
     def stop(self, run_id: str, owner: str) -> None:
         """End the run before its next epoch; one that still waits to begin ends at once."""
         run = self._steered(run_id, owner)
