@@ -48,8 +48,8 @@ Message = Said | Stands | Returned
 class TrainingProcess:
     """One process that trains; safe for threads."""
 
-    def __init__(self, module: str, on_gone: "Callable[[TrainingProcess], None]") -> None:
-        """Start it.
+    def __init__(self, module: str, num_threads: int, on_gone: "Callable[[TrainingProcess], None]") -> None:
+        """Start it; torch uses `num_threads` for each operation there.
 
         `on_gone` is called, from another thread, when it has ended, whoever wanted that.
 
@@ -66,7 +66,7 @@ class TrainingProcess:
         self._lock = threading.Lock()
         # Two pipes that nobody else has an end of: what comes out of them needs no further proof of who said it.
         self._process = subprocess.Popen(  # noqa: S603  # this very interpreter, with a module of this program
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", module, str(num_threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(_import_folders())},

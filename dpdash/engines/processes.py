@@ -13,6 +13,7 @@ from dpdash.config import EngineName, RunConfig
 from dpdash.engines.base import Availability, Emit, Engine
 from dpdash.engines.child import TrainingProcess
 from dpdash.engines.control import RunControl
+from dpdash.settings import num_cores
 
 MODULE: Final = "dpdash.engines.training_process"
 
@@ -30,6 +31,8 @@ class TrainingProcesses:
         """Start nothing yet. `module` is what each process runs."""
         self._num_processes = num_processes if os.name == "posix" else 0
         self._module = module
+        # Threads of one operation wait for each other, which takes long where others want the cores (ADR 0008).
+        self._num_threads = max(1, num_cores() // max(1, num_processes))
         self._lock = threading.Lock()
         self._processes: list[TrainingProcess] = []
         self._is_closed = False
@@ -81,7 +84,7 @@ class TrainingProcesses:
             if self._is_closed:
                 return
             try:
-                process = TrainingProcess(self._module, self._gone)
+                process = TrainingProcess(self._module, self._num_threads, self._gone)
             except OSError as error:
                 _log.warning("No further process for training, so runs train in the server's: %s", error)
                 return

@@ -1,4 +1,4 @@
-"""A process that trains runs for a server: `python -m dpdash.engines.training_process`.
+"""A process that trains runs for a server: `python -m dpdash.engines.training_process NUM_THREADS`.
 
 It reads its orders from standard input and answers on standard output, several runs at once, each in a thread. It
 lives as long as the server holds the other ends: then it ends at once, whatever trains.
@@ -7,11 +7,14 @@ lives as long as the server holds the other ends: then it ends at once, whatever
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Final, Never, TypeAlias
+
+import torch
 
 from dpdash.config import RunConfig
 from dpdash.engines.catalog import engine, warm_up
@@ -134,6 +137,7 @@ def _next(orders: "Orders") -> ToProcess:
 
 def main() -> None:
     """Take the pipes for messages alone, and let nothing but their end end the process."""
+    torch.set_num_threads(int(sys.argv[1]))
     orders: Orders = Connection(os.dup(STANDARD_INPUT), writable=False)
     answers: Answers = Connection(os.dup(STANDARD_OUTPUT), readable=False)
     with open(os.devnull, "rb") as nothing:

@@ -2,12 +2,25 @@
 
 from unittest import mock
 
-from dpdash.config import EngineName
+import torch
+
+from dpdash.config import EngineName, RunConfig
 from dpdash.engines import catalog, training_process
+from dpdash.engines.base import Emit
+from dpdash.engines.control import RunControl
 from tests.fakes import FakeEngine
 
+
+class BreakingEngine(FakeEngine):
+    """Tells, with what breaks it, how many threads an operation has where it trains."""
+
+    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+        self._failure = LookupError(f"broken, threads: {torch.get_num_threads()}")
+        super().run(config, emit, control)
+
+
 if __name__ == "__main__":
-    breaking = FakeEngine(LookupError("broken"))
+    breaking = BreakingEngine()
     breaking.gate.set()
     mock.patch.object(catalog, "ENGINES", {EngineName.SINGLE: breaking}).start()
     training_process.main()

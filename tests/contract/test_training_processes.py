@@ -30,6 +30,7 @@ from dpdash.events import (
     StopReason,
 )
 from dpdash.history import History
+from dpdash.settings import num_cores
 from tests.contract.training import ENDLESS, Watcher, config_for, running
 from tests.contract.training import run as run_on
 from tests.fakes import eventually
@@ -191,12 +192,13 @@ def test_without_processes_a_run_trains_here() -> None:
 
 
 def test_an_engine_that_breaks_there_fails_its_run_here() -> None:
-    with started(1, "tests.contract.breaking") as processes:
+    with started(2, "tests.contract.breaking") as processes:
         watcher = run_on(outside(processes), config_for(EngineName.SINGLE))
     ending = watcher.terminal
     assert isinstance(ending, RunFailed)
-    assert ending.message == "Training failed: LookupError: broken"
-    assert "LookupError: broken" in ending.traceback
+    message = f"LookupError: broken, threads: {max(1, num_cores() // 2)}"
+    assert ending.message == f"Training failed: {message}", "the processes share the cores"
+    assert message in ending.traceback
     assert ending.num_epochs == watcher.blocks[-1].last_epoch
     assert ending.seconds == watcher.blocks[-1].seconds[-1]
 
