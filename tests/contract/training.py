@@ -45,6 +45,11 @@ class Watcher:
             assert self._came.wait_for(lambda: any(isinstance(e, wanted) for e in self.events), WAIT_SECONDS)
             assert any(isinstance(event, kind) for event in self.events), self.events[-1]
 
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Wait for an event after which the condition holds."""
+        with self._came:
+            assert self._came.wait_for(holds, WAIT_SECONDS)
+
     @property
     def terminal(self) -> TerminalEvent:
         """The one terminal event, which is the last."""
