@@ -73,6 +73,15 @@ def wanted_settings() -> RunConfig:
         return last
 
 
+def settled_settings() -> RunConfig:
+    """The settings as they were when this run of the page began, whatever has been drawn since.
+
+    After a switch of pages, a slider that has just been drawn says for that one run that it stands at its lowest.
+    """
+    config: RunConfig = st.session_state[SETTINGS_KEY]
+    return config
+
+
 def settle_settings() -> None:
     """Let the sidebar stand at settings that are allowed, whatever the page has sent."""
     config = wanted_settings()
