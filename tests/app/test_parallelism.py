@@ -102,7 +102,8 @@ def test_every_text_went_through_gettext(open_page: OpenPage) -> None:
             before, text = text, BRACKETED.sub("", text)
         return ICON.sub("", text)
 
-    assert [text for text in texts if WORD.search(rest(text))] == []
+    names_of_languages = set(LANGUAGES.values())
+    assert [text for text in texts if WORD.search(rest(text)) and text not in names_of_languages] == []
 
 
 def test_ones_own_run_is_traced_while_it_stands(open_page: OpenPage, service: RunService) -> None:

@@ -16,7 +16,7 @@ from dpdash.problem.model import build_model
 from dpdash.problem.optimum import Moments
 from dpdash.sharding import shard_sizes
 from dpdash.steps import MOST_LISTED_PARAMETERS, MOST_LISTED_SAMPLES, Phase, StepTrace
-from tests.contract.training import ENDLESS, Watcher, config_for, running
+from tests.contract.training import ENDLESS, config_for, running
 from tests.contract.training import run as run_on
 
 LARGEST_RESIDUAL = 1e-4
@@ -27,10 +27,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "an idle replica": {"samples": 9},
 }
 EVERY_SETTING = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-
-
-def traces_of(watcher: Watcher) -> list[StepTraced]:
-    return [event for event in watcher.events if isinstance(event, StepTraced)]
 
 
 def contributions(trace: StepTrace) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -48,7 +44,7 @@ def test_the_first_step_is_traced_before_it_is_trained(name: EngineName, setting
     assert tuple(replica.shard_size for replica in traced.trace.replicas) == started.shard_sizes
     assert traced.trace.emulated == started.emulated
     assert isinstance(watcher.terminal, RunFinished)
-    assert traces_of(watcher) == [traced]
+    assert watcher.traces == [traced]
 
 
 @EVERY_SETTING
@@ -145,7 +141,7 @@ def test_traces_change_no_digit_of_the_training(
             control.trace_step()
 
     traced, untraced = run_on(engine(name), config, control, ask), run_on(engine(name), config)
-    assert len(traces_of(traced)) >= 2
+    assert len(traced.traces) >= 2
     for column in ("loss", "slope", "intercept"):
         np.testing.assert_array_equal(traced.column(column), untraced.column(column))
     assert traced.terminal.slope == untraced.terminal.slope  # type: ignore[union-attr]
@@ -160,7 +156,7 @@ def test_a_trace_that_is_asked_for_is_of_the_line_as_it_then_is(name: EngineName
 
     config = config_for(name, epochs=40, learning_rate=0.1)
     watcher = run_on(engine(name), config, control, ask)
-    first, second = traces_of(watcher)
+    first, second = watcher.traces
     assert (first.epoch, second.epoch) == (1, 2)
     assert first.trace.full_gradient != second.trace.full_gradient
     assert second.trace.residual < LARGEST_RESIDUAL
@@ -179,12 +175,12 @@ def test_a_paused_run_is_traced_and_goes_on_standing(name: EngineName) -> None:
         watcher.wait_for(RunPaused)
         for count in (2, 3):
             control.trace_step()
-            watcher.wait_until(lambda: len(traces_of(watcher)) == count)  # noqa: B023 (called at once)
+            watcher.wait_until(lambda: len(watcher.traces) == count)  # noqa: B023 (called at once)
         control.stop()
     events = watcher.events
     paused = [event for event in events if isinstance(event, RunPaused)]
     assert len(paused) == 1, "it has not moved, so it says nothing anew"
-    assert [traced.epoch for traced in traces_of(watcher)[1:]] == [paused[0].epoch + 1] * 2
+    assert [traced.epoch for traced in watcher.traces[1:]] == [paused[0].epoch + 1] * 2
     assert watcher.blocks[-1].last_epoch == paused[0].epoch
 
 
@@ -200,5 +196,5 @@ def test_a_step_that_cannot_be_traced_is_still_trained(
     monkeypatch.setattr("dpdash.engines.step_tracer.full_gradient", fail)
     watcher = run_on(engine(name), config_for(name))
     assert isinstance(watcher.terminal, RunFinished)
-    assert not traces_of(watcher)
+    assert not watcher.traces
     assert "could not be traced" in caplog.text
