@@ -79,11 +79,11 @@ def comparison(trace: StepTrace, other: StepTrace) -> StepSentence:
         return StepSentence(StepVerdictKind.ALIKE, template, values)
     if ratio > 1:
         template = N_(
-            "The step beside it took {other} ms, this one {this} ms: beside it, it took {ratio} times as long."
+            "The step beside it took {other} ms, {ratio} times as long as this one, which took {this} ms."
         )
         return StepSentence(StepVerdictKind.SLOWER, template, {**values, "ratio": ratio})
     template = N_(
-        "The step beside it took {other} ms, this one {this} ms: beside it, it was {ratio} times as fast."
+        "The step beside it took {other} ms and was {ratio} times as fast as this one, which took {this} ms."
     )
     return StepSentence(StepVerdictKind.FASTER, template, {**values, "ratio": 1 / ratio})
 
@@ -131,8 +131,8 @@ _TEMPLATES: Final = {
         "{moving} %."
     ),
     StepVerdictKind.BETWEEN: N_(
-        "{between} % of the {milliseconds} ms passed between the phases, where Python and torch prepare work that "
-        "is shorter than its preparation: forward and backward took {computing} %, copying and adding up "
+        "{between} % of the {milliseconds} ms passed between the phases, where Python and torch prepare and hand "
+        "over work that is shorter than that: forward and backward took {computing} %, copying and adding up "
         "{moving} %."
     ),
 }

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dpdash.config import TRUE_INTERCEPT, TRUE_SLOPE
 from dpdash.figures.fit import X_RANGE, replica_points, straight_lines, y_range
-from dpdash.figures.spec import Figure, Spec, Translate, base_layout, number
+from dpdash.figures.spec import MARGIN, Figure, Spec, Translate, base_layout, number
 from dpdash.step_verdict import MILLISECONDS, PERCENT, phase_shares
 from dpdash.steps import Phase, ReplicaStep, StepTrace
 
@@ -16,6 +16,9 @@ PATTERNS: Final = ("", "/", "\\", "x", "-", "|", "+", ".")
 """A second mark of a phase: no two are told apart by colour alone."""
 MAX_NAMED_LANES: Final = 8
 """With more, their numbers stand where there is room for them."""
+LEGEND_MARGIN: Final = 164
+"""Pixels below a timeline: its legend has four rows, or as many again on a narrow page, which is taller."""
+LEGEND_TEXT_SIZE: Final = 12
 NOTHING: Final[NDArray[np.float32]] = np.empty(0, dtype=np.float32)
 KIB: Final = 1024
 MIB: Final = 1024**2
@@ -56,7 +59,8 @@ def timeline_figure(
     layout["xaxis"]["range"] = [0, MILLISECONDS * longest_seconds * 1.02]
     num_lanes = len(trace.replicas)
     layout["yaxis"] |= {"range": [num_lanes - 0.5, -0.5], "showgrid": False} | _lane_ticks(num_lanes)
-    layout |= {"barmode": "overlay", "bargap": 0.3}
+    layout |= {"barmode": "overlay", "bargap": 0.3, "margin": MARGIN | {"b": LEGEND_MARGIN}}
+    layout["legend"] |= {"xref": "container", "x": 0.01, "font": {"size": LEGEND_TEXT_SIZE}}
     shares = phase_shares(trace)
     traces = tuple(_phase_bars(trace, phase, share, _, separators) for phase, share in shares.items())
     description = _(

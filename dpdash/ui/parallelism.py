@@ -13,7 +13,7 @@ from dpdash.runs.service import RunSnapshot
 from dpdash.step_verdict import StepSentence, comparison, step_verdict
 from dpdash.steps import StepTrace
 from dpdash.ui.commands import once
-from dpdash.ui.header import show_title
+from dpdash.ui.header import show_part, show_title
 from dpdash.ui.language import _, number, sentence
 from dpdash.ui.notices import escaped, show_error, show_run_notices
 from dpdash.ui.service import run_service
@@ -121,7 +121,7 @@ def _show_step(step: ShownStep, trace: StepTrace) -> ShownStep | None:
             _say(said)
     show_shards_and_memory(step, trace)
     show_gradients(trace)
-    st.subheader(_("When each device did what, beside another way to do the same step"))
+    show_part(_("When each device did what, beside another way to do the same step"))
     other = _compared(step)
     if other is not None:
         _show_comparison(trace, other)

@@ -7,6 +7,7 @@ from typing import Final
 import streamlit as st
 
 from dpdash.steps import StepTrace
+from dpdash.ui.header import show_part
 from dpdash.ui.language import _, number
 from dpdash.ui.notices import escaped
 
@@ -17,7 +18,7 @@ DIGITS: Final = 7
 
 def show_gradients(trace: StepTrace) -> None:
     """Show the gradients by one parameter, which can be chosen, and the residual over all of them."""
-    st.subheader(_("The replicas' gradients make the gradient of the whole batch"))
+    show_part(_("The replicas' gradients make the gradient of the whole batch"))
     names = {name: _("parameter {name}").format(name=name) for name in trace.parameters}
     if st.session_state.get(PARAMETER_KEY) not in names:
         st.session_state[PARAMETER_KEY] = trace.parameters[0]
@@ -47,7 +48,7 @@ def table_html(trace: StepTrace, parameter: int) -> str:
     contributions = [replica.weight * replica.gradient[parameter] for replica in trace.replicas]
     rows = [
         (
-            _("replica {rank}").format(rank=number(rank)),
+            number(rank),
             number(replica.shard_size),
             number(replica.weight, 4),
             number(replica.gradient[parameter], DIGITS) if replica.shard_size else _("– (idle)"),
