@@ -138,8 +138,12 @@ def _phase_bars(trace: StepTrace, phase: Phase, share: float, _: Translate, sepa
             "color": f"role:series-{index + 1}",
             "pattern": {"shape": PATTERNS[index], "fillmode": "overlay", "size": 6, "solidity": 0.25},
         },
-        "hovertemplate": _("{phase}, replica %{{y}}<br>%{{x:.3~g}} ms, from %{{base:.3~g}} ms").format(
-            phase=phase.value
+        "customdata": [[MILLISECONDS * span.seconds, MILLISECONDS * span.start] for span in spans],
+        "hovertemplate": _("{phase}, replica {lane}<br>{length} ms, from {begin} ms").format(
+            phase=phase.value,
+            lane="%{y}",
+            length="%{customdata[0]:.3~g}",
+            begin="%{customdata[1]:.3~g}",
         )
         + "<extra></extra>",
     }

@@ -89,9 +89,7 @@ def _source(step: ShownStep, is_foreign: bool) -> str:
         return _("What data parallelism does in one step, measured on this machine.")
     text = _("The first step with the settings of the sidebar, measured without a run.")
     if differs_from_sidebar(step):
-        text = _(
-            "The first step with the settings that the sidebar had; trace a step to measure those it has now."
-        )
+        text = _("The first step with the settings that the sidebar had. Trace a step to measure the new ones.")
     return text
 
 
