@@ -145,9 +145,11 @@ def _compared(step: ShownStep) -> ShownStep | None:
     if st.session_state.get(ENGINE_KEY) not in engines:
         st.session_state[ENGINE_KEY] = usual
     st.session_state.setdefault(REPLICAS_KEY, USUAL_REPLICAS)
+    # Before they are drawn: on a page that has just been turned to, they then say for a moment what is usual.
+    engine, replicas = EngineName(st.session_state[ENGINE_KEY]), int(st.session_state[REPLICAS_KEY])
     with st.container(horizontal=True, key="step_beside"):
         names = {name: _(ENGINE_NAMES[name]) for name in engines}
-        engine = st.selectbox(
+        st.selectbox(
             _("Engine beside it"),
             engines,
             key=ENGINE_KEY,
@@ -155,7 +157,7 @@ def _compared(step: ShownStep) -> ShownStep | None:
             persist_state="session",
             help=_("The same first step, of a fresh model with the same settings, done in another way."),
         )
-        replicas = st.slider(
+        st.slider(
             _("Replicas beside it"),
             1,
             offer.max_replicas,
@@ -164,7 +166,7 @@ def _compared(step: ShownStep) -> ShownStep | None:
             disabled=engine is EngineName.SINGLE,
             help=_("Copies of the model in the step beside it. One device has one."),
         )
-    config = _config_beside(step, EngineName(engine), int(replicas))
+    config = _config_beside(step, engine, replicas)
     if config is None:
         return None
     step_traces().ask(config)

@@ -16,6 +16,8 @@ SETTINGS_KEY: Final = "settings"
 """The settings as they last were allowed: what a page sends, or leaves out, need not be."""
 RUN_KEY: Final = "run"
 """Id of the run that is shown, or None."""
+PAGE_KEY: Final = "page"
+"""The page that was last drawn."""
 LOOK_BACK_KEY: Final = "look_back"
 """The epoch that a person has chosen to look back to; absent while the newest is shown."""
 ALL_SAMPLES: Final = "all"
@@ -73,13 +75,14 @@ def wanted_settings() -> RunConfig:
         return last
 
 
-def settled_settings() -> RunConfig:
-    """The settings as they were when this run of the page began, whatever has been drawn since.
+def enter_page(path: str) -> None:
+    """Let the sidebar of a page that has just been turned to stand where the last page's stood.
 
-    After a switch of pages, a slider that has just been drawn says for that one run that it stands at its lowest.
+    Without that, a slider of the new page says until the next run that it stands at its lowest.
     """
-    config: RunConfig = st.session_state[SETTINGS_KEY]
-    return config
+    if st.session_state.get(PAGE_KEY) != path:
+        put_settings(wanted_settings())
+        st.session_state[PAGE_KEY] = path
 
 
 def settle_settings() -> None:

@@ -12,7 +12,7 @@ from dpdash.steps import StepTrace
 from dpdash.ui import commands
 from dpdash.ui.service import run_service
 from dpdash.ui.shown import is_mine
-from dpdash.ui.state import settled_settings, wanted_settings
+from dpdash.ui.state import wanted_settings
 from dpdash.ui.step_traces import Found, step_traces
 from dpdash.ui.uncut import uncut
 
@@ -51,7 +51,7 @@ def shown_step(shown: RunSnapshot | None) -> ShownStep:
         traced = shown.history.traced
         trace, epoch = (traced.trace, traced.epoch) if traced else (None, None)
         return ShownStep(shown.config, trace, epoch, is_pending(shown))
-    config = _allowed(settled_settings())
+    config = _allowed(wanted_settings())
     if _work(config) > MOST_WORK_UNASKED:
         return ShownStep(config, None, None, is_waiting=False)
     step_traces().ask(config)
@@ -95,7 +95,7 @@ def trace_now(shown: RunSnapshot | None) -> None:
 def differs_from_sidebar(step: ShownStep) -> bool:
     """Whether the sidebar has moved on since the step was measured."""
     ignored = {"epochs"}
-    return step.epoch is None and bool(set(_allowed(settled_settings()).changes_from(step.config)) - ignored)
+    return step.epoch is None and bool(set(_allowed(wanted_settings()).changes_from(step.config)) - ignored)
 
 
 def _allowed(config: RunConfig) -> RunConfig:

@@ -166,6 +166,16 @@ def test_a_heavy_step_is_measured_only_when_it_is_asked_for(open_page: OpenPage)
     assert any("No step has been traced" in info.value for info in page.info)
 
 
+def test_the_first_draw_after_a_switch_of_pages_shows_the_settings(open_page: OpenPage) -> None:
+    page = settled(go(open_page(**FOUR)))
+    page.selectbox(key="compared_engine").set_value("cpu_replicas").run()
+    page.slider(key="compared_replicas").set_value(3).run()
+    go(page, TRAIN)
+    assert "Scatter plot of 200 of 200 samples on 4 replicas" in " ".join(visible_texts(page))
+    names = charts(settled(go(page)), Phase.PARALLEL_APPLY)
+    assert [re.findall(r"\d+", name) for name in names] == [["4"], ["3"]]
+
+
 def test_a_switch_of_pages_keeps_settings_and_run(open_page: OpenPage, service: RunService) -> None:
     page = open_page(**FOUR)
     page.session_state["pace"] = "slow"

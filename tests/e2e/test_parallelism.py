@@ -4,15 +4,24 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browser import NOT_RUNNING, button, open_list, wait_for_script, wait_for_status, wait_until_drawn
 from tests.e2e.conftest import OpenPage
+from tests.e2e.server import Server
 from tests.e2e.test_accessibility import TALL, violations
 
-FOUR = "parallelism?samples=9&epochs=60&engine=cpu_replicas&replicas=4"
+FOUR = "?samples=9&epochs=60&engine=cpu_replicas&replicas=4"
 ENDLESS = "?samples=1000&epochs=1000000&engine=cpu_replicas&replicas=2"
 TIMELINES = ".st-key-dpdash-frame-timelines .dpdash-plot"
+
+
+def open_step(open_page: OpenPage) -> Page:
+    """The page with a step of four replicas, one of them idle."""
+    page = open_page(FOUR)
+    page.get_by_role("link", name="Parallelism").click()
+    wait_for_timelines(page, [4, 1])
+    return page
 
 
 def numbers(page: Page) -> list[list[float | None]]:
@@ -42,8 +51,7 @@ def wait_for_timelines(page: Page, num_lanes: list[int]) -> None:
 
 
 def test_a_step_adds_up_and_another_stands_beside_it(open_page: OpenPage) -> None:
-    page = open_page(FOUR)
-    wait_for_timelines(page, [4, 1])
+    page = open_step(open_page)
     *replicas, (total,), (given,), (exact,) = numbers(page)
     assert [row[0] for row in replicas] == [3, 3, 3, 0]
     contributions = [row[3] for row in replicas]
@@ -60,6 +68,16 @@ def test_a_step_adds_up_and_another_stands_beside_it(open_page: OpenPage) -> Non
     page.keyboard.press("ArrowRight")
     wait_for_timelines(page, [4, 3])
     expect(page.get_by_text(re.compile("The step beside it took"))).to_be_visible()
+
+
+def test_a_link_leads_straight_to_a_step(browser: Browser, server: Server) -> None:
+    context = browser.new_context(locale="pt-BR")
+    page = context.new_page()
+    page.goto(f"{server.url}/parallelism{FOUR}")
+    wait_for_timelines(page, [4, 1])
+    assert [row[0] for row in numbers(page)[:4]] == [3, 3, 3, 0]
+    expect(page).to_have_url(re.compile("/parallelism.*replicas=4"))
+    context.close()
 
 
 def test_a_running_training_is_traced_and_trains_on(open_page: OpenPage) -> None:
@@ -96,8 +114,7 @@ def test_a_switch_of_pages_keeps_the_preview(open_page: OpenPage) -> None:
 
 
 def test_the_trace_is_a_file_that_perfetto_opens(open_page: OpenPage) -> None:
-    page = open_page(FOUR)
-    wait_for_timelines(page, [4, 1])
+    page = open_step(open_page)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download trace").click()
     events = json.loads(waiting.value.path().read_bytes())["traceEvents"]
@@ -106,8 +123,7 @@ def test_the_trace_is_a_file_that_perfetto_opens(open_page: OpenPage) -> None:
 
 def test_the_page_is_for_everybody(open_page: OpenPage) -> None:
     """Axe finds nothing, and nothing scrolls sideways, in each size and theme."""
-    page = open_page(FOUR)
-    wait_for_timelines(page, [4, 1])
+    page = open_step(open_page)
     for width, theme in ((1440, "light"), (1440, "dark"), (380, "dark"), (380, "light")):
         page.set_viewport_size({"width": width, "height": 2 * TALL["height"]})
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # one of its literals
@@ -117,8 +133,7 @@ def test_the_page_is_for_everybody(open_page: OpenPage) -> None:
 
 
 def test_nothing_is_sent_while_nothing_changes(open_page: OpenPage) -> None:
-    page = open_page(FOUR)
-    wait_for_timelines(page, [4, 1])
+    page = open_step(open_page)
     runs = "document.querySelector('[data-testid=stApp]').dataset.testScriptState"
     assert page.evaluate(
         f"""async () => {{ for (let at = 0; at < 20; at++) {{

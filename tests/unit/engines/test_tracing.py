@@ -54,7 +54,7 @@ def test_the_gradient_in_parts_is_that_of_the_whole() -> None:
     data = draw(config)
     model = build_model(config, data.generator)
     exact = model.double()
-    torch.nn.functional.mse_loss(exact(data.x.double()), data.y.double()).backward()
+    torch.autograd.backward(torch.nn.functional.mse_loss(exact(data.x.double()), data.y.double()))
     whole = torch.cat([parameter.grad.flatten() for parameter in exact.parameters()])  # type: ignore[union-attr]
     torch.testing.assert_close(full_gradient(model, data.x, data.y), whole)
 
