@@ -12,6 +12,7 @@ from dpdash.ui.language import _, choose_language
 from dpdash.ui.links import read_link, write_link
 from dpdash.ui.service import identify_browser, owner
 from dpdash.ui.shown import follow_room
+from dpdash.ui.state import enter_page
 from dpdash.ui.teacher import has_room, is_teacher
 
 HERE = Path(__file__).resolve().parent
@@ -23,6 +24,7 @@ read_link()
 identify_browser()
 apply_page_style()
 pages = [st.Page(PAGES / "train.py", title=_("Train"), icon=":material/play_arrow:", default=True)]
+pages.append(st.Page(PAGES / "parallelism.py", title=_("Parallelism"), icon=":material/call_split:"))
 if has_room():
     pages.append(
         st.Page(
@@ -33,6 +35,7 @@ if has_room():
         )
     )
 page = st.navigation(pages, position="top")
+enter_page(page.url_path)
 follow_room()
 write_link()
 page.run()

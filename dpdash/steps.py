@@ -54,7 +54,7 @@ class ReplicaStep:
     sent_bytes: int
     """What was moved away from it: outputs, gradients."""
     memory_bytes: int | None
-    """Most memory that the step held on its device; None where the device cannot tell."""
+    """Most memory that the step held on its device; on the CPU, what its known tensors take. None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)

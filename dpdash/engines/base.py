@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dpdash.config import EngineName, RunConfig
 from dpdash.engines.control import RunControl
+from dpdash.engines.placement import Placement
 from dpdash.errors import EngineUnavailableError
 from dpdash.events import RunEvent
 
@@ -43,3 +44,11 @@ class Engine(Protocol):
 
         Whatever happens, the last event is exactly one terminal event; only what `emit` raises is passed on.
         """
+
+
+@runtime_checkable
+class InProcess(Protocol):
+    """An engine whose replicas are all in the process that calls it."""
+
+    def place(self, config: RunConfig) -> Placement:
+        """Where it trains a config, and how it spreads the model there."""

@@ -26,6 +26,10 @@ class CpuReplicas:
 
     def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
         """See `Engine.run`."""
+        train(config, emit, control, lambda: self.place(config))
+
+    def place(self, config: RunConfig) -> Placement:
+        """See `InProcess.place`."""
         names = tuple(f"CPU, replica {number}" for number in range(1, config.replicas + 1))
 
         @contextmanager
@@ -33,7 +37,7 @@ class CpuReplicas:
             with ThreadPoolExecutor(config.replicas, thread_name_prefix="replica") as pool:
                 yield CpuDataParallel(model, config.replicas, pool)
 
-        train(config, emit, control, lambda: Placement(torch.device("cpu"), names, distribute, emulated=True))
+        return Placement(torch.device("cpu"), names, distribute, emulated=True)
 
 
 class CpuDataParallel(nn.DataParallel[nn.Module]):

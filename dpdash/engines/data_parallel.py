@@ -47,13 +47,13 @@ class DataParallel:
 
     def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
         """See `Engine.run`."""
+        train(config, emit, control, lambda: self.place(config))
 
-        def place() -> Placement:
-            device_ids = list(range(config.replicas))
+    def place(self, config: RunConfig) -> Placement:
+        """See `InProcess.place`."""
+        device_ids = list(range(config.replicas))
 
-            def distribute(model: nn.Module) -> AbstractContextManager[nn.Module]:
-                return nullcontext(nn.DataParallel(model, device_ids=device_ids))
+        def distribute(model: nn.Module) -> AbstractContextManager[nn.Module]:
+            return nullcontext(nn.DataParallel(model, device_ids=device_ids))
 
-            return Placement(torch.device("cuda", 0), tuple(gpu_name(index) for index in device_ids), distribute)
-
-        train(config, emit, control, place)
+        return Placement(torch.device("cuda", 0), tuple(gpu_name(index) for index in device_ids), distribute)

@@ -37,15 +37,19 @@ class GradientStep:
 
     def update(self, outputs: Tensor, y: Tensor) -> None:
         """Go backward from the outputs and let the optimizer take its step. Shapes: (num_samples, 1)."""
-        num_samples = y.shape[0]
-        gradient = self._buffer if num_samples == self._buffer.shape[0] else self._buffer[:num_samples]
-        torch.sub(outputs.detach(), y, out=gradient)
-        gradient.mul_(2 / num_samples)
-        self._gradient = gradient
+        gradient = self.loss_gradient(outputs, y)
         for parameter in self._parameters:
             parameter.grad = None  # optimizer.zero_grad() without its bookkeeping, which takes a tenth of an epoch
         torch.autograd.backward(outputs, gradient)
         self._optimizer.step()
+
+    def loss_gradient(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """The gradient of the error with respect to the outputs, in memory that the next step uses again."""
+        num_samples = y.shape[0]
+        gradient = self._buffer if num_samples == self._buffer.shape[0] else self._buffer[:num_samples]
+        torch.sub(outputs.detach(), y, out=gradient)
+        self._gradient = gradient.mul_(2 / num_samples)
+        return self._gradient
 
     def write_squares(self, cell: Tensor) -> None:
         """Write the sum of the squared gradient of the last update into `cell`, and spend the gradient.

@@ -4,6 +4,7 @@ Events leave it through a generator, so that what the receiver of an event raise
 training: it surfaces at the receiver, and the generator is closed.
 """
 
+import logging
 import math
 import time
 import traceback
@@ -16,13 +17,15 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from dpdash.config import RunConfig
 from dpdash.engines.base import Emit
 from dpdash.engines.control import RunControl
+from dpdash.engines.failures import sentence
 from dpdash.engines.placement import Placement
 from dpdash.engines.setup import Training, batch_size, measured_step_seconds, set_up
-from dpdash.errors import N_
+from dpdash.engines.step_tracer import StepTracer
 from dpdash.events import (
     EpochBlock,
     LearningRateChanged,
@@ -34,23 +37,17 @@ from dpdash.events import (
     RunResumed,
     RunStarted,
     RunStopped,
+    StepTraced,
     TerminalEvent,
 )
-from dpdash.problem.data import as_column, draw
+from dpdash.problem.data import Data, as_column, draw
 from dpdash.problem.model import build_model
 from dpdash.sharding import shard_sizes
+from dpdash.steps import StepTrace
 
 FLUSH_SECONDS: Final = 0.05
 """Rows leave the loop this often: 20 times a second looks continuous and costs next to nothing."""
-OUT_OF_GPU_MEMORY: Final = N_(
-    "The memory of the GPU is full. Try fewer samples, a smaller global batch size or narrower hidden layers."
-)
-OUT_OF_MEMORY: Final = N_(
-    "The memory of this machine is full. Try fewer samples, a smaller global batch size or narrower hidden "
-    "layers, or wait until other runs have ended."
-)
-CPU_ALLOCATOR: Final = "DefaultCPUAllocator"
-"""What torch raises when memory is full has no type of its own, but names who asked for it."""
+_log = logging.getLogger(__name__)
 
 Events = Generator[RunEvent, None, TerminalEvent]
 
@@ -90,7 +87,7 @@ def _events(
     except _DivergedError as error:
         ending = RunDiverged(progress.num_epochs, error.epoch, progress.seconds)
     except Exception as error:
-        ending = RunFailed(progress.num_epochs, _sentence(error), traceback.format_exc(), progress.seconds)
+        ending = RunFailed(progress.num_epochs, sentence(error), traceback.format_exc(), progress.seconds)
     finally:
         # The tensors died with the frame that held them; other runs need what torch keeps of their memory.
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
@@ -98,22 +95,18 @@ def _events(
     yield ending
 
 
-def _sentence(error: Exception) -> str:
-    """What went wrong, with a way out where one is known."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return OUT_OF_GPU_MEMORY
-    if isinstance(error, MemoryError) or CPU_ALLOCATOR in str(error):
-        return OUT_OF_MEMORY
-    return f"{type(error).__name__}: {error}"
+def drawn_on(config: RunConfig, device: torch.device) -> tuple[Data, nn.Module]:
+    """The data of a run and its untrained model, on the device that trains."""
+    data = draw(config)
+    model = build_model(config, data.generator).to(device)
+    x, y = data.x.to(device), data.y.to(device)
+    return replace(data, x=as_column(x) if device.type == "cpu" else x, y=y), model
 
 
 def _train(
     config: RunConfig, control: RunControl, placement: Placement, clock: Callable[[], float], progress: _Progress
 ) -> Events:
-    data = draw(config)
-    model = build_model(config, data.generator).to(placement.device)
-    x, y = data.x.to(placement.device), data.y.to(placement.device)
-    data = replace(data, x=as_column(x) if placement.device.type == "cpu" else x, y=y)
+    data, model = drawn_on(config, placement.device)
     distribute = placement.distribute
     alone = together = None
     if distribute is not None:
@@ -129,7 +122,8 @@ def _train(
             one_device_step_seconds=alone,
             replicas_step_seconds=together,
         )
-        return (yield from _Loop(config, control, training, clock, progress).run())
+        tracer = StepTracer(config, data, model, placement)
+        return (yield from _Loop(config, control, training, tracer, clock, progress).run())
 
 
 class _DivergedError(Exception):
@@ -148,9 +142,11 @@ class _Loop:
         config: RunConfig,
         control: RunControl,
         training: Training,
+        tracer: StepTracer,
         clock: Callable[[], float],
         progress: _Progress,
     ) -> None:
+        self._tracer = tracer
         self._epochs = config.epochs
         self._learning_rate = config.learning_rate
         self._control, self._training, self._clock, self._progress = control, training, clock, progress
@@ -169,6 +165,7 @@ class _Loop:
         Raises:
             _DivergedError: if a row or the final line is not finite.
         """
+        yield from self._trace()
         while self._num_epochs < self._epochs:
             if (self._control.needs_attention or self._paused_at is not None) and not (yield from self._obey()):
                 break
@@ -247,6 +244,8 @@ class _Loop:
         while control.stop_reason is None:
             num_commands = control.num_commands
             yield from self._apply_learning_rate()
+            if control.take_trace():
+                yield from self._trace()
             if control.is_paused:
                 if control.take_step():
                     return True
@@ -273,6 +272,16 @@ class _Loop:
             group["lr"] = value
         yield LearningRateChanged(self._num_epochs + 1, value)
 
+    def _trace(self) -> Iterator[RunEvent]:
+        """Take the next step apart. What that takes is none of the training's time, nor its failure the run's."""
+        yield from self._flush()
+        traces: list[StepTrace] = []
+        try:
+            self._wait(lambda: traces.append(self._tracer.trace(self._training.optimizer)))
+        except Exception:
+            _log.warning("The step could not be traced.", exc_info=True)
+        yield from (StepTraced(self._num_epochs + 1, trace) for trace in traces)
+
     def _stand(self) -> Iterator[RunEvent]:
         yield from self._flush()
         if self._paused_at != self._num_epochs:
@@ -282,5 +291,7 @@ class _Loop:
 
     def _wait(self, wait: Callable[[], None]) -> None:
         began = self._clock()
-        wait()
-        self._origin += self._clock() - began
+        try:
+            wait()
+        finally:
+            self._origin += self._clock() - began

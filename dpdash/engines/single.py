@@ -23,10 +23,10 @@ class Single:
 
     def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
         """See `Engine.run`."""
-        train(config, emit, control, _place)
+        train(config, emit, control, lambda: self.place(config))
 
-
-def _place() -> Placement:
-    if num_gpus():
-        return Placement(torch.device("cuda", 0), (gpu_name(0),))
-    return Placement(torch.device("cpu"), (CPU,))
+    def place(self, config: RunConfig) -> Placement:
+        """See `InProcess.place`."""
+        if num_gpus():
+            return Placement(torch.device("cuda", 0), (gpu_name(0),))
+        return Placement(torch.device("cpu"), (CPU,))

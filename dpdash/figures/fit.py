@@ -1,7 +1,7 @@
 """A sample of the data, coloured by the replica that holds it, with the lines drawn through it."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,15 +31,15 @@ def fit_base(
     xs, ys, replicas = np.asarray(x), np.asarray(y), np.asarray(replica)
     layout = base_layout(_("Data and fitted line"), "x", "y", separators)
     layout["xaxis"]["range"] = list(X_RANGE)
-    layout["yaxis"]["range"] = _y_range(ys)
+    layout["yaxis"]["range"] = y_range(ys)
     traces = [
-        _replica_points(xs[replicas == rank], ys[replicas == rank], rank, num_replicas, _)
+        replica_points(xs[replicas == rank], ys[replicas == rank], rank, num_replicas, _)
         for rank in range(num_replicas)
     ]
-    traces.append(_line("ghosts", _("earlier epochs"), [], "role:muted@0.45", 1.5, "solid"))
+    traces.append(straight_lines("ghosts", _("earlier epochs"), [], "role:muted@0.45", 1.5, "solid"))
     true_line = (TRUE_SLOPE, TRUE_INTERCEPT)
-    traces.append(_line("true", _("true line y = 3x"), [true_line], "role:text", 2.5, "dash"))
-    traces.append(_line("fit", _("fitted line"), [], "role:primary", 4, "solid"))
+    traces.append(straight_lines("true", _("true line y = 3x"), [true_line], "role:text", 2.5, "dash"))
+    traces.append(straight_lines("fit", _("fitted line"), [], "role:primary", 4, "solid"))
     description = _(
         "Scatter plot of {shown} of {samples} samples on {replicas} replicas, with the true and the fitted line."
     ).format(shown=len(xs), samples=config.samples, replicas=num_replicas)
@@ -58,16 +58,16 @@ def fit_update(line: tuple[float, float] | None, ghosts: Sequence[tuple[float, f
     )
 
 
-def _y_range(y: NDArray[np.float64]) -> list[float]:
+def y_range(y: NDArray[Any]) -> list[float]:
+    """Lowest and highest y of an axis that holds the data and the true line."""
     ends = [TRUE_SLOPE * edge + TRUE_INTERCEPT for edge in X_RANGE]
     low, high = float(min([*ends, *y])), float(max([*ends, *y]))
     margin = MARGIN_SHARE * (high - low)
     return [low - margin, high + margin]
 
 
-def _replica_points(
-    x: NDArray[np.float64], y: NDArray[np.float64], rank: int, num_replicas: int, _: Translate
-) -> Spec:
+def replica_points(x: NDArray[Any], y: NDArray[Any], rank: int, num_replicas: int, _: Translate) -> Spec:
+    """The points of one replica, in its colour and with its symbol."""
     name = _("data") if num_replicas == 1 else _("replica {rank}").format(rank=rank)
     return {
         "uid": f"replica-{rank}",
@@ -87,7 +87,10 @@ def _replica_points(
     }
 
 
-def _line(uid: str, name: str, lines: Sequence[tuple[float, float]], color: str, width: float, dash: str) -> Spec:
+def straight_lines(
+    uid: str, name: str, lines: Sequence[tuple[float, float]], color: str, width: float, dash: str
+) -> Spec:
+    """Lines, each as (slope, intercept), over the whole axis."""
     x, y = line_points(lines, X_RANGE)
     return {
         "uid": uid,

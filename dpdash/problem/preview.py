@@ -53,6 +53,18 @@ def preview(config: RunConfig, max_points: int = 400) -> Preview:
     return _preview(config.model_copy(update=defaults | {"engine": EngineName.CPU_REPLICAS}), max_points)
 
 
+def points(config: RunConfig, samples: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """X and y of some samples of a run's data, shape (num_samples,) each."""
+    # They depend on nothing else.
+    return _points(RunConfig(samples=config.samples, noise=config.noise, seed=config.seed), samples)
+
+
+@lru_cache(maxsize=NUM_CACHED)
+def _points(config: RunConfig, samples: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    data, chosen = draw(config), list(samples)
+    return _frozen(data.x.numpy()[chosen, 0]), _frozen(data.y.numpy()[chosen, 0])
+
+
 @lru_cache(maxsize=NUM_CACHED)
 def _preview(config: RunConfig, max_points: int) -> Preview:
     data = draw(config)

@@ -107,6 +107,12 @@ def stop(run_id: str) -> None:
         asked.steer(run_id, run_service().stop)
 
 
+def trace_step(run_id: str) -> None:
+    """Take a run's next step apart; the run goes on, or stands on, as if nobody had asked."""
+    with _asked() as asked:
+        asked.steer(run_id, run_service().trace_step)
+
+
 def reset(shown: RunSnapshot) -> None:
     """Go back to the preview; one's own run is stopped and stays stored."""
     with _asked() as asked:

@@ -47,6 +47,11 @@ def show_title(text: str) -> None:
     st.html(f"<h1 class='dpdash-title'>{html.escape(text)}</h1>")
 
 
+def show_part(text: str) -> None:
+    """Show the heading of a part of a page."""
+    st.html(f"<h2 class='dpdash-part'>{html.escape(text)}</h2>")
+
+
 def status_text(shown: RunSnapshot | None) -> str:
     """What the run is doing, in a few words."""
     if shown is None:

@@ -16,6 +16,8 @@ SETTINGS_KEY: Final = "settings"
 """The settings as they last were allowed: what a page sends, or leaves out, need not be."""
 RUN_KEY: Final = "run"
 """Id of the run that is shown, or None."""
+PAGE_KEY: Final = "page"
+"""The page that was last drawn."""
 LOOK_BACK_KEY: Final = "look_back"
 """The epoch that a person has chosen to look back to; absent while the newest is shown."""
 ALL_SAMPLES: Final = "all"
@@ -71,6 +73,16 @@ def wanted_settings() -> RunConfig:
         return RunConfig.parse(values)
     except ConfigError:
         return last
+
+
+def enter_page(path: str) -> None:
+    """Let the sidebar of a page that has just been turned to stand where the last page's stood.
+
+    Without that, a slider of the new page says until the next run that it stands at its lowest.
+    """
+    if st.session_state.get(PAGE_KEY) != path:
+        put_settings(wanted_settings())
+        st.session_state[PAGE_KEY] = path
 
 
 def settle_settings() -> None:

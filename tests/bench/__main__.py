@@ -15,13 +15,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crowd, machine, million, page
+from tests.bench import crowd, machine, million, page, tracing
 from tests.bench.figure import Figure
 from tests.bench.training import DEFINITIONS, Definition, bare_listing, compare, recorded
 
 OUTPUT: Final = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 # The long run comes first: its memory is measured in a process that has done nothing else.
-PARTS: Final = ("million", "training", "page", "crowd")
+PARTS: Final = ("million", "training", "tracing", "page", "crowd")
 COLUMNS: Final = ("Figure", "Median", "Min – max", "Target", "Met")
 PAIRS: Final = 5
 QUICK_SHARE: Final = 0.05
@@ -43,6 +43,8 @@ def main() -> int:
                 figures += million.measure(million.QUICK if arguments.quick else million.FULL, Path(folder))
             elif part == "training":
                 figures += _training(Path(folder), arguments.quick)
+            elif part == "tracing":
+                figures += tracing.measure(quick=arguments.quick)
             elif part == "crowd":
                 figures += crowd.measure(crowd.QUICK if arguments.quick else crowd.FULL, Path(folder))
             else:

@@ -27,6 +27,7 @@ from dpdash.events import (
     RunResumed,
     RunStarted,
     RunStopped,
+    StepTraced,
     StopReason,
 )
 from dpdash.history import History
@@ -103,8 +104,9 @@ def test_events_tell_a_whole_run(name: EngineName) -> None:
     config = config_for(name, epochs=3000, samples=20)
     history = History()
     watcher = run(config, react=history.fold)
-    started, first = watcher.events[:2]
+    started, traced, first = watcher.events[:3]
     assert isinstance(started, RunStarted)
+    assert isinstance(traced, StepTraced) and traced.epoch == 1
     assert len(started.devices) == config.replicas == len(started.shard_sizes)
     assert sum(started.shard_sizes) == 20
     for measured in (started.one_device_step_seconds, started.replicas_step_seconds):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpdash.config import RunConfig
+from dpdash.engines.tracing import trace_config
 from dpdash.events import (
     COLUMNS,
     EpochBlock,
@@ -21,6 +22,7 @@ from dpdash.events import (
     RunStarted,
     RunStatus,
     RunStopped,
+    StepTraced,
     StopReason,
 )
 from dpdash.history import History, HistorySnapshot
@@ -56,7 +58,7 @@ def fold(log: tuple[RunEvent, ...]) -> HistorySnapshot:
 
 
 def assert_same_history(stored: HistorySnapshot, live: HistorySnapshot) -> None:
-    for name in ("status", "num_epochs", "width", "started", "ended", "learning_rate_changes"):
+    for name in ("status", "num_epochs", "width", "started", "ended", "learning_rate_changes", "traced"):
         assert getattr(stored, name) == getattr(live, name)
     for name in ("first", "last", "low", "high", "low_epoch", "high_epoch"):
         assert np.array_equal(getattr(stored, name), getattr(live, name)), name
@@ -185,6 +187,17 @@ def test_events_between_blocks_are_kept_in_order(store: RunStore, run_id: str) -
     assert history is not None
     assert history.snapshot().learning_rate_changes == changes
     assert history.snapshot().status is RunStatus.PAUSED
+
+
+def test_a_traced_step_comes_back_as_it_was(store: RunStore, run_id: str) -> None:
+    config = RunConfig(samples=90, engine="cpu_replicas", replicas=4, hidden_depth=1, hidden_width=8)
+    first, second = (StepTraced(epoch, trace_config(config)) for epoch in (1, 6))
+    for event in (STARTED, first, block_of(1, 5), second):
+        store.append(run_id, event)
+    assert store.flush(LONG)
+    history = store.history(run_id)
+    assert history is not None
+    assert history.snapshot().traced == second != first
 
 
 @pytest.mark.parametrize("make_url", STORES.values(), ids=STORES)

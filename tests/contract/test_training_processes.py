@@ -27,6 +27,7 @@ from dpdash.events import (
     RunResumed,
     RunStarted,
     RunStopped,
+    StepTraced,
     StopReason,
 )
 from dpdash.history import History
@@ -123,6 +124,24 @@ def test_every_command_reaches_the_run(processes: TrainingProcesses) -> None:
         control.stop(StopReason.TEACHER)
     assert isinstance(watcher.terminal, RunStopped)
     assert watcher.terminal.reason is StopReason.TEACHER
+
+
+def test_a_step_is_traced_there_and_told_here(processes: TrainingProcesses, name: EngineName) -> None:
+    control = RunControl(epochs_per_second=200)
+    with running(outside(processes, name), config_for(name, epochs=ENDLESS), control) as watcher:
+        watcher.wait_for(EpochBlock)
+        control.trace_step()
+        watcher.wait_until(lambda: len(watcher.traces) == 2)
+        control.pause()
+        eventually(lambda: control.is_standing)
+        control.trace_step()
+        watcher.wait_until(lambda: len(watcher.traces) == 3)
+        eventually(lambda: control.is_standing)
+        assert len([event for event in watcher.events if isinstance(event, RunPaused)]) == 1
+    here = next(event for event in run_on(engine(name), config_for(name)).events if isinstance(event, StepTraced))
+    there = watcher.traces[0]
+    assert there.trace.replicas == here.trace.replicas
+    assert there.trace.full_gradient == here.trace.full_gradient
 
 
 def test_commands_from_before_the_run_hold(processes: TrainingProcesses) -> None:

@@ -11,7 +11,7 @@ from dpdash.config import EngineName, RunConfig
 from dpdash.engines.base import Engine
 from dpdash.engines.control import RunControl
 from dpdash.engines.hardware import num_gpus
-from dpdash.events import EpochBlock, RunEvent, TerminalEvent
+from dpdash.events import EpochBlock, RunEvent, StepTraced, TerminalEvent
 
 ENDLESS = 1_000_000
 WAIT_SECONDS = 60
@@ -45,6 +45,11 @@ class Watcher:
             assert self._came.wait_for(lambda: any(isinstance(e, wanted) for e in self.events), WAIT_SECONDS)
             assert any(isinstance(event, kind) for event in self.events), self.events[-1]
 
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Wait for an event after which the condition holds."""
+        with self._came:
+            assert self._came.wait_for(holds, WAIT_SECONDS)
+
     @property
     def terminal(self) -> TerminalEvent:
         """The one terminal event, which is the last."""
@@ -56,6 +61,10 @@ class Watcher:
     @property
     def blocks(self) -> list[EpochBlock]:
         return [event for event in self.events if isinstance(event, EpochBlock)]
+
+    @property
+    def traces(self) -> list[StepTraced]:
+        return [event for event in self.events if isinstance(event, StepTraced)]
 
     def column(self, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
         return np.concatenate([getattr(block, column) for block in self.blocks]).astype(np.float64)

@@ -9,7 +9,7 @@ import pytest
 SCRIPT = """
 import resource, sys
 from dpdash.config import RunConfig
-from dpdash.engines.loop import OUT_OF_MEMORY
+from dpdash.engines.failures import OUT_OF_MEMORY
 from dpdash.events import RunFailed, RunFinished
 from dpdash.runs.service import Pace, RunService
 from dpdash.settings import ServerSettings

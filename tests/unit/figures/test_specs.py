@@ -13,8 +13,10 @@ from dpdash.figures.fit import MAX_NAMED_REPLICAS, fit_base, fit_update
 from dpdash.figures.loss import MAX_POINTS, loss_base, loss_update
 from dpdash.figures.slope import slope_base, slope_update
 from dpdash.figures.spec import Figure, Update, number, packed
+from dpdash.figures.step import imbalance, memory_figure, shards_figure, timeline_figure
 from dpdash.figures.surface import surface_base, surface_update
 from dpdash.history import History, HistorySnapshot
+from dpdash.steps import Phase, ReplicaStep, Span, StepTrace
 
 CONFIG = RunConfig(epochs=5000)
 MAX_REFRESH_BYTES = 12_000
@@ -46,7 +48,28 @@ def surface() -> Figure:
     return surface_base(slopes, intercepts, loss, (3.0, 0.0), bracketed)
 
 
+def step(memory: tuple[int | None, ...]) -> StepTrace:
+    """A step with a replica for each memory, all of them busy."""
+    replicas = tuple(
+        ReplicaStep("CPU", 5, (0, 1), 1 / len(memory), (1.0,), 2_000_000, 1_000_000, held) for held in memory
+    )
+    lanes = range(len(memory))
+    spans = [Span(phase, lane, 0.001 * at, 0.001) for at, phase in enumerate(Phase) for lane in lanes]
+    return StepTrace("single", False, 9, ("w",), 1, replicas, (1.0,), (1.0,), 0.0, tuple(spans), 0.010)
+
+
+def shards() -> Figure:
+    points = np.linspace(-5, 5, 7, dtype=np.float32)
+    return shards_figure({0: (points, 3 * points), 1: (points, points)}, 4, bracketed)
+
+
+NOTHING_NEW = Update()
 FIGURES = {
+    "shards": (shards(), NOTHING_NEW),
+    "timeline": (timeline_figure(step((3, 2)), "[step]", 0.02, bracketed), NOTHING_NEW),
+    "timeline of many": (timeline_figure(step((3,) * 20), "[step]", 0.02, bracketed), NOTHING_NEW),
+    "memory": (memory_figure(step((3_000_000, 2_000_000)), bracketed), NOTHING_NEW),
+    "memory that nobody knows": (memory_figure(step((None, None)), bracketed), NOTHING_NEW),
     "loss": (loss_base(CONFIG, 0.25, 0.249, bracketed), loss_update(history(3000, 20), 140, bracketed)),
     "loss, nothing trained": (
         loss_base(CONFIG, 0.25, 0.26, bracketed),
@@ -179,3 +202,39 @@ def test_a_surface_without_noise_has_a_finite_bottom() -> None:
     contours = surface().traces[0]
     assert all(np.isfinite(contours["colorbar"]["tickvals"]))
     assert contours["z"]["shape"] == "20, 30"
+
+
+def test_a_timeline_has_a_bar_for_each_span_in_its_lane() -> None:
+    figure = timeline_figure(step((3, 2, 1)), "[step]", 0.02, bracketed)
+    assert [trace["uid"] for trace in figure.traces] == [phase.value for phase in Phase]
+    gather = figure.traces[list(Phase).index(Phase.GATHER)]
+    assert gather["y"] == [0, 1, 2]
+    assert gather["base"] == pytest.approx([3.0] * 3) and gather["x"] == pytest.approx([1.0] * 3)
+    assert gather["name"] == "[gather 10 %]"
+    marks = {(trace["marker"]["color"], trace["marker"]["pattern"]["shape"]) for trace in figure.traces}
+    assert len(marks) == len(Phase)
+    assert len({pattern for _color, pattern in marks}) == len(Phase), "colour alone tells no two phases apart"
+
+
+def test_two_timelines_of_one_axis_can_be_compared() -> None:
+    short, long = (timeline_figure(step((3,)), "[step]", 0.02, bracketed) for _ in range(2))
+    assert short.layout["xaxis"]["range"] == long.layout["xaxis"]["range"]
+
+
+def test_shards_look_as_in_the_fit_chart() -> None:
+    for of_step, of_fit in zip(shards().traces[:4], fit(4).traces[:4], strict=True):
+        for name in ("uid", "name", "marker"):
+            assert of_step[name] == of_fit[name]
+
+
+def test_memory_is_in_a_unit_that_fits() -> None:
+    figure = memory_figure(step((3 * 2**20, 2**20)), bracketed)
+    assert figure.layout["yaxis"]["title"]["text"] == "[MiB]"
+    assert figure.traces[0]["y"] == [3.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("memory", "ratio"), [((30, 10, 15), 2.0), ((30,), None), ((None, None), None), ((30, 0), None)]
+)
+def test_the_imbalance_is_that_of_the_first(memory: tuple[int | None, ...], ratio: float | None) -> None:
+    assert imbalance(step(memory).replicas) == ratio

@@ -1,0 +1,59 @@
+import pytest
+import torch
+
+from dpdash.engines.stopwatch import Stopwatch
+from dpdash.steps import Phase, Span
+
+CPU = torch.device("cpu")
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock()
+    monkeypatch.setattr("dpdash.engines.stopwatch.time.perf_counter", clock)
+    return clock
+
+
+def note(stopwatch: Stopwatch, clock: FakeClock, phase: Phase, lane: int, seconds: float) -> None:
+    end = stopwatch.begin(phase, lane)
+    clock.now += seconds
+    end()
+
+
+def test_a_pause_is_not_counted(clock: FakeClock) -> None:
+    stopwatch = Stopwatch([CPU, CPU])
+    stopwatch.start()
+    clock.now += 1
+    note(stopwatch, clock, Phase.GATHER, 0, 2)
+    stopwatch.pause()
+    clock.now += 50
+    stopwatch.start()
+    clock.now += 1
+    note(stopwatch, clock, Phase.LOSS, 1, 3)
+    stopwatch.pause()
+    assert stopwatch.spans() == (Span(Phase.GATHER, 0, 1, 2), Span(Phase.LOSS, 1, 4, 3))
+    assert stopwatch.seconds == 7
+
+
+def test_what_follows_without_another_phase_between_is_one_span(clock: FakeClock) -> None:
+    stopwatch = Stopwatch([CPU, CPU])
+    stopwatch.start()
+    for lane in (0, 0, 1, 0, 0):
+        note(stopwatch, clock, Phase.BACKWARD, lane, 1)
+        clock.now += 1
+    note(stopwatch, clock, Phase.REDUCE, 0, 1)
+    stopwatch.pause()
+    assert [(span.phase, span.lane, span.start, span.seconds) for span in stopwatch.spans()] == [
+        (Phase.BACKWARD, 0, 0, 3),
+        (Phase.BACKWARD, 1, 4, 1),
+        (Phase.BACKWARD, 0, 6, 3),
+        (Phase.REDUCE, 0, 10, 1),
+    ]
