@@ -26,7 +26,7 @@ OPTIMIZERS: Final = {
     OptimizerName.RMSPROP: "optim.RMSprop(model.parameters(), lr=LEARNING_RATE)",
 }
 DATA: Final = f"""\
-# One generator draws the data, then the weights, then the shuffles: the same seed gives the same numbers.
+# One generator draws the data, then the weights, then the shuffles: equal seeds, equal numbers.
 torch.manual_seed(SEED)
 x = torch.rand(SAMPLES, 1) * {X_HIGH - X_LOW:g} - {-X_LOW:g}
 y = x * {TRUE_SLOPE:g} + torch.randn(SAMPLES, 1) * NOISE"""

@@ -112,7 +112,7 @@ def test_a_script_says_what_it_does_and_what_came_of_it(tmp_path: Path) -> None:
     result = execute(ScriptName.DATA_PARALLEL, RunConfig(samples=50, epochs=40), tmp_path)
     lines = result.printed.splitlines()
     assert "DataParallel" in lines[0]
-    assert [line.split(":")[0] for line in lines[1:-1]] == [f"epoch {epoch}" for epoch in range(4, 41, 4)]
+    assert [line.split(":")[0] for line in lines[2:-1]] == [f"epoch {epoch}" for epoch in range(4, 41, 4)]
     assert lines[-1] == f"slope {result.slope:.6g} (true: 3), intercept {result.intercept:.6g} (true: 0)"
 
 

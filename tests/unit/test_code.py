@@ -23,7 +23,7 @@ NAMES = {
 """What a script calls each setting; the optimizer is a line of code, and the engine the script itself."""
 ONLY_BATCHES = {"global_batch_size"}
 ONLY_MLP = {"hidden_width", "hidden_depth"}
-LONGEST_LINE = 115
+LONGEST_LINE = 100
 
 
 def values_in(source: str) -> dict[str, object]:
