@@ -63,7 +63,7 @@ class Blocks:
         series = [
             Series(self._on(curve.engine, curve.replicas), *_thinned(curve.losses.tolist())) for curve in found
         ]
-        figure = line_chart(w.curves_title, (w.epoch, w.loss), series, self._write, log_y=True)
+        figure = line_chart(w.curves_title, (w.epoch, w.loss), series, self._setting, log_y=True)
         sentence = w.curves_text.format(
             epochs=len(found[0].losses), difference=self._write(measure.farthest(list(found)), 2)
         )
@@ -77,7 +77,7 @@ class Blocks:
             *(Series(self._speed_name(speed), numbers[: len(speed.speedups)], speed.speedups) for speed in found),
             Series(w.ideal, numbers, numbers, is_reference=True),
         ]
-        figure = line_chart(w.speed_title, (w.replicas_axis, w.speed_axis), series, write)
+        figure = line_chart(w.speed_title, (w.replicas_axis, w.speed_axis), series, self._setting)
         table = _table(
             (w.model, *(w.step.format(replicas=number) for number in numbers)),
             [
@@ -103,7 +103,7 @@ class Blocks:
             )
             for config, losses in zip(found.configs, found.losses, strict=True)
         ]
-        figure = line_chart(w.rule_title, (w.epoch, w.loss), series, self._write, log_y=True)
+        figure = line_chart(w.rule_title, (w.epoch, w.loss), series, self._setting, log_y=True)
         first, second, third = (self._write(float(losses[-1])) for losses in found.losses)
         small = found.configs[0]
         sentence = w.rule_text.format(

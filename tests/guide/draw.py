@@ -11,9 +11,10 @@ COLORS: Final = ("#0072B2", "#CC7A00", "#0B8A6A", "#5B2A86", "#C95BA0", "#3196AA
 DASHES: Final = ("", "9 5", "2 5", "12 4 2 4", "5 3", "1 3")
 INK, FAINT = "#1A1D21", "#D5D9E0"
 WIDTH, HEIGHT = 520, 340
-LEFT, RIGHT, TOP, BOTTOM = 62, 16, 44, 46
+LEFT, RIGHT, TOP, BOTTOM = 62, 16, 62, 46
 LETTER: Final = 15
 LEGEND_ROW: Final = 22
+BAR_TOP: Final = 40
 BAR_ROW: Final = 34
 BAR_LEFT: Final = 190
 BAR_VALUES: Final = 74
@@ -52,7 +53,7 @@ def line_chart(
         points = " ".join(f"{place_x(x):.1f},{place_y(y):.1f}" for x, y in zip(line.xs, line.ys, strict=True))
         parts.append(f'<polyline points="{points}" fill="none" {_stroke(index, line)}/>')
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, axes[0], "middle"))
-    parts.append(_text(8, TOP - 10, axes[1]))
+    parts.append(_text(10, TOP - 16, axes[1]))
     for index, line in enumerate(series):
         y = HEIGHT + LEGEND_ROW * (index + 0.5)
         parts.append(f'<path d="M{LEFT} {y - 5:.1f}h34" fill="none" {_stroke(index, line)}/>')
@@ -68,7 +69,7 @@ def bar_chart(title: str, bars: Sequence[Bar], write: Write) -> str:
     zero = left - low * share
     parts = []
     for index, bar in enumerate(bars):
-        y = TOP + BAR_ROW * index
+        y = BAR_TOP + BAR_ROW * index
         end = zero + bar.value * share
         begin, length = min(zero, end), abs(end - zero)
         parts.append(_text(10, y + 17, bar.name))
@@ -77,8 +78,8 @@ def bar_chart(title: str, bars: Sequence[Bar], write: Write) -> str:
         )
         beside, anchor = (end - 6, "end") if bar.value < 0 else (end + 6, "start")
         parts.append(_text(beside, y + 17, write(bar.value), anchor))
-    bottom = TOP + BAR_ROW * len(bars)
-    parts.append(f'<path d="M{zero:.1f} {TOP - 4}V{bottom}" stroke="{INK}"/>')
+    bottom = BAR_TOP + BAR_ROW * len(bars)
+    parts.append(f'<path d="M{zero:.1f} {BAR_TOP - 4}V{bottom}" stroke="{INK}"/>')
     return _svg(title, bottom + 10, parts)
 
 
