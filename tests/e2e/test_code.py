@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from dpdash.code import ScriptName, script
 from dpdash.config import RunConfig
 from tests.e2e.browser import button, wait_for_script, wait_for_status
 from tests.e2e.conftest import OpenPage
+from tests.e2e.test_accessibility import TALL, findings, violations
 from tests.e2e.test_train import MAX_LAYOUT_SHIFT, OBSERVE_SHIFTS, wait_until_at_rest
 
 SETTINGS = {"samples": "730", "epochs": "100000", "engine": "cpu_replicas", "replicas": "3"}
@@ -93,3 +95,15 @@ def test_the_guide_opens_from_the_page_with_its_figures(open_page: OpenPage) -> 
     )
     page.set_viewport_size({"width": 380, "height": 800})
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 380
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_code_and_in_the_guide(theme: str, open_page: OpenPage) -> None:
+    page = open_page(QUERY, color_scheme=theme, viewport=TALL)
+    open_code(page)
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.locator("[data-testid=stPageLink] a").click()
+    expect(page.locator("h1")).to_have_text("How data parallelism works")
+    page.locator("[data-testid=stMain] img").last.wait_for()
+    assert findings(page) == []
