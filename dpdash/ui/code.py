@@ -17,7 +17,6 @@ from dpdash.ui.language import _
 from dpdash.ui.state import wanted_settings
 
 CODE_KEY: Final = "code"
-SCRIPT_HEIGHT: Final = 380
 TABS: Final = {ScriptName.DATA_PARALLEL: N_("DataParallel"), ScriptName.DDP: N_("DDP")}
 
 
@@ -44,15 +43,16 @@ def _popover(config: RunConfig, about: str) -> None:
 
 
 def _show_script(name: ScriptName, config: RunConfig) -> None:
-    st.code(script(name, config), height=SCRIPT_HEIGHT)
-    st.caption(_("Start it with"))
-    st.code(command(name, config), language=None, wrap_lines=True)
-    st.download_button(
-        _("Download {file}").format(file=name.file_name),
-        data=partial(script, name, config),
-        file_name=name.file_name,
-        mime="text/x-python",
-        key=f"download_{name}",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.code(command(name, config), language=None, wrap_lines=True)
+        st.download_button(
+            _("Download {file}").format(file=name.file_name),
+            data=partial(script, name, config),
+            file_name=name.file_name,
+            mime="text/x-python",
+            key=f"download_{name}",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+    # Wrapped: what scrolls by itself could not be scrolled with the keyboard.
+    st.code(script(name, config), wrap_lines=True)

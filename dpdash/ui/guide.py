@@ -39,7 +39,7 @@ def show_guide() -> None:
     """Show the document."""
     title, text = _document(current().code)
     show_title(title)
-    with st.container(width=LINE_WIDTH):
+    with st.container(width=LINE_WIDTH, key="guide"):
         # Text, alternative text and path of an image in turns.
         texts = IMAGE.split(text)
         st.markdown(texts[0])

@@ -64,7 +64,7 @@ def test_the_guide_is_a_page_in_the_language_of_the_reader(code: str, open_page:
     assert re.findall(r"^## .*$", shown, re.MULTILINE) == re.findall(r"^## .*$", document, re.MULTILINE)
     assert "<!--" not in shown
     assert "](images/" not in shown
-    assert len(page.get("imgs")) == document.count("](images/")
+    assert len(page.get("image")) == document.count("](images/")
 
 
 def test_the_help_of_the_replicas_leads_to_the_guide(open_page: OpenPage) -> None:

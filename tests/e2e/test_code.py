@@ -17,6 +17,7 @@ QUERY = "?" + "&".join(f"{name}={value}" for name, value in SETTINGS.items())
 CONFIG = RunConfig.parse(SETTINGS)
 CODE_BUTTON = ".st-key-code button:visible"
 BODY = ".st-key-code_body"
+SCRIPT = f"{BODY} [data-testid=stCode]:has(.token)"
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
 
 
@@ -26,7 +27,7 @@ def open_code(page: Page) -> None:
 
 
 def shown_script(page: Page) -> str:
-    text: str = page.locator(f"{BODY} [data-testid=stCode] code:visible").first.inner_text()
+    text: str = page.locator(f"{SCRIPT}:visible code").inner_text()
     return text.strip()
 
 
@@ -48,8 +49,8 @@ def test_both_scripts_are_shown_copied_and_downloaded(open_page: OpenPage, tmp_p
         source = script(name, CONFIG)
         assert shown_script(page) == source.strip()
         assert downloaded_script(page, name, tmp_path) == source
-        page.locator(f"{BODY} [data-testid=stCode]:visible").first.hover()
-        page.locator(f"{BODY} [data-testid=stCodeCopyButton]:visible").first.click()
+        page.locator(f"{SCRIPT}:visible").hover(position={"x": 200, "y": 60})
+        page.locator(f"{SCRIPT}:visible").get_by_role("button", name="Copy to clipboard").click()
         assert page.evaluate("navigator.clipboard.readText()").strip() == source.strip()
 
 
