@@ -6,7 +6,7 @@ PLOTLY_JS_VERSION := 4.1.1
 STATIC := dpdash/ui/static
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check bench soak screenshots messages vendor clean
+.PHONY: help run serve test check bench soak screenshots figures messages vendor clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ soak: $(VENV)/.dev browser ## Wear it down for half an hour: kills, locks, hosti
 
 screenshots: $(VENV)/.dev browser ## Take the README's pictures from the running app
 	@$(BIN)/python -m tests.e2e.screenshots
+
+figures: $(VENV)/.dev ## Make the figures and the measured sentences of docs/how-data-parallelism-works.md
+	@$(BIN)/python -m tests.guide
 
 messages: $(VENV)/.dev ## Collect the texts of the program into the catalogues
 	@$(BIN)/pybabel -q extract --keywords=N_ --add-comments=Translators: --no-wrap --sort-by-file --add-location=file --omit-header \

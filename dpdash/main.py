@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dpdash.ui import guide
 from dpdash.ui.frame import apply_page_style
 from dpdash.ui.language import _, choose_language
 from dpdash.ui.links import read_link, write_link
@@ -34,6 +35,7 @@ if has_room():
             visibility="visible" if is_teacher(owner()) else "hidden",
         )
     )
+pages.append(st.Page(guide.PAGE, title=_("How it works"), icon=":material/school:", url_path=guide.ADDRESS))
 page = st.navigation(pages, position="top")
 enter_page(page.url_path)
 follow_room()

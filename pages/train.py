@@ -1,5 +1,6 @@
 """Start a run, watch it, and look back through it."""
 
+from dpdash.ui.guide import guide_link
 from dpdash.ui.header import header
 from dpdash.ui.live import live_area
 from dpdash.ui.notices import show_run_notices
@@ -14,3 +15,4 @@ header(shown)
 show_run_notices(shown)
 transport(shown)
 live_area(shown)
+guide_link()

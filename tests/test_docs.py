@@ -4,11 +4,16 @@ import re
 import tomllib
 from pathlib import Path
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 
 from dpdash.config import EngineName, OptimizerName, RunConfig
 from dpdash.settings import ServerSettings
+from dpdash.steps import Phase
+from dpdash.translations import LANGUAGES
+from dpdash.ui.guide import document_path
+from tests.guide.blocks import BLOCK, Block, filled
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -132,3 +137,57 @@ def test_the_tests_that_hold_a_promise_are_there() -> None:
     known = {path.name for folder in ("tests", "dpdash") for path in (ROOT / folder).rglob("*.py")}
     assert len(named) > 10
     assert named - known == set()
+
+
+GUIDE = ROOT / "docs" / "how-data-parallelism-works.md"
+TRANSLATED_GUIDES = sorted(GUIDE.parent.glob(f"{GUIDE.stem}.*.md"))
+IMAGE = re.compile(r"!\[([^\]]+)\]\(images/([\w.-]+)\)")
+MARK = re.compile(r"<!-- .*? -->")
+
+
+def shape_of(path: Path) -> list[str]:
+    """Levels of headings, kinds of blocks, sources and figures, in their order, without the words."""
+    suffix = path.name.removeprefix(GUIDE.stem).removesuffix(".md")
+    shape = []
+    for line in path.read_text().splitlines():
+        if MARK.fullmatch(line):
+            shape.append(line)
+        elif image := IMAGE.fullmatch(line):
+            assert image[2].endswith(f"{suffix}.svg")
+            shape.append(image[2].removesuffix(f"{suffix}.svg"))
+        elif block := re.match(r"#+ |\d+\. \*\*\w+\*\*|- |\|", line):
+            shape.append(block[0])
+        shape += re.findall(r"\]\((https:[^)]+)\)", line)
+    return shape
+
+
+def test_the_guide_is_there_in_every_language() -> None:
+    assert {document_path(code) for code in LANGUAGES} == {GUIDE, *TRANSLATED_GUIDES}
+
+
+@pytest.mark.parametrize("path", TRANSLATED_GUIDES, ids=names(TRANSLATED_GUIDES))
+def test_a_guide_has_the_headings_figures_and_sources_of_the_english_one(path: Path) -> None:
+    assert shape_of(path) == shape_of(GUIDE)
+
+
+@pytest.mark.parametrize("path", [GUIDE, *TRANSLATED_GUIDES], ids=names([GUIDE, *TRANSLATED_GUIDES]))
+def test_a_guide_names_every_phase_of_a_step_and_has_figures(path: Path) -> None:
+    text = path.read_text()
+    assert re.findall(r"^\d\. \*\*(\w+)\*\*", text, re.MULTILINE) == list(Phase)
+    figures = [(GUIDE.parent / "images" / file).read_text() for _, file in IMAGE.findall(text)]
+    assert len(figures) >= 4
+    for figure in figures:
+        assert ElementTree.fromstring(figure).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_a_guide_that_is_written_anew_keeps_its_words() -> None:
+    text = GUIDE.read_text()
+    blocks = {name: Block(f"measured {name}", {}) for _, name, _ in BLOCK.findall(text)}
+    written = filled(text, blocks)
+    assert [found for found in blocks if f"\nmeasured {found}\n" not in written] == []
+    assert unmeasured(written) == unmeasured(text)
+
+
+def unmeasured(text: str) -> str:
+    """A guide without what is measured."""
+    return BLOCK.sub("", text)

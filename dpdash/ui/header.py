@@ -9,6 +9,7 @@ from dpdash.config import RunConfig
 from dpdash.errors import N_
 from dpdash.events import RunDiverged, RunStatus, RunStopped, StopReason
 from dpdash.runs.service import RunSnapshot
+from dpdash.ui.code import show_code_button
 from dpdash.ui.language import _, number
 from dpdash.ui.links import address
 from dpdash.ui.state import wanted_settings
@@ -40,6 +41,7 @@ def header(shown: RunSnapshot | None) -> None:
             width="content",
         )
         _share(shown)
+        show_code_button(shown)
 
 
 def show_title(text: str) -> None:

@@ -11,6 +11,7 @@ from dpdash.errors import N_
 from dpdash.runs.service import RunSnapshot
 from dpdash.scales import scale
 from dpdash.ui.commands import change_learning_rate
+from dpdash.ui.guide import guide_help
 from dpdash.ui.language import _, current, language_switch, number
 from dpdash.ui.service import run_service
 from dpdash.ui.state import ALL_SAMPLES, wanted_settings
@@ -81,7 +82,8 @@ def _devices(later: set[str]) -> None:
     offer = catalog.offer()
     name = _("GPUs to use (CPU replicas)") if offer.emulated else _("GPUs to use")
     highest = max(offer.max_replicas, st.session_state["replicas"])
-    labels = _labels("replicas", later) | {"label": _marked(name, "replicas" in later)}
+    labels = _labels("replicas", later)
+    labels |= {"label": _marked(name, "replicas" in later), "help": f"{labels['help']} {guide_help()}"}
     st.slider(min_value=1, max_value=highest, on_change=_take_engine, **labels)
     engine = EngineName(st.session_state["engine"])
     if engine is EngineName.CPU_REPLICAS:

@@ -18,9 +18,14 @@ AXE_OPTIONS = {"resultTypes": ["violations"]}
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds to be serious or critical, with the element and the reason."""
+    """What axe finds on a page with charts."""
     page.mouse.move(0, 0)
     wait_until_drawn(page)  # what is about to be replaced is faded
+    return findings(page)
+
+
+def findings(page: Page) -> list[str]:
+    """What axe finds to be serious or critical, with the element and the reason."""
     # A tooltip on its way out has any contrast.
     wait_for_script(page, "!document.querySelector('[role=tooltip], [data-testid=stTooltipContent]')")
     found = Axe().run(page, options=AXE_OPTIONS).response["violations"]

@@ -174,9 +174,11 @@ def test_what_appears_beside_the_pointer_is_translated(page: Page, server: Serve
     button(page, "step").hover()
     page.get_by_role("tooltip").wait_for()
     assert plain(page) == set()
-    page.locator(".st-key-header button:visible").click()
-    page.locator("[data-testid=stCode]").first.wait_for()
-    assert plain(page) == set()
+    for opens in page.locator(".st-key-header button:visible").all():
+        opens.click()
+        page.locator("[data-testid=stCode]:visible").first.wait_for()
+        assert plain(page) == set()
+        page.keyboard.press("Escape")
 
 
 def test_sentences_about_problems_are_translated(page: Page, server: Server) -> None:
