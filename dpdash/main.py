@@ -23,6 +23,7 @@ read_link()
 identify_browser()
 apply_page_style()
 pages = [st.Page(PAGES / "train.py", title=_("Train"), icon=":material/play_arrow:", default=True)]
+pages.append(st.Page(PAGES / "scaling.py", title=_("Scaling"), icon=":material/trending_up:"))
 if has_room():
     pages.append(
         st.Page(

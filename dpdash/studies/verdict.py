@@ -123,7 +123,8 @@ CORES: Final = N_(
 )
 COPIES: Final = N_(
     "What limits is copying: scatter, replicate, gather and the sum of gradients take {percent} % of a step. "
-    "Wider layers or more samples give each copy more work; DDP keeps the model where it is and copies gradients only."
+    "Wider layers or more samples give each copy more work; DDP keeps the model where it is and copies gradients "
+    "only."
 )
 REDUCES: Final = N_(
     "What limits is the sum of gradients over all replicas, {percent} % of a step. More samples a replica give "
