@@ -1,5 +1,7 @@
 """Measure how training scales over replicas: `python -m dpdash scaling`."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -61,14 +63,15 @@ def scaling(
     if csv is not None and not csv.absolute().parent.is_dir():
         complain(f"--csv: there is no folder {csv.absolute().parent}. Make it, or name another file.")
         raise typer.Exit(BAD_ARGUMENTS)
-    study = _measured(new_study(plan, OWNER), quiet=as_json)
+    url = or_exit(read_settings).database_url
+    with _kept(url) as keep:
+        study = _measured(LiveStudy(new_study(plan, OWNER), keep=keep), quiet=as_json)
     if csv is not None:
         csv.write_text(as_csv(study), encoding="utf-8")
     if as_json:
         print_json(as_values(study))
     else:
         _print(study)
-    _save(study)
     if study.status is StudyStatus.FAILED:
         complain(study.message)
         raise typer.Exit(FAILED)
@@ -95,12 +98,12 @@ def _whole(name: str, text: str) -> int:
     return parsed
 
 
-def _measured(study: Study, quiet: bool) -> Study:
+def _measured(live: LiveStudy, quiet: bool) -> Study:
     """Measure with a progress bar; the first Ctrl+C ends the study, which is kept."""
-    live = LiveStudy(study)
+    num_measurements = live.snapshot().study.plan.num_measurements
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("measurements, {task.fields[left]}"))
     with signals_received() as received, Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task("measure", total=study.plan.num_measurements, left="starting")
+        task = bar.add_task("measure", total=num_measurements, left="starting")
         live.start()
         while not live.wait(POLL_SECONDS):
             if received:
@@ -145,13 +148,27 @@ def _written(sentence: Sentence) -> str:
     return language(ENGLISH).sentence(sentence.template, sentence.values)
 
 
-def _save(study: Study) -> None:
-    """Keep the study where runs are kept; where that cannot be done, say so."""
+@contextmanager
+def _kept(url: str) -> Iterator[Callable[[Study], None]]:
+    """Keeps a study where runs are kept, as it comes; where that cannot be done, says so at the end."""
+    problems: list[StoreError] = []
+    store = None
     try:
-        store = RunStore(or_exit(read_settings).database_url)
+        store = RunStore(url)
+    except StoreError as problem:
+        problems.append(problem)
+
+    def keep(study: Study) -> None:
+        if store is None:
+            return
         try:
             store.studies.put(study)
-        finally:
-            store.close()
-    except StoreError as problem:
-        complain(f"This study was not saved. {problem}")
+            problems.clear()
+        except StoreError as problem:
+            problems[:] = [problem]
+
+    yield keep
+    if store is not None:
+        store.close()
+    if problems:
+        complain(f"This study was not saved. {problems[0]}")
