@@ -4,6 +4,7 @@ The charts stand inside the fragment, whole: a study says something new once a s
 figures are a few points each.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -88,23 +89,32 @@ def _choose_study(studies: tuple[Study, ...]) -> None:
     """The study to show: the one that was started or chosen last, else the newest."""
     if not studies:
         return
-    by_id = {study.study_id: study for study in studies}
-    if st.session_state.get(STUDY_KEY) not in by_id:
+    labels = _labels(studies)
+    if st.session_state.get(STUDY_KEY) not in labels:
         st.session_state[STUDY_KEY] = studies[0].study_id
     st.selectbox(
         _("Study"),
-        list(by_id),
+        list(labels),
         key=STUDY_KEY,
         persist_state="session",
-        format_func=lambda study_id: _label(by_id[study_id]),
+        format_func=labels.__getitem__,
         help=_("Every study that was measured here, the newest first."),
     )
+
+
+def _labels(studies: tuple[Study, ...]) -> dict[str, str]:
+    """What each is called; the browser sends the text back, so no two may be called the same."""
+    labels = {study.study_id: _label(study) for study in studies}
+    count = Counter(labels.values())
+    return {
+        study_id: label if count[label] == 1 else f"{label} · {study_id}" for study_id, label in labels.items()
+    }
 
 
 def _label(study: Study) -> str:
     plan = study.plan
     return _("{time} · {engines} · {mode} · {samples} samples · width {widths} · depth {depth}").format(
-        time=datetime.fromtimestamp(study.created_at, _timezone()).strftime("%Y-%m-%d %H:%M"),
+        time=datetime.fromtimestamp(study.created_at, _timezone()).strftime("%Y-%m-%d %H:%M:%S"),
         engines=", ".join(engine_name(engine) for engine in plan.engines),
         mode=_(MODE_NAMES[plan.mode]),
         samples=setting(plan.samples),

@@ -17,7 +17,7 @@ from dpdash.errors import (
 from dpdash.limits import Limits
 from dpdash.runs.store import RunStore
 from dpdash.studies.service import MOST_VALUES, ScalingService
-from dpdash.study import StudyStatus
+from dpdash.study import ScalingMode, StudyStatus
 from tests.fakes import FakeTrainer, eventually
 from tests.unit.studies.conftest import plan_of, study_of
 
@@ -96,7 +96,7 @@ def test_a_frozen_server_measures_nothing(store: RunStore, trainer: FakeTrainer)
     ("changes", "sentence"),
     [
         ({"samples": 1001}, "samples must be at most 1000 on this server"),
-        ({"mode": "weak", "samples": 400}, "samples must be at most 1000 on this server"),
+        ({"mode": ScalingMode.WEAK, "samples": 400}, "samples must be at most 1000 on this server"),
         ({"samples": 1000, "hidden_widths": (4096,), "hidden_depth": 8, "replicas": 8}, None),
     ],
 )
