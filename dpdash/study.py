@@ -238,7 +238,9 @@ def _own_problems(plan: StudyPlan) -> list[SettingError]:
         problems.append(
             SettingError(
                 "engines",
-                N_("{setting} must be one or more of {choices}. Received: {received}. Try {hint}."),
+                N_(
+                    "Choose one or more engines of {choices} to compare with one device. Received: {received}. Try {hint}."
+                ),
                 choices=choices,
                 received=", ".join(plan.engines) or '""',
                 hint=EngineName.CPU_REPLICAS.value,

@@ -51,16 +51,9 @@ def speed_up_figure(lines: Sequence[Line], replicas: int, _: Translate, separato
     traces = [ideal, one]
     for index, line in enumerate(lines):
         points = line.curve.points
-        traces.append(
-            _curve(
-                index,
-                line,
-                [point.speed_up.median for point in points],
-                [point.speed_up.standard_error for point in points],
-                "%{y:.3~g}×",
-                _,
-            )
-        )
+        values = [point.speed_up.median for point in points]
+        errors = [point.speed_up.standard_error for point in points]
+        traces.append(_curve(index, line, values, errors, "%{y:.3~g}×", _))
         if line.law is not None:
             traces.append(_law(index, line, line.law, replicas))
     description = _("Line chart of the speed-up over the number of replicas, with error bars and the ideal line.")
@@ -76,16 +69,9 @@ def efficiency_figure(lines: Sequence[Line], replicas: int, _: Translate, separa
     traces = [_reference("ideal", _("ideal"), [1, replicas], [1, 1], "dash")]
     for index, line in enumerate(lines):
         points = line.curve.points
-        traces.append(
-            _curve(
-                index,
-                line,
-                [point.efficiency for point in points],
-                [point.speed_up.standard_error / point.replicas for point in points],
-                "%{y:.0%}",
-                _,
-            )
-        )
+        values = [point.efficiency for point in points]
+        errors = [point.speed_up.standard_error / point.replicas for point in points]
+        traces.append(_curve(index, line, values, errors, "%{y:.0%}", _))
     description = _("Line chart of the speed-up as a share of the number of replicas, with error bars.")
     return Figure(title, description, tuple(traces), layout)
 

@@ -174,9 +174,9 @@ def _show_downloads() -> None:
         return
     study_id, service = shown.study.study_id, scaling_service()
     with st.container(horizontal=True):
-        for name, kind, make in ((_("CSV"), "csv", as_csv), (_("JSON"), "json", as_json)):
+        for kind, make in (("csv", as_csv), ("json", as_json)):
             st.download_button(
-                _("Download the study ({kind})").format(kind=name),
+                _("Download the study ({kind})").format(kind=kind.upper()),
                 data=partial(_file, service, study_id, make),
                 file_name=f"dpdash-scaling-{study_id}.{kind}",
                 mime=f"text/{kind}",

@@ -117,7 +117,7 @@ def test_a_plan_without_an_engine_is_a_sentence(open_page: OpenPage, studies: Sc
     page = opened(open_page())
     page.session_state["scaling_engines"] = []
     click(page, "start")
-    assert "engines must be one or more of" in said(page)
+    assert "Choose one or more engines of" in said(page)
 
 
 def test_a_map_measures_several_widths(open_page: OpenPage, studies: ScalingService) -> None:

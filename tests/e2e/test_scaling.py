@@ -8,12 +8,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
 from dpdash.runs.store import RunStore
 from dpdash.study import Study, StudyStatus
-from tests.e2e.browser import NOT_RUNNING, wait_for_script, wait_until_drawn
+from tests.e2e.browser import NOT_RUNNING, assert_for_everybody, wait_for_script, wait_until_drawn
 from tests.e2e.conftest import OpenPage
 from tests.e2e.server import Server, running_server
 
@@ -143,15 +142,6 @@ def test_nothing_is_sent_while_nothing_is_measured(open_page: OpenPage) -> None:
 
 
 def test_the_page_is_for_everybody(open_page: OpenPage) -> None:
-    """Axe finds nothing, and nothing scrolls sideways, in each size and theme."""
     page = open_page("scaling")
     page.locator(f"{key('start')} button").wait_for()
-    for width, theme in ((1440, "light"), (1440, "dark"), (380, "dark"), (380, "light")):
-        page.set_viewport_size({"width": width, "height": 1800})
-        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # one of its literals
-        page.wait_for_selector(NOT_RUNNING)
-        wait_for_script(page, "!document.querySelector('[data-stale=true], [data-testid=stTooltipContent]')")
-        for selector in ("html", "[data-testid=stMain]"):
-            assert page.evaluate(f"document.querySelector('{selector}').scrollWidth") <= width
-        found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-        assert [rule["nodes"] for rule in found if rule["impact"] in ("serious", "critical")] == []
+    assert_for_everybody(page)

@@ -70,8 +70,8 @@ def test_a_signal_keeps_and_prints_what_is_measured(number: signal.Signals, tmp_
     ("options", "sentence"),
     [
         (("--engines", "nonsense"), "engine must be one of"),
-        (("--engines", "single"), "engines must be one or more of"),
-        (("--engines", ""), "engines must be one or more of"),
+        (("--engines", "single"), "Choose one or more engines of"),
+        (("--engines", ""), "Choose one or more engines of"),
         (("--replicas", "1"), "replicas must be from 2 to 64. Received: 1."),
         (("--hidden-width", "8,x"), "hidden width must be a whole number. Received: x."),
         (("--samples", "0"), "samples must be at least 1"),

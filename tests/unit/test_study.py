@@ -11,8 +11,8 @@ from tests.unit.studies.conftest import plan_of
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"engines": ()}, "engines must be one or more of"),
-        ({"engines": (EngineName.SINGLE,)}, "engines must be one or more of"),
+        ({"engines": ()}, "Choose one or more engines of"),
+        ({"engines": (EngineName.SINGLE,)}, "Choose one or more engines of"),
         ({"replicas": 1}, "replicas must be from 2 to 64. Received: 1."),
         ({"replicas": 65}, "replicas must be from 2 to 64. Received: 65."),
         ({"repeats": 0}, "repeats must be from 1 to 20. Received: 0."),
