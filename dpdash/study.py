@@ -239,7 +239,8 @@ def _own_problems(plan: StudyPlan) -> list[SettingError]:
             SettingError(
                 "engines",
                 N_(
-                    "Choose one or more engines of {choices} to compare with one device. Received: {received}. Try {hint}."
+                    "Choose one or more engines of {choices} to compare with one device. Received: {received}. "
+                    "Try {hint}."
                 ),
                 choices=choices,
                 received=", ".join(plan.engines) or '""',

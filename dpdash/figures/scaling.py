@@ -106,7 +106,7 @@ def phases_figure(bars: Sequence[Bar], _: Translate, separators: str = ".,") -> 
 
 def map_figure(name: str, curves: Sequence[Curve], study: Study, _: Translate, separators: str = ".,") -> Figure:
     """Speed-up of one engine by width and replicas; a line divides where replicas are faster from where not."""
-    title = _("Speed-up by width and replicas: {engine}").format(engine=name)
+    title = _("Speed-up: {engine}").format(engine=name)
     layout = base_layout(title, _("replicas"), _("hidden width"), separators)
     layout["margin"] = layout["margin"] | {"r": COLOR_BAR_WIDTH}
     widths, counts = study.plan.hidden_widths, list(range(1, study.plan.replicas + 1))
@@ -151,8 +151,10 @@ def map_figure(name: str, curves: Sequence[Curve], study: Study, _: Translate, s
             },
         }
     ]
-    if len(rows) > 1 and all(value is not None for values in z for value in values):
-        traces.append(_begins_to_pay(counts, rows, z, _))
+    # One device is 1 by definition: a line that began there would divide nothing.
+    several = [values[1:] for values in z]
+    if len(rows) > 1 and len(counts) > 2 and all(value is not None for values in several for value in values):
+        traces.append(_begins_to_pay(counts[1:], rows, several, _))
     description = _("Heat map of the speed-up over one device, by hidden width and number of replicas.")
     return Figure(title, description, tuple(traces), layout)
 
@@ -169,7 +171,7 @@ def _begins_to_pay(counts: list[int], rows: list[int], z: list[list[float | None
         "showscale": False,
         "autocontour": False,
         "contours": {"start": 1.0, "end": 1.0, "size": 1.0, "coloring": "none"},
-        "line": {"color": "role:primary", "width": 4, "dash": "dash"},
+        "line": {"color": "role:primary", "width": 4, "dash": "dash", "smoothing": 0},
         "hoverinfo": "skip",
     }
 

@@ -101,6 +101,7 @@ EMULATED: Final = N_(
     "Emulated: threads on the CPU stand in for GPUs. The algorithm is DataParallel's, the figures are this CPU's."
 )
 NEVER_PAYS: Final = N_("At no width measured, {low} to {high}, are replicas faster than one device.")
+AT_WIDEST: Final = N_("At width {width}, the widest:")
 PAYS_FROM: Final = N_(
     "Parallelism begins to pay at width {width}: there, {replicas} replicas are {speed_up} times as fast as one "
     "device."
@@ -253,6 +254,7 @@ def verdicts(study: Study, curves: tuple[Curve, ...]) -> tuple[ScalingVerdict, .
         said = verdict(study, widest[engine]) if engine in widest else None
         if said is not None:
             begins = where_it_pays(curves, engine)
-            sentences = said.sentences if begins is None else (begins, *said.sentences)
+            at = Sentence(AT_WIDEST, {"width": widest[engine].hidden_width})
+            sentences = said.sentences if begins is None else (begins, at, *said.sentences)
             found.append(ScalingVerdict(said.engine, said.kind, said.limit, sentences))
     return tuple(found)

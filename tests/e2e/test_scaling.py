@@ -28,6 +28,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+def opened(open_page: OpenPage) -> Page:
+    """The page, as a person comes to it."""
+    page = open_page()
+    page.get_by_role("link", name="Scaling").click()
+    page.locator(f"{key('engines')}").wait_for()
+    wait_until_drawn(page)
+    return page
+
+
 def key(name: str) -> str:
     return f".st-key-scaling_{name}"
 
@@ -44,7 +53,7 @@ def slide_to(page: Page, name: str, label: str, *presses: str) -> None:
 
 def tiny(page: Page) -> None:
     """Ask for one device and two CPU replicas, with next to no work."""
-    page.wait_for_selector(f"{key('start')} button:enabled")
+    page.wait_for_selector(f"{key('start')} button:enabled:visible")
     for engine in page.locator(f"{key('engines')} button").all():
         wanted = "emulated" in (engine.text_content() or "")
         pressed = (engine.get_attribute("kind") or "").endswith("Active")
@@ -56,8 +65,8 @@ def tiny(page: Page) -> None:
 
 
 def start(page: Page) -> None:
-    page.locator(f"{key('start')} button").click()
-    page.locator(f"{key('cancel')} button").wait_for()
+    page.locator(f"{key('start')} button:visible").click()
+    page.locator(f"{key('cancel')} button:visible").wait_for()
 
 
 def newest(server: Server) -> Study:
@@ -76,14 +85,14 @@ def measuring_pid(server: Server) -> int:
 
 
 def test_a_study_shows_progress_a_curve_and_a_verdict(open_page: OpenPage, server: Server) -> None:
-    page = open_page("scaling")
+    page = opened(open_page)
     assert page.get_by_role("link", name="Train").count()
     page.get_by_text("Nothing measured yet.").wait_for()
     tiny(page)
     slide_to(page, "repeats", "1", "Home")
     start(page)
     page.get_by_text(re.compile(r"\d of 2 measurements · about \d+ s left")).wait_for()
-    page.locator(f"{key('start')} button").wait_for(timeout=STUDY_MS)
+    page.locator(f"{key('start')} button:visible").wait_for(timeout=STUDY_MS)
     assert wait_for_script(page, f"({POINTS})()") == 2
     verdict = page.locator(key("verdict"))
     expect(verdict).to_contain_text("one device")
@@ -99,14 +108,14 @@ def test_a_study_shows_progress_a_curve_and_a_verdict(open_page: OpenPage, serve
 
 
 def test_cancel_keeps_what_is_measured(open_page: OpenPage, server: Server) -> None:
-    page = open_page("scaling")
+    page = opened(open_page)
     tiny(page)
     slide_to(page, "repeats", "10", "End")
     start(page)
     wait_for_script(page, f"({POINTS})() === 2", timeout_ms=STUDY_MS)
-    page.locator(f"{key('cancel')} button").click()
+    page.locator(f"{key('cancel')} button:visible").click()
     page.get_by_text("Cancelled. What was measured is kept.").wait_for()
-    page.locator(f"{key('start')} button").wait_for()
+    page.locator(f"{key('start')} button:visible").wait_for()
     study = newest(server)
     assert study.status is StudyStatus.CANCELLED
     assert 2 <= len(study.measurements) < study.plan.num_measurements
@@ -114,7 +123,7 @@ def test_cancel_keeps_what_is_measured(open_page: OpenPage, server: Server) -> N
 
 
 def test_a_process_that_is_killed_is_told_and_another_study_starts(open_page: OpenPage, server: Server) -> None:
-    page = open_page("scaling")
+    page = opened(open_page)
     tiny(page)
     slide_to(page, "repeats", "10", "End")
     start(page)
@@ -122,13 +131,13 @@ def test_a_process_that_is_killed_is_told_and_another_study_starts(open_page: Op
     os.kill(measuring_pid(server), signal.SIGKILL)
     page.get_by_text("The process that measured ended before the study did").wait_for()
     start(page)
-    page.locator(f"{key('cancel')} button").click()
-    page.locator(f"{key('start')} button").wait_for()
+    page.locator(f"{key('cancel')} button:visible").click()
+    page.locator(f"{key('start')} button:visible").wait_for()
 
 
 def test_nothing_is_sent_while_nothing_is_measured(open_page: OpenPage) -> None:
-    page = open_page("scaling")
-    page.locator(f"{key('start')} button").wait_for()
+    page = opened(open_page)
+    page.locator(f"{key('start')} button:visible").wait_for()
     frames: list[str] = []
     context = page.context
     other = context.new_page()
@@ -142,6 +151,6 @@ def test_nothing_is_sent_while_nothing_is_measured(open_page: OpenPage) -> None:
 
 
 def test_the_page_is_for_everybody(open_page: OpenPage) -> None:
-    page = open_page("scaling")
-    page.locator(f"{key('start')} button").wait_for()
+    page = opened(open_page)
+    page.locator(f"{key('start')} button:visible").wait_for()
     assert_for_everybody(page)
