@@ -201,4 +201,4 @@ def show_machine() -> None:
         text = _(
             "One device is one core of this CPU, and each replica has one thread. Cores of this machine: {cores}."
         ).format(cores=number(num_cores()))
-    st.caption(text)
+    st.markdown(text)

@@ -54,9 +54,9 @@ def slide_to(page: Page, name: str, label: str, *presses: str) -> None:
 def tiny(page: Page) -> None:
     """Ask for one device and two CPU replicas, with next to no work."""
     page.wait_for_selector(f"{key('start')} button:enabled:visible")
-    for engine in page.locator(f"{key('engines')} button").all():
+    for engine in page.locator(f"{key('engines')} [role=toolbar] button").all():
         wanted = "emulated" in (engine.text_content() or "")
-        pressed = (engine.get_attribute("kind") or "").endswith("Active")
+        pressed = engine.get_attribute("aria-pressed") == "true"
         if wanted != pressed:
             engine.click()
             page.wait_for_selector(NOT_RUNNING)
