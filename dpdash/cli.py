@@ -1,17 +1,12 @@
-"""The same jobs without a browser: train, list and show runs; and serve them to a workshop.
+"""The same jobs without a browser: train, list and show runs, measure scaling; and serve them to a workshop.
 
 Exit status: 0 finished, 1 failed or diverged, 2 bad arguments or an engine that this machine cannot run.
 """
 
-import json
 import logging
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from types import FrameType
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -22,70 +17,63 @@ from dpdash.config import RunConfig
 from dpdash.engines import catalog
 from dpdash.engines.base import Availability, Emit, Engine
 from dpdash.engines.control import RunControl
-from dpdash.errors import DpdashError
 from dpdash.events import EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatus
 from dpdash.limits import lifted
 from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.runs.store import RunRecord
+from dpdash.scaling_command import scaling
 from dpdash.serve import serve
 from dpdash.settings import read_settings
+from dpdash.terminal import FAILED, FINISHED, complain, option, or_exit, print_json, signals_received
 
 OWNER: Final = "command line"
 POLL_SECONDS: Final = 0.05
 """How often the progress bar looks; the training itself runs in its own thread and waits for nothing."""
 SHUTDOWN_SECONDS: Final = 5.0
 WIDE: Final = 200
-FINISHED, FAILED, BAD_ARGUMENTS = 0, 1, 2
-
-T = TypeVar("T")
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 runs_app = typer.Typer(no_args_is_help=True, help="Look at the runs that are stored.")
 app.add_typer(runs_app, name="runs")
 app.command()(serve)
-
-
-def _option(name: str) -> Any:
-    field = RunConfig.model_fields[name]
-    return typer.Option(f"--{name.replace('_', '-')}", help=field.description)
+app.command()(scaling)
 
 
 @app.command()
 def train(
-    samples: Annotated[str | None, _option("samples")] = None,
-    noise: Annotated[str | None, _option("noise")] = None,
-    seed: Annotated[str | None, _option("seed")] = None,
-    epochs: Annotated[str | None, _option("epochs")] = None,
-    learning_rate: Annotated[str | None, _option("learning_rate")] = None,
-    optimizer: Annotated[str | None, _option("optimizer")] = None,
-    global_batch_size: Annotated[str | None, _option("global_batch_size")] = None,
-    engine: Annotated[str | None, _option("engine")] = None,
-    replicas: Annotated[str | None, _option("replicas")] = None,
-    hidden_width: Annotated[str | None, _option("hidden_width")] = None,
-    hidden_depth: Annotated[str | None, _option("hidden_depth")] = None,
+    samples: Annotated[str | None, option("samples")] = None,
+    noise: Annotated[str | None, option("noise")] = None,
+    seed: Annotated[str | None, option("seed")] = None,
+    epochs: Annotated[str | None, option("epochs")] = None,
+    learning_rate: Annotated[str | None, option("learning_rate")] = None,
+    optimizer: Annotated[str | None, option("optimizer")] = None,
+    global_batch_size: Annotated[str | None, option("global_batch_size")] = None,
+    engine: Annotated[str | None, option("engine")] = None,
+    replicas: Annotated[str | None, option("replicas")] = None,
+    hidden_width: Annotated[str | None, option("hidden_width")] = None,
+    hidden_depth: Annotated[str | None, option("hidden_depth")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Train at full speed, recorded and saved like any run."""
     given = {name: value for name, value in locals().items() if name != "as_json" and value is not None}
-    config = _or_exit(lambda: RunConfig.parse(given))
+    config = or_exit(lambda: RunConfig.parse(given))
     losses: list[float] = []
-    settings = lifted(_or_exit(read_settings))
+    settings = lifted(or_exit(read_settings))
     service = RunService.open(settings, lambda config: _Overheard(catalog.require(config), losses))
     problem = service.health.problem
     if problem is not None:
-        _complain(str(problem))
+        complain(str(problem))
     try:
-        run_id = _or_exit(lambda: service.start(config, OWNER, Pace.full_speed()))
+        run_id = or_exit(lambda: service.start(config, OWNER, Pace.full_speed()))
         shown = _watch(service, run_id, quiet=as_json)
     finally:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
     if as_json:
-        _print_json(_result_values(shown, losses))
+        print_json(_result_values(shown, losses))
     else:
         _print_result(shown)
     saved = service.snapshot(run_id).saved
     if saved.problem is not None:
-        _complain("This run was not saved." if problem else f"This run was not saved whole. {saved.problem}")
+        complain("This run was not saved." if problem else f"This run was not saved whole. {saved.problem}")
     raise typer.Exit(FINISHED if shown.status is RunStatus.FINISHED else FAILED)
 
 
@@ -101,7 +89,7 @@ def list_runs(
     finally:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
     if as_json:
-        _print_json([_record_values(record) for record in records])
+        print_json([_record_values(record) for record in records])
         return
     table = Table(box=None)
     for column in ("run", "started", "status", "epochs", "loss", "slope", "samples", "engine"):
@@ -128,12 +116,12 @@ def show_run(
     """Show one run whole."""
     service = _open_store()
     try:
-        shown = _or_exit(lambda: service.snapshot(run_id))
-        block = _or_exit(lambda: service.rows(run_id)) if as_json else None
+        shown = or_exit(lambda: service.snapshot(run_id))
+        block = or_exit(lambda: service.rows(run_id)) if as_json else None
     finally:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
     if as_json:
-        _print_json(_result_values(shown, [] if block is None else block.loss.tolist()))
+        print_json(_result_values(shown, [] if block is None else block.loss.tolist()))
         return
     table = Table("setting", "value", box=None)
     for name, value in shown.config:
@@ -150,25 +138,13 @@ def main() -> None:
 
 def _open_store() -> RunService:
     """A service for reading; without a database there is nothing to read."""
-    service = RunService.open(_or_exit(read_settings))
+    service = RunService.open(or_exit(read_settings))
     problem = service.health.problem
     if problem is not None:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
-        _complain(str(problem))
+        complain(str(problem))
         raise typer.Exit(FAILED)
     return service
-
-
-def _or_exit(command: Callable[[], T]) -> T:
-    try:
-        return command()
-    except DpdashError as error:
-        _complain(str(error))
-        raise typer.Exit(BAD_ARGUMENTS) from None
-
-
-def _complain(sentence: str) -> None:
-    typer.echo(sentence, err=True)
 
 
 def _watch(service: RunService, run_id: str, quiet: bool) -> RunSnapshot:
@@ -181,7 +157,7 @@ def _watch(service: RunService, run_id: str, quiet: bool) -> RunSnapshot:
         TimeRemainingColumn(),
     )
     with (
-        _signals_received() as received,
+        signals_received() as received,
         Progress(*columns, console=Console(stderr=True), disable=quiet) as progress,
     ):
         shown = service.snapshot(run_id)
@@ -195,26 +171,6 @@ def _watch(service: RunService, run_id: str, quiet: bool) -> RunSnapshot:
             loss = "–" if latest is None else f"{latest.loss:.4g}"
             progress.update(task, completed=shown.history.num_epochs, loss=loss)
     return shown
-
-
-@contextmanager
-def _signals_received() -> Iterator[list[int]]:
-    """The signals so far that ask for an end; a second one of a kind does what it always did.
-
-    A handler runs between any two lines of the main thread, which may hold a lock: it only takes a note.
-    """
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        signal.signal(number, before[number])
-
-    before = {int(number): signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Overheard:
@@ -235,10 +191,6 @@ class _Overheard:
             emit(event)
 
         self._engine.run(config, hear, control)
-
-
-def _print_json(values: object) -> None:
-    typer.echo(json.dumps(values, allow_nan=False))
 
 
 def _result_values(shown: RunSnapshot, losses: list[float]) -> dict[str, Any]:

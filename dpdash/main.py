@@ -24,8 +24,11 @@ choose_language()
 read_link()
 identify_browser()
 apply_page_style()
-pages = [st.Page(PAGES / "train.py", title=_("Train"), icon=":material/play_arrow:", default=True)]
-pages.append(st.Page(PAGES / "parallelism.py", title=_("Parallelism"), icon=":material/call_split:"))
+pages = [
+    st.Page(PAGES / "train.py", title=_("Train"), icon=":material/play_arrow:", default=True),
+    st.Page(PAGES / "parallelism.py", title=_("Parallelism"), icon=":material/call_split:"),
+    st.Page(PAGES / "scaling.py", title=_("Scaling"), icon=":material/trending_up:"),
+]
 if has_room():
     pages.append(
         st.Page(

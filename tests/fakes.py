@@ -1,17 +1,21 @@
-"""Stand-ins at the seams: an engine that trains nothing, and clocks that tests turn by hand."""
+"""Stand-ins at the seams: engines that train nothing, and clocks that tests turn by hand."""
 
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from dpdash.config import EngineName, RunConfig
 from dpdash.engines.base import Availability, Emit
+from dpdash.engines.child import PROCESS_GONE
 from dpdash.engines.control import RunControl
 from dpdash.events import (
     EpochBlock,
     LearningRateChanged,
+    RunEvent,
+    RunFailed,
     RunFinished,
     RunPaused,
     RunResumed,
@@ -91,3 +95,53 @@ def eventually(condition: Callable[[], object], timeout: float = 15.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition never came true"
         time.sleep(0.005)
+
+
+class FakeTrainer:
+    """Trains nothing, at a rate that a test decides; its seconds are made up, so that nobody waits for them.
+
+    While `gate` is closed it stands in the middle of a run, until it is stopped or hung up.
+    """
+
+    EPOCHS_PER_BLOCK = 10
+
+    def __init__(
+        self, steps_per_second: Callable[[RunConfig], float], *said_first: RunEvent, failure: str = ""
+    ) -> None:
+        self.configs: list[RunConfig] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.is_ended = False
+        self._steps_per_second = steps_per_second
+        self._said_first = said_first
+        self._failure = failure
+        self._hung_up = threading.Event()
+
+    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+        self.configs.append(config)
+        emulated = config.engine is EngineName.CPU_REPLICAS
+        emit(RunStarted(1.0, ("fake",), (config.samples,), emulated, one_device_step_seconds=None))
+        for event in self._said_first:
+            emit(event)
+        epoch, rate = 0, self._steps_per_second(config)
+        while control.stop_reason is None and not self._failure:
+            if not self.gate.wait(0.005):
+                if self._hung_up.is_set():
+                    emit(RunFailed(epoch, PROCESS_GONE, ""))
+                    return
+                continue
+            part = block_of(epoch + 1, self.EPOCHS_PER_BLOCK)
+            seconds = np.arange(epoch + 1, epoch + 1 + self.EPOCHS_PER_BLOCK) / rate
+            emit(replace(part, seconds=seconds))
+            epoch = part.last_epoch
+        if self._failure:
+            emit(RunFailed(epoch, self._failure, ""))
+        else:
+            assert control.stop_reason is not None
+            emit(RunStopped(epoch, 2.5, 0.5, epoch / rate, control.stop_reason))
+
+    def hang_up(self) -> None:
+        self._hung_up.set()
+
+    def end(self) -> None:
+        self.is_ended = True

@@ -15,6 +15,7 @@ from dpdash.errors import StoreError
 from dpdash.events import EpochBlock
 from dpdash.history import HistorySnapshot, Row
 from dpdash.runs.problems import NO_DATABASE, StoreHealth, unhealthy
+from dpdash.runs.shelf import StudyShelf
 from dpdash.runs.store import RunRecord, RunStore
 
 CAPACITY: Final = 16
@@ -57,6 +58,11 @@ class Archive:
     def health_of(self, run_id: str) -> StoreHealth:
         """Whether one run is being saved completely."""
         return self._store.health_of(run_id) if self._store is not None else self._without_store
+
+    @property
+    def studies(self) -> StudyShelf | None:
+        """Where scaling studies are kept; None without a store."""
+        return self._store.studies if self._store is not None else None
 
     def record(self, run_id: str) -> RunRecord | None:
         """What the list of runs shows of one run.

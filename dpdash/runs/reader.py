@@ -6,6 +6,7 @@ from dpdash.history import Row
 from dpdash.runs.archive import Archive
 from dpdash.runs.ids import require_possible, unknown_run
 from dpdash.runs.roster import Roster
+from dpdash.runs.shelf import StudyShelf
 from dpdash.runs.snapshot import RunSnapshot, of_stored_run
 from dpdash.runs.store import RunRecord, StoreHealth
 
@@ -73,6 +74,11 @@ class RunReader:
     def num_training(self) -> int:
         """How many runs hold a slot now."""
         return self._roster.num_training()
+
+    @property
+    def studies(self) -> StudyShelf | None:
+        """Where scaling studies are kept; None without a database."""
+        return self._archive.studies
 
     @property
     def health(self) -> StoreHealth:

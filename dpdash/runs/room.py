@@ -5,9 +5,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from dpdash.errors import N_, FrozenError
 from dpdash.runs.snapshot import RunSnapshot
+
+FROZEN: Final = N_("The teacher has paused new runs on this server. Wait until they are allowed again.")
 
 _log = logging.getLogger(__name__)
 
@@ -69,9 +72,7 @@ class Room:
         """
         with self._lock:
             if self._is_frozen:
-                raise FrozenError(
-                    N_("The teacher has paused new runs on this server. Wait until they are allowed again.")
-                )
+                raise FrozenError(FROZEN)
             yield
 
     def freeze(self, frozen: bool) -> None:

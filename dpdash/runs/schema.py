@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from dpdash.errors import StoreError
 from dpdash.runs.problems import BAD_URL, FOREIGN, NEWER
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest script in `migrations/versions`; a database that has it is opened without loading Alembic."""
 BUSY_SECONDS: Final = 1.0
 """Longest wait for another program's lock in one attempt; the writer then tries again with what came meanwhile."""
@@ -66,6 +66,15 @@ events = sa.Table(
     sa.Column("run_id", sa.String, nullable=False, index=True),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("payload", sa.JSON, nullable=False),
+)
+
+studies = sa.Table(
+    "studies",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String, nullable=False, unique=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("study", sa.JSON, nullable=False),
 )
 
 

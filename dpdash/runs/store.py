@@ -40,6 +40,7 @@ from dpdash.runs.schema import (
     runs,
     writing,
 )
+from dpdash.runs.shelf import StudyShelf
 from dpdash.runs.writer import MAX_PENDING_BYTES, Writer
 
 __all__ = ["RunRecord", "RunStore", "StoreHealth"]
@@ -68,6 +69,7 @@ class RunStore:
         with suppress(StoreError):
             self._open_unless_open()
         self._writer = Writer(self._commit, max_pending_bytes)
+        self.studies = StudyShelf(self._write, self._reading)
 
     def create_run(self, run_id: str, config: RunConfig, owner: str, created_at: float) -> None:
         """Queue a new run of this process; `created_at` is Unix time in seconds."""

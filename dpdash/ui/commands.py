@@ -14,6 +14,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dpdash.errors import DpdashError
 from dpdash.runs.service import Pace, RunSnapshot
+from dpdash.study import StudyPlan
 from dpdash.ui.service import open_pages, owner, run_service
 from dpdash.ui.shown import is_in_spotlight
 from dpdash.ui.state import (
@@ -23,6 +24,7 @@ from dpdash.ui.state import (
     show_run,
     wanted_settings,
 )
+from dpdash.ui.studies import STUDY_KEY, scaling_service
 from dpdash.ui.teacher import PASSPHRASE_KEY, is_teacher, show_passphrase
 from dpdash.ui.uncut import Through, uncut
 
@@ -180,6 +182,23 @@ def clear() -> None:
 def put_in_spotlight(run_id: str | None) -> None:
     """Show a run on everybody's page, or let everybody see their own again."""
     _as_teacher(lambda: run_service().put_in_spotlight(run_id))
+
+
+def start_study(wanted: Callable[[], StudyPlan]) -> None:
+    """Measure what the controls ask for, and show that study."""
+    with _asked() as asked:
+
+        def start() -> None:
+            study_id = scaling_service().start(asked.through(wanted), asked.owner)
+            asked.through(lambda: st.session_state.__setitem__(STUDY_KEY, study_id))
+
+        asked.attempt(start)
+
+
+def cancel_study() -> None:
+    """Measure nothing more; what is measured stays."""
+    with _asked() as asked:
+        asked.attempt(lambda: scaling_service().cancel(asked.owner))
 
 
 def take_problem() -> DpdashError | None:

@@ -47,6 +47,7 @@ LOUD: Final = (
 """Loggers that write at least a line for whatever a caller sends."""
 ONE_YEAR: Final = 365 * 24 * 3600
 SHUTDOWN_SECONDS: Final = 3.0
+STUDY_END_SECONDS: Final = 0.5
 LONGEST_START_SECONDS: Final = 15.0
 """So long the first visitor waits for the processes that train; runs that start before train in this one."""
 LONGEST_END_SECONDS: Final = 4.0
@@ -201,7 +202,10 @@ def warm_up() -> None:
 def shut_down() -> None:
     """Stop the trainers and store what they have done."""
     from dpdash.ui.service import run_service
+    from dpdash.ui.studies import scaling_service
 
+    # First, for its end is kept in the store that the runs close.
+    scaling_service().close(timeout=STUDY_END_SECONDS)
     run_service().shutdown(timeout=SHUTDOWN_SECONDS)
     training_processes().close()
 

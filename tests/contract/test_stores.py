@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,10 @@ from dpdash.events import (
 from dpdash.history import History, HistorySnapshot
 from dpdash.runs.encoding import MAX_BLOCK_ROWS
 from dpdash.runs.store import RunStore
+from dpdash.study import ScalingMode
 from tests.fakes import block_of
 from tests.strategies import run_configs, run_logs
+from tests.unit.studies.conftest import study_of
 
 STORES: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: f"sqlite:///{folder / 'runs.db'}"}
 STARTED = RunStarted(5.0, ("cpu", "cpu"), (3, 0), emulated=True, one_device_step_seconds=0.25)
@@ -258,3 +261,17 @@ def test_no_run_ends_before_it_began(store: RunStore) -> None:
 def test_the_runs_that_are_saved_are_known(store: RunStore, run_id: str) -> None:
     assert store.flush(LONG)
     assert store.known([run_id, "another"]) == {run_id}
+
+
+def test_a_study_comes_back_as_it_was_given(store: RunStore) -> None:
+    first, second = (replace(study_of(lambda point: 1.5), study_id=name) for name in ("study-a", "study-b"))
+    traced = study_of(lambda point: 0.5, phases={"scatter": 0.25}, hidden_widths=(8, 16), mode=ScalingMode.WEAK)
+    for study in (replace(first, measurements=()), second, replace(traced, study_id="study-c")):
+        store.studies.put(study)
+    assert store.studies.get("study-c") == replace(traced, study_id="study-c")
+    assert store.studies.get("no such study") is None
+    store.studies.put(first)
+    assert store.studies.get("study-a") == first
+    newest = store.studies.newest(10)
+    assert [study.study_id for study in newest] == ["study-c", "study-b", "study-a"], "its place stays"
+    assert store.studies.newest(1) == newest[:1]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from playwright.sync_api import TimeoutError as LateError
 
@@ -56,6 +57,19 @@ def wait_for_script(page: Page, expression: str, arg: object = None, timeout_ms:
         assert time.monotonic() < deadline, f"this never came true: {expression}"
         page.wait_for_timeout(POLL_MS)
     return value
+
+
+def assert_for_everybody(page: Page) -> None:
+    """Axe finds nothing, and nothing scrolls sideways, in each size and theme."""
+    for width, theme in ((1440, "light"), (1440, "dark"), (380, "dark"), (380, "light")):
+        page.set_viewport_size({"width": width, "height": 1800})
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # one of its literals
+        page.wait_for_selector(NOT_RUNNING)
+        wait_for_script(page, "!document.querySelector('[data-stale=true], [data-testid=stTooltipContent]')")
+        for selector in ("html", "[data-testid=stMain]"):
+            assert page.evaluate(f"document.querySelector('{selector}').scrollWidth") <= width
+        found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+        assert [rule["nodes"] for rule in found if rule["impact"] in ("serious", "critical")] == []
 
 
 def button(page: Page, name: str) -> Locator:

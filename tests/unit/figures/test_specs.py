@@ -11,12 +11,16 @@ from dpdash.config import RunConfig
 from dpdash.events import EpochBlock, LearningRateChanged
 from dpdash.figures.fit import MAX_NAMED_REPLICAS, fit_base, fit_update
 from dpdash.figures.loss import MAX_POINTS, loss_base, loss_update
+from dpdash.figures.scaling import Bar, Line, efficiency_figure, map_figure, phases_figure, speed_up_figure
 from dpdash.figures.slope import slope_base, slope_update
 from dpdash.figures.spec import Figure, Update, number, packed
 from dpdash.figures.step import imbalance, memory_figure, shards_figure, timeline_figure
 from dpdash.figures.surface import surface_base, surface_update
 from dpdash.history import History, HistorySnapshot
 from dpdash.steps import Phase, ReplicaStep, Span, StepTrace
+from dpdash.studies.curves import curves
+from dpdash.studies.fits import amdahl
+from tests.unit.studies.conftest import study_of
 
 CONFIG = RunConfig(epochs=5000)
 MAX_REFRESH_BYTES = 12_000
@@ -64,6 +68,14 @@ def shards() -> Figure:
 
 
 NOTHING_NEW = Update()
+STUDY = study_of(lambda point: 0.02 * point.hidden_width * point.replicas, num_cores=2, hidden_widths=(8, 64))
+CURVES = curves(STUDY)
+LINES = [
+    Line("[replicas]", CURVES[1], lambda count: amdahl(0.1, count), "[Amdahl]"),
+    Line("[none]", CURVES[0], None, ""),
+]
+BARS = [Bar("one device", {"[loss]": 0.002}), Bar("2×", {"[loss]": 0.002, "[scatter]": 0.001})]
+
 FIGURES = {
     "shards": (shards(), NOTHING_NEW),
     "timeline": (timeline_figure(step((3, 2)), "[step]", 0.02, bracketed), NOTHING_NEW),
@@ -78,6 +90,12 @@ FIGURES = {
     "fit": (fit(2), fit_update((2.0, 0.1), [(0.5, 0.0), (1.0, 0.2)])),
     "fit, nothing trained": (fit(64), fit_update(None)),
     "slope": (slope_base(CONFIG, bracketed), slope_update(history(700))),
+    "speed-up": (speed_up_figure(LINES, 3, bracketed), Update()),
+    "speed-up, nothing measured": (speed_up_figure([], 2, bracketed), Update()),
+    "efficiency": (efficiency_figure(LINES, 3, bracketed), Update()),
+    "phases": (phases_figure(BARS, bracketed), Update()),
+    "map": (map_figure("[replicas]", CURVES, STUDY, bracketed), Update()),
+    "map, begun": (map_figure("[replicas]", CURVES[:1], STUDY, bracketed), Update()),
     "surface": (surface(), surface_update([0.0, 1.0], [0.5, 0.2], (1.0, 0.2))),
 }
 
@@ -238,3 +256,17 @@ def test_memory_is_in_a_unit_that_fits() -> None:
 )
 def test_the_imbalance_is_that_of_the_first(memory: tuple[int | None, ...], ratio: float | None) -> None:
     assert imbalance(step(memory).replicas) == ratio
+def test_a_map_divides_where_parallelism_pays_from_where_not() -> None:
+    whole, begun = map_figure("", CURVES, STUDY, bracketed), map_figure("", CURVES[:1], STUDY, bracketed)
+    assert [trace["type"] for trace in whole.traces] == ["heatmap", "contour"]
+    assert [trace["type"] for trace in begun.traces] == ["heatmap"]
+    assert whole.traces[0]["z"] == [
+        [1.0, pytest.approx(0.32), pytest.approx(0.48)],
+        [1.0, *[pytest.approx(v) for v in (2.56, 3.84)]],
+    ]
+
+
+def test_points_that_share_cores_are_hollow() -> None:
+    curve = next(trace for trace in speed_up_figure(LINES, 3, bracketed).traces if trace["uid"] == "curve-0")
+    assert curve["marker"]["symbol"] == ["circle", "circle", "circle-open"]
+    assert curve["text"][2] == ", [oversubscribed]"

@@ -1,0 +1,190 @@
+"""The Scaling page: measure the speed-up of replicas, live, and what limits it.
+
+The charts stand inside the fragment, whole: a study says something new once a second and not twenty times, and its
+figures are a few points each.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+from dpdash.studies.curves import curves
+from dpdash.studies.export import as_csv, as_json
+from dpdash.studies.live import StudySnapshot
+from dpdash.studies.service import ScalingService
+from dpdash.studies.verdict import verdicts
+from dpdash.study import Study, StudyStatus
+from dpdash.ui.commands import take_problem
+from dpdash.ui.header import show_title
+from dpdash.ui.language import _, current, number, sentence, setting, speaking
+from dpdash.ui.notices import escaped, show_error, show_warnings
+from dpdash.ui.scaling_charts import show_breakdown, show_curves
+from dpdash.ui.scaling_controls import MODE_NAMES, engine_name, show_controls, show_machine
+from dpdash.ui.service import owner, run_service
+from dpdash.ui.studies import STUDY_KEY, scaling_service
+from dpdash.ui.together import together
+
+REFRESH_SECONDS: Final = 0.5
+
+
+def show_scaling() -> None:
+    """Show the page, refreshed on a timer only while a study is measured."""
+    service = scaling_service()
+    measuring = service.measuring()
+    show_title(_("Scaling: what more replicas bring"))
+    _show_notices(measuring)
+    show_controls(measuring)
+    show_machine()
+    studies = service.studies()
+    _choose_study(studies)
+    interval = None if measuring is None else REFRESH_SECONDS
+    st.fragment(_refresh, run_every=interval)(_frame(measuring))
+    if studies:
+        _show_downloads()
+
+
+def _frame(measuring: StudySnapshot | None) -> tuple[object, ...]:
+    """What the rest of the page has drawn; when it changes, the whole page is run again."""
+    if measuring is None:
+        return run_service().is_frozen, None, False
+    return run_service().is_frozen, measuring.study.study_id, measuring.is_cancelling
+
+
+def _refresh(drawn: tuple[object, ...]) -> None:
+    if _frame(scaling_service().measuring()) != drawn:
+        st.rerun()
+    with speaking(current()), together():
+        shown = _shown()
+        _show_progress(shown)
+        show_curves(None if shown is None else shown.study)
+        if shown is not None:
+            _show_verdict(shown.study)
+            show_breakdown(shown.study)
+
+
+def _shown() -> StudySnapshot | None:
+    study_id = st.session_state.get(STUDY_KEY)
+    return scaling_service().snapshot(study_id) if isinstance(study_id, str) else None
+
+
+def _show_notices(measuring: StudySnapshot | None) -> None:
+    problem = take_problem()
+    if problem is not None:
+        show_error(problem)
+    if run_service().is_frozen:
+        st.info(_("The teacher has paused new runs. Nothing new can be measured either."))
+    if measuring is not None and measuring.study.owner != owner():
+        st.info(_("Another browser measures now. Its study is shown here as it comes."))
+    not_saved = scaling_service().problem or run_service().health.problem
+    if not_saved is not None:
+        show_warnings([not_saved])
+
+
+def _choose_study(studies: tuple[Study, ...]) -> None:
+    """The study to show: the one that was started or chosen last, else the newest."""
+    if not studies:
+        return
+    labels = _labels(studies)
+    if st.session_state.get(STUDY_KEY) not in labels:
+        st.session_state[STUDY_KEY] = studies[0].study_id
+    st.selectbox(
+        _("Study"),
+        list(labels),
+        key=STUDY_KEY,
+        persist_state="session",
+        format_func=labels.__getitem__,
+        help=_("Every study that was measured here, the newest first."),
+    )
+
+
+def _labels(studies: tuple[Study, ...]) -> dict[str, str]:
+    """What each is called; the browser sends the text back, so no two may be called the same."""
+    labels = {study.study_id: _label(study) for study in studies}
+    count = Counter(labels.values())
+    return {
+        study_id: label if count[label] == 1 else f"{label} · {study_id}" for study_id, label in labels.items()
+    }
+
+
+def _label(study: Study) -> str:
+    plan = study.plan
+    return _("{time} · {engines} · {mode} · {samples} samples · width {widths} · depth {depth}").format(
+        time=datetime.fromtimestamp(study.created_at, _timezone()).strftime("%Y-%m-%d %H:%M:%S"),
+        engines=", ".join(engine_name(engine) for engine in plan.engines),
+        mode=_(MODE_NAMES[plan.mode]),
+        samples=setting(plan.samples),
+        widths=", ".join(setting(width) for width in plan.hidden_widths),
+        depth=setting(plan.hidden_depth),
+    )
+
+
+def _timezone() -> ZoneInfo:
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def _show_progress(shown: StudySnapshot | None) -> None:
+    if shown is None:
+        st.progress(0.0, _("Nothing measured yet. Press Start to measure this machine."))
+        return
+    study = shown.study
+    done, wanted = shown.num_measured, study.plan.num_measurements
+    text = _("{done} of {wanted} measurements").format(done=number(done), wanted=number(wanted))
+    if shown.is_cancelling:
+        text = _("{progress} · ending").format(progress=text)
+    elif shown.seconds_left is not None and study.status is StudyStatus.MEASURING:
+        seconds = number(max(1, round(shown.seconds_left)))
+        text = _("{progress} · about {seconds} s left").format(progress=text, seconds=seconds)
+    st.progress(min(1.0, done / wanted), text)
+    _show_end(shown)
+
+
+def _show_end(shown: StudySnapshot) -> None:
+    study = shown.study
+    if study.status is StudyStatus.FAILED:
+        # Those that this program makes itself are in the catalogue; any other stays as it is.
+        st.error(escaped(_("The study ended early: {message}").format(message=_(study.message))))
+    elif study.status is StudyStatus.CANCELLED:
+        st.info(_("Cancelled. What was measured is kept."))
+    elif study.status is StudyStatus.OUT_OF_TIME:
+        st.info(_("The time that a study may take here was over. What was measured is kept."))
+    elif study.status is StudyStatus.MEASURING and shown.seconds_left is None:
+        st.warning(_("The server ended while this study was measured. What was measured is kept."))
+
+
+def _show_verdict(study: Study) -> None:
+    found = verdicts(study, curves(study))
+    with st.container(key="scaling_verdict"):
+        for said in found:
+            text = " ".join(escaped(sentence(part.template, part.values)) for part in said.sentences)
+            st.markdown(f"**{escaped(engine_name(said.engine))}**: {text}")
+
+
+def _show_downloads() -> None:
+    """Show buttons whose files are made when they are asked for."""
+    shown = _shown()
+    if shown is None:
+        return
+    study_id, service = shown.study.study_id, scaling_service()
+    with st.container(horizontal=True):
+        for kind, make in (("csv", as_csv), ("json", as_json)):
+            st.download_button(
+                _("Download the study ({kind})").format(kind=kind.upper()),
+                data=partial(_file, service, study_id, make),
+                file_name=f"dpdash-scaling-{study_id}.{kind}",
+                mime=f"text/{kind}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def _file(service: ScalingService, study_id: str, make: Callable[[Study], str]) -> bytes:
+    shown = service.snapshot(study_id)
+    return b"" if shown is None else make(shown.study).encode()

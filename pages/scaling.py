@@ -1,0 +1,5 @@
+"""Measure how training scales over replicas on this machine, and what limits it."""
+
+from dpdash.ui.scaling import show_scaling
+
+show_scaling()

@@ -1,0 +1,178 @@
+"""The Scaling page without a browser: what it shows and who may start and cancel."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dpdash.runs.service import RunService
+from dpdash.studies.service import ScalingService
+from dpdash.study import StudyStatus
+from dpdash.translations import PSEUDO
+from dpdash.ui.studies import scaling_service
+from tests.app.conftest import OpenPage
+from tests.app.visible import visible_texts
+from tests.fakes import FakeTrainer
+from tests.unit.studies.conftest import study_of
+
+SCALING = "../pages/scaling.py"
+LONG = 60.0
+BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
+TERMS = re.compile(
+    r":material/\w+:|\*\*|scatter|replicate|parallel apply|gather|loss|backward|reduce|optimizer|dtick|extra"
+)
+WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]{3,}")
+
+
+@pytest.fixture
+def trainer() -> FakeTrainer:
+    return FakeTrainer(lambda config: 100.0 * config.replicas)
+
+
+@pytest.fixture
+def studies(service: RunService, trainer: FakeTrainer) -> Iterator[ScalingService]:
+    """The scaling service that the pages share, with an engine that trains nothing."""
+    made = scaling_service()
+    made._start_trainer = lambda: trainer
+    yield made
+    trainer.gate.set()
+    made.close(timeout=LONG)
+
+
+def opened(page: AppTest) -> AppTest:
+    page.switch_page(SCALING).run()
+    assert not page.exception
+    return page
+
+
+def click(page: AppTest, name: str) -> AppTest:
+    page.button(key=f"scaling_{name}").click().run()
+    assert not page.exception
+    return page
+
+
+def again(page: AppTest) -> AppTest:
+    page.run()
+    assert not page.exception
+    return page
+
+
+def names(page: AppTest) -> list[str]:
+    return [button.key.removeprefix("scaling_") for button in page.button if button.key]
+
+
+def said(page: AppTest) -> str:
+    boxes = (*page.info, *page.warning, *page.error, *page.markdown)
+    return "\n".join(str(shown.value).replace("\\", "") for shown in boxes)
+
+
+def test_a_study_from_start_to_verdict(open_page: OpenPage, studies: ScalingService) -> None:
+    page = opened(open_page())
+    assert names(page)[:2] == ["start", "map"]
+    click(page, "start")
+    assert studies.wait(LONG)
+    again(page)
+    assert "Near-linear up to" in said(page)
+    study = studies.studies()[0]
+    assert (study.status, study.plan.hidden_widths) == (StudyStatus.FINISHED, (64,))
+    assert page.selectbox(key="scaling_study").value == study.study_id
+    assert names(page)[:2] == ["start", "map"]
+
+
+def test_cancel_is_for_who_started_it(open_page: OpenPage, studies: ScalingService, trainer: FakeTrainer) -> None:
+    trainer.gate.clear()
+    mine, others = opened(open_page(owner="ann")), opened(open_page(owner="bob"))
+    click(mine, "start")
+    again(others)
+    assert "Another browser measures now." in said(others)
+    assert others.button(key="scaling_cancel").disabled
+    assert not mine.button(key="scaling_cancel").disabled
+    click(mine, "cancel")
+    assert studies.wait(LONG)
+    again(mine)
+    assert "Cancelled. What was measured is kept." in said(mine)
+
+
+def test_two_at_the_same_time_are_refused(
+    open_page: OpenPage, studies: ScalingService, trainer: FakeTrainer
+) -> None:
+    first, second = opened(open_page(owner="ann")), opened(open_page(owner="bob"))
+    trainer.gate.clear()
+    click(first, "start")
+    click(second, "start")
+    assert "two would disturb each other" in said(second)
+    assert len(studies.studies()) == 1
+
+
+def test_a_frozen_server_starts_none(open_page: OpenPage, studies: ScalingService, service: RunService) -> None:
+    page = opened(open_page())
+    service.freeze(True)
+    click(page, "start")
+    assert "The teacher has paused new runs on this server." in said(page)
+    assert studies.studies() == ()
+
+
+def test_a_plan_without_an_engine_is_a_sentence(open_page: OpenPage, studies: ScalingService) -> None:
+    page = opened(open_page())
+    page.session_state["scaling_engines"] = []
+    click(page, "start")
+    assert "Choose one or more engines of" in said(page)
+
+
+def test_a_map_measures_several_widths(open_page: OpenPage, studies: ScalingService) -> None:
+    page = opened(open_page())
+    page.session_state["scaling_repeats"] = 1
+    click(page, "map")
+    assert studies.wait(LONG)
+    again(page)
+    assert "Parallelism begins to pay at width 8" in said(page)
+    assert any(
+        text.startswith("Heat map of the speed-up") or "Speed-up: DataParallel" in text
+        for text in visible_texts(page)
+    )
+
+
+def test_a_study_that_broke_says_so(open_page: OpenPage, studies: ScalingService, trainer: FakeTrainer) -> None:
+    trainer._failure = "The memory of this machine is full."
+    page = opened(open_page())
+    click(page, "start")
+    assert studies.wait(LONG)
+    again(page)
+    assert "The study ended early: The memory of this machine is full." in said(page)
+    trainer._failure = ""
+    click(page, "start")
+    assert studies.wait(LONG)
+    again(page)
+    assert "Near-linear" in said(page)
+
+
+def test_an_earlier_study_is_opened(open_page: OpenPage, studies: ScalingService, service: RunService) -> None:
+    shelf = service.studies
+    assert shelf is not None
+    shelf.put(study_of(lambda point: 0.25))
+    page = opened(open_page())
+    click(page, "start")
+    assert studies.wait(LONG)
+    again(page)
+    assert "Near-linear" in said(page)
+    page.selectbox(key="scaling_study").set_value("study").run()
+    assert not page.exception
+    assert "4.00 times slower" in said(page)
+    assert "The server ended while this study was measured." in said(page)
+
+
+def test_the_settings_of_the_train_page_stay_in_the_address(open_page: OpenPage, studies: ScalingService) -> None:
+    page = opened(open_page(samples="700"))
+    assert page.query_params["samples"] in ("700", ["700"])
+
+
+def test_every_text_is_translated(open_page: OpenPage, studies: ScalingService) -> None:
+    page = opened(open_page(language=PSEUDO))
+    click(page, "map")
+    assert studies.wait(LONG)
+    again(page)
+    for text in visible_texts(page):
+        left = TERMS.sub("", BRACKETED.sub("", BRACKETED.sub("", text)))
+        left = re.sub(r"%\{[^}]*\}|<[^>]*>|cpu_replicas|ddp|ms\b", "", left)
+        assert not WORD.search(left), text

@@ -1,0 +1,156 @@
+"""The Scaling page in a real browser, with real engines in a real process of their own."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+
+from dpdash.runs.store import RunStore
+from dpdash.study import Study, StudyStatus
+from tests.e2e.browser import NOT_RUNNING, assert_for_everybody, wait_for_script, wait_until_drawn
+from tests.e2e.conftest import OpenPage
+from tests.e2e.server import Server, running_server
+
+STUDY_MS = 90_000
+POINTS = """() => { const plot = document.querySelector('.dpdash-plot');
+const trace = (plot?._fullData ?? []).find((trace) => trace.uid === 'curve-0');
+return trace?.x?.length ?? 0; }"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("scaling")) as server:
+        yield server
+
+
+def opened(open_page: OpenPage) -> Page:
+    """The page, as a person comes to it."""
+    page = open_page()
+    page.get_by_role("link", name="Scaling").click()
+    page.locator(f"{key('engines')}").wait_for()
+    wait_until_drawn(page)
+    return page
+
+
+def key(name: str) -> str:
+    return f".st-key-scaling_{name}"
+
+
+def slide_to(page: Page, name: str, label: str, *presses: str) -> None:
+    """Move a slider by the keyboard until it shows a value."""
+    slider = page.locator(f"{key(name)} input[type=range]")
+    slider.focus()
+    for press in presses:
+        page.keyboard.press(press)
+    expect(page.locator(key(name))).to_contain_text(label)
+    page.wait_for_selector(NOT_RUNNING)
+
+
+def tiny(page: Page) -> None:
+    """Ask for one device and two CPU replicas, with next to no work."""
+    page.wait_for_selector(f"{key('start')} button:enabled:visible")
+    for engine in page.locator(f"{key('engines')} [role=toolbar] button").all():
+        wanted = "emulated" in (engine.text_content() or "")
+        pressed = engine.get_attribute("aria-pressed") == "true"
+        if wanted != pressed:
+            engine.click()
+            page.wait_for_selector(NOT_RUNNING)
+    slide_to(page, "replicas", "2", "Home")
+    slide_to(page, "samples", "100", "Home")
+
+
+def start(page: Page) -> None:
+    page.locator(f"{key('start')} button:visible").click()
+    page.locator(f"{key('cancel')} button:visible").wait_for()
+
+
+def newest(server: Server) -> Study:
+    store = RunStore(f"sqlite:///{server.database}")
+    try:
+        return store.studies.newest(1)[0]
+    finally:
+        store.close()
+
+
+def measuring_pid(server: Server) -> int:
+    for child in psutil.Process(server.process.pid).children(recursive=True):
+        if "dpdash.studies.scaling_process" in child.cmdline():
+            return child.pid
+    raise AssertionError("nothing is measured in a process of its own")
+
+
+def test_a_study_shows_progress_a_curve_and_a_verdict(open_page: OpenPage, server: Server) -> None:
+    page = opened(open_page)
+    assert page.get_by_role("link", name="Train").count()
+    page.get_by_text("Nothing measured yet.").wait_for()
+    tiny(page)
+    slide_to(page, "repeats", "1", "Home")
+    start(page)
+    page.get_by_text(re.compile(r"\d of 2 measurements · about \d+ s left")).wait_for()
+    page.locator(f"{key('start')} button:visible").wait_for(timeout=STUDY_MS)
+    assert wait_for_script(page, f"({POINTS})()") == 2
+    verdict = page.locator(key("verdict"))
+    expect(verdict).to_contain_text("one device")
+    expect(verdict).to_contain_text("Emulated:")
+    assert newest(server).status is StudyStatus.FINISHED
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the study (CSV)").click()
+    assert len(Path(download.value.path()).read_text().splitlines()) == 3
+    page.reload()
+    wait_until_drawn(page)
+    assert wait_for_script(page, f"({POINTS})()") == 2
+    assert "samples=10000" in page.url
+
+
+def test_cancel_keeps_what_is_measured(open_page: OpenPage, server: Server) -> None:
+    page = opened(open_page)
+    tiny(page)
+    slide_to(page, "repeats", "10", "End")
+    start(page)
+    wait_for_script(page, f"({POINTS})() === 2", timeout_ms=STUDY_MS)
+    page.locator(f"{key('cancel')} button:visible").click()
+    page.get_by_text("Cancelled. What was measured is kept.").wait_for()
+    page.locator(f"{key('start')} button:visible").wait_for()
+    study = newest(server)
+    assert study.status is StudyStatus.CANCELLED
+    assert 2 <= len(study.measurements) < study.plan.num_measurements
+    assert wait_for_script(page, f"({POINTS})()") == 2
+
+
+def test_a_process_that_is_killed_is_told_and_another_study_starts(open_page: OpenPage, server: Server) -> None:
+    page = opened(open_page)
+    tiny(page)
+    slide_to(page, "repeats", "10", "End")
+    start(page)
+    wait_for_script(page, f"({POINTS})() === 2", timeout_ms=STUDY_MS)
+    os.kill(measuring_pid(server), signal.SIGKILL)
+    page.get_by_text("The process that measured ended before the study did").wait_for()
+    start(page)
+    page.locator(f"{key('cancel')} button:visible").click()
+    page.locator(f"{key('start')} button:visible").wait_for()
+
+
+def test_nothing_is_sent_while_nothing_is_measured(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    page.locator(f"{key('start')} button:visible").wait_for()
+    frames: list[str] = []
+    context = page.context
+    other = context.new_page()
+    other.on("websocket", lambda socket: socket.on("framereceived", lambda _data: frames.append("frame")))
+    other.goto(page.url)
+    wait_until_drawn(other)
+    other.wait_for_timeout(1_000)
+    so_far = len(frames)
+    other.wait_for_timeout(2_000)
+    assert len(frames) == so_far
+
+
+def test_the_page_is_for_everybody(open_page: OpenPage) -> None:
+    page = opened(open_page)
+    page.locator(f"{key('start')} button:visible").wait_for()
+    assert_for_everybody(page)
