@@ -114,13 +114,15 @@ def _train(
     model = build_model(config, data.generator).to(placement.device)
     x, y = data.x.to(placement.device), data.y.to(placement.device)
     data = replace(data, x=as_column(x) if placement.device.type == "cpu" else x, y=y)
-    distribute = placement.distribute
+    distribute, ranks = placement.distribute, placement.ranks
     alone = together = None
     if distribute is not None:
-        alone = measured_step_seconds(config, data, model)
-        together = measured_step_seconds(config, data, model, distribute)
+        # The other ranks wait meanwhile: they would share what one device has to itself.
+        if ranks is None or ranks.is_leader:
+            alone = measured_step_seconds(config, data, model)
+        together = measured_step_seconds(config, data, model, distribute, ranks)
     with nullcontext(model) if distribute is None else distribute(model) as distributed:
-        training = set_up(config, data, model, distributed)
+        training = set_up(config, data, model, distributed, ranks)
         yield RunStarted(
             started_at=time.time(),
             devices=placement.names,
