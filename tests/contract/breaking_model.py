@@ -1,5 +1,7 @@
 """A model that breaks while it trains, in this process and in the processes of a run that has several."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 from unittest import mock
 
@@ -26,14 +28,14 @@ class Raising(SimpleNN):
         return super().forward(x)
 
 
-def break_model(error: Exception) -> "mock._patch[object]":
-    """Let every run of this process have a model that breaks with this error, until the patch is stopped."""
+@contextmanager
+def breaking_model(error: Exception) -> Iterator[None]:
+    """Meanwhile every run of this process has a model that breaks with this error."""
 
     def build(config: RunConfig, generator: torch.Generator) -> nn.Module:
         model = build_model(config, generator)
         model.__class__ = type("Broken", (Raising,), {"error": error})
         return model
 
-    patch = mock.patch("dpdash.engines.loop.build_model", build)
-    patch.start()
-    return patch
+    with mock.patch("dpdash.engines.loop.build_model", build):
+        yield

@@ -4,8 +4,8 @@ import os
 import pickle
 
 from dpdash.engines import ddp_worker
-from tests.contract.breaking_model import ERROR_VARIABLE, break_model
+from tests.contract.breaking_model import ERROR_VARIABLE, breaking_model
 
 if __name__ == "__main__":
-    break_model(pickle.loads(bytes.fromhex(os.environ[ERROR_VARIABLE])))
-    ddp_worker.main()
+    with breaking_model(pickle.loads(bytes.fromhex(os.environ[ERROR_VARIABLE]))):
+        ddp_worker.main()

@@ -35,7 +35,7 @@ from dpdash.history import History
 from dpdash.problem.data import draw
 from dpdash.problem.optimum import Moments
 from dpdash.sharding import shard_sizes
-from tests.contract import breaking_model
+from tests.contract.breaking_model import ERROR_VARIABLE, breaking_model
 from tests.contract.training import ENDLESS, Watcher, config_for, running
 from tests.contract.training import run as run_on
 
@@ -52,9 +52,9 @@ def break_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Exception
     with ExitStack() as patches:
 
         def break_with(error: Exception) -> None:
-            patches.callback(breaking_model.break_model(error).stop)
+            patches.enter_context(breaking_model(error))
             # No patch of this process reaches the processes of a run.
-            monkeypatch.setenv(breaking_model.ERROR_VARIABLE, pickle.dumps(error).hex())
+            monkeypatch.setenv(ERROR_VARIABLE, pickle.dumps(error).hex())
             monkeypatch.setattr("dpdash.engines.ddp.MODULE", "tests.contract.breaking_rank")
 
         yield break_with

@@ -1,12 +1,12 @@
 """Uneven shards: what DDP makes of them by itself, and what ours are."""
 
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as multiprocessing
 from torch import Tensor, nn, optim
 from torch.nn.parallel import DistributedDataParallel
 
@@ -26,8 +26,7 @@ def gradients(model: nn.Module) -> Tensor:
 
 def _both_ways(rank: int, folder: str) -> None:
     """Write the gradient of plain DDP and of ours, as this rank sees it after the all-reduce."""
-    store = dist.FileStore(f"{folder}/store", NUM_RANKS)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=NUM_RANKS)
+    dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=NUM_RANKS)
     ranks = Ranks(rank, NUM_RANKS, ControlWord(Path(folder) / "word", NUM_RANKS))
     found: dict[str, Any] = {}
     data = draw(CONFIG)
@@ -47,7 +46,13 @@ def _both_ways(rank: int, folder: str) -> None:
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Tensor]]:
     folder = tmp_path_factory.mktemp("ranks")
     ControlWord.create(folder / "word", NUM_RANKS)
-    multiprocessing.spawn(_both_ways, (str(folder),), NUM_RANKS)  # type: ignore[no-untyped-call]
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_both_ways, args=(rank, str(folder))) for rank in range(NUM_RANKS)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * NUM_RANKS
     return [torch.load(folder / f"rank{rank}") for rank in range(NUM_RANKS)]
 
 
