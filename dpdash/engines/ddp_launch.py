@@ -21,6 +21,7 @@ START_SECONDS: Final = 60.0
 """What the ranks are given to import torch and to find each other; on an idle machine it takes some six."""
 LOOK_SECONDS: Final = 0.05
 END_SECONDS: Final = 5.0
+END_LOOK_SECONDS: Final = 0.005
 LOOPBACKS: Final = ("lo", "lo0")
 TORCHRUN: Final = (
     *("-m", "torch.distributed.run", "--standalone"),
@@ -130,7 +131,17 @@ def _kill(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, END_SECONDS)
+    deadline = time.monotonic() + END_SECONDS
+    while any(_lives(process) for process in processes) and time.monotonic() < deadline:
+        time.sleep(END_LOOK_SECONDS)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether it still does something: a zombie only waits for whoever inherits it."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _environment(folder: Path, key: bytes) -> dict[str, str]:
