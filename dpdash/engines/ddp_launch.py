@@ -17,7 +17,7 @@ from dpdash.engines.control_word import ControlWord
 from dpdash.engines.ddp_channel import FOLDER_VARIABLE, KEY_VARIABLE, WORD_NAME, Door, Hello, RunSide
 from dpdash.engines.program import environment
 
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 120.0
 """What the ranks are given to import torch and to find each other; on an idle machine it takes some six."""
 LOOK_SECONDS: Final = 0.05
 END_SECONDS: Final = 5.0

@@ -281,6 +281,7 @@ def test_runs_leave_the_global_generator_and_neither_threads_nor_processes(name:
     assert psutil.Process().children(recursive=True) == processes
 
 
+@pytest.mark.timeout(300)  # with ddp, twelve processes import torch at the same time
 def test_runs_at_the_same_time_equal_the_same_runs_alone(name: EngineName) -> None:
     configs = [
         config_for(name, seed=seed, epochs=200, global_batch_size=batch)
