@@ -11,17 +11,14 @@ from dpdash.engines.base import Engine
 from dpdash.engines.control import RunControl
 from dpdash.engines.cpu_replicas import CpuReplicas
 from dpdash.engines.data_parallel import DataParallel
-from dpdash.engines.hardware import num_gpus
+from dpdash.engines.ddp import Ddp
+from dpdash.engines.hardware import most_replicas, num_gpus
 from dpdash.engines.single import Single
 from dpdash.events import RunEvent, RunFailed
-from dpdash.settings import num_cores
-
-MIN_EMULATED: Final = 4
-"""Replicas that can be emulated even on fewer cores: with two, uneven shards would never be seen."""
 
 _log = logging.getLogger(__name__)
 
-_ENGINES: Final[tuple[Engine, ...]] = (Single(), DataParallel(), CpuReplicas())
+_ENGINES: Final[tuple[Engine, ...]] = (Single(), DataParallel(), CpuReplicas(), Ddp())
 ENGINES: Final[Mapping[EngineName, Engine]] = MappingProxyType({engine.name: engine for engine in _ENGINES})
 
 
@@ -66,17 +63,23 @@ class DeviceOffer:
     emulated: bool
     """True when more than one replica means threads on the CPU."""
     parallel_engine: EngineName
+    has_ddp: bool
 
-    def engine_for(self, replicas: int) -> EngineName:
+    def engine_for(self, replicas: int, wants_ddp: bool = False) -> EngineName:
         """The engine that trains so many replicas here."""
+        if wants_ddp and self.has_ddp:
+            return EngineName.DDP
         return EngineName.SINGLE if replicas == 1 else self.parallel_engine
 
 
 def offer() -> DeviceOffer:
     """What this machine has: its GPUs, or replicas on the CPU where there are fewer than two."""
     gpus = num_gpus()
-    if gpus >= 2:
-        return DeviceOffer(gpus, gpus, emulated=False, parallel_engine=EngineName.DATA_PARALLEL)
+    emulated = gpus < 2
     return DeviceOffer(
-        gpus, max(MIN_EMULATED, num_cores()), emulated=True, parallel_engine=EngineName.CPU_REPLICAS
+        gpus,
+        most_replicas(),
+        emulated,
+        EngineName.CPU_REPLICAS if emulated else EngineName.DATA_PARALLEL,
+        has_ddp=engine(EngineName.DDP).availability(RunConfig(engine=EngineName.DDP)).ok,
     )

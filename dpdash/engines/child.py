@@ -5,11 +5,10 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, Never, TypeAlias
 
@@ -27,10 +26,10 @@ from dpdash.engines.messages import (
     ToProcess,
     Train,
 )
+from dpdash.engines.program import environment
 from dpdash.errors import N_
 from dpdash.events import EpochBlock, RunFailed
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 PROCESS_GONE: Final = N_(
     "The process that trained this run ended before the run did; perhaps it was killed because memory was short. "
     "What was trained is kept. Press Start to train again, with fewer samples if it happens again."
@@ -69,7 +68,7 @@ class TrainingProcess:
             [sys.executable, "-m", module, str(num_threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(_import_folders())},
+            env=environment(),
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         orders: Orders = Connection(os.dup(self._process.stdin.fileno()), readable=False)
@@ -189,8 +188,3 @@ def _relay(messages: "SimpleQueue[Message]", emit: Emit, control: RunControl) ->
         emit(message.event)
     if message.broken is not None:
         emit(replace(message.broken, num_epochs=num_epochs, seconds=seconds))
-
-
-def _import_folders() -> Sequence[str]:
-    """Where the process finds this very program, wherever the server was started."""
-    return [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -1,5 +1,6 @@
 """How one epoch is trained: all data at once, or in shuffled batches."""
 
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 import numpy as np
@@ -8,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn, optim
 
 from dpdash.engines.rows import LineReader, Rows
-from dpdash.problem.batches import ShuffledBatches
 from dpdash.problem.optimum import Moments
 
 PREDICTED_AT_ONCE: Final = 8_192
@@ -45,10 +45,14 @@ class GradientStep:
 
     def loss_gradient(self, outputs: Tensor, y: Tensor) -> Tensor:
         """The gradient of the error with respect to the outputs, in memory that the next step uses again."""
+        return self._scaled_error(outputs, y, y.shape[0])
+
+    def _scaled_error(self, outputs: Tensor, y: Tensor, divisor: float) -> Tensor:
+        """The gradient of the sum of the squares divided by `divisor`."""
         num_samples = y.shape[0]
         gradient = self._buffer if num_samples == self._buffer.shape[0] else self._buffer[:num_samples]
         torch.sub(outputs.detach(), y, out=gradient)
-        self._gradient = gradient.mul_(2 / num_samples)
+        self._gradient = gradient.mul_(2 / divisor)
         return self._gradient
 
     def write_squares(self, cell: Tensor) -> None:
@@ -73,11 +77,14 @@ class Observer:
         if not self.line.needs_predictions:
             self.line.read(None, line_cell)
             return
-        with torch.no_grad():
-            predictions = torch.cat([self._model(part) for part in torch.split(self._x, PREDICTED_AT_ONCE)])
+        predictions = self._predictions()
         self.line.read(predictions, line_cell)
         if loss_cell is not None:
             loss_cell.copy_(nn.functional.mse_loss(predictions, self._y))
+
+    def _predictions(self) -> Tensor:
+        with torch.no_grad():
+            return torch.cat([self._model(part) for part in torch.split(self._x, PREDICTED_AT_ONCE)])
 
     def line_now(self) -> tuple[float, float]:
         """Slope and intercept; waits for the device."""
@@ -116,16 +123,22 @@ class FullBatch:
             return rows[:, 0] * np.float32(len(self._x) / 4)
 
 
-class ShuffledPass:
-    """One update on each batch of a shuffled pass.
+class BatchedPass:
+    """One update on each batch of a pass.
 
     The row is about all data at the start of the epoch, so that epochs can be compared with each other: for a
     straight line the loss follows from slope and intercept, an MLP predicts all data once more.
     """
 
     def __init__(
-        self, step: GradientStep, batches: ShuffledBatches, observer: Observer, moments: Moments, rows: Rows
+        self,
+        step: GradientStep,
+        batches: Iterable[tuple[Tensor, Tensor]],
+        observer: Observer,
+        moments: Moments,
+        rows: Rows,
     ) -> None:
+        """Iterating over `batches` is one pass over the data."""
         self._step, self._batches, self._observer = step, batches, observer
         self._moments, self._rows = moments, rows
 

@@ -9,6 +9,10 @@ from typing import Final, Literal
 import psutil
 import torch
 
+from dpdash.settings import num_cores
+
+MIN_CPU_REPLICAS: Final = 4
+"""Replicas that can be had on the CPU even on fewer cores: with two, uneven shards would never be seen."""
 CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
@@ -45,6 +49,12 @@ class DeviceLoad:
 def num_gpus() -> int:
     """GPUs that this process may use."""
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def most_replicas() -> int:
+    """Replicas that this machine can be asked for: one a GPU, or one a core where there are no two GPUs."""
+    gpus = num_gpus()
+    return gpus if gpus >= 2 else max(MIN_CPU_REPLICAS, num_cores())
 
 
 def gpu_name(index: int) -> str:

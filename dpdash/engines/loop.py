@@ -107,13 +107,15 @@ def _train(
     config: RunConfig, control: RunControl, placement: Placement, clock: Callable[[], float], progress: _Progress
 ) -> Events:
     data, model = drawn_on(config, placement.device)
-    distribute = placement.distribute
+    distribute, ranks = placement.distribute, placement.ranks
     alone = together = None
     if distribute is not None:
-        alone = measured_step_seconds(config, data, model)
-        together = measured_step_seconds(config, data, model, distribute)
+        # The other ranks wait meanwhile: they would share what one device has to itself.
+        if ranks is None or ranks.is_leader:
+            alone = measured_step_seconds(config, data, model)
+        together = measured_step_seconds(config, data, model, distribute, ranks)
     with nullcontext(model) if distribute is None else distribute(model) as distributed:
-        training = set_up(config, data, model, distributed)
+        training = set_up(config, data, model, distributed, ranks)
         yield RunStarted(
             started_at=time.time(),
             devices=placement.names,

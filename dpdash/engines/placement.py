@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from dpdash.engines.sharded import Ranks
+
 Distribute = Callable[[nn.Module], AbstractContextManager[nn.Module]]
 """Wraps a model that is on its first device so that its forward runs on all replicas, while the context lasts."""
 
@@ -22,3 +24,5 @@ class Placement:
     distribute: Distribute | None = None
     """None where one device does it all."""
     emulated: bool = False
+    ranks: Ranks | None = None
+    """The processes that train together, of which this is one; None where this one does it all."""

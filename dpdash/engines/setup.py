@@ -9,11 +9,13 @@ from typing import Final
 
 import torch
 from torch import nn, optim
+from torch.nn.parallel import DistributedDataParallel
 
 from dpdash.config import RunConfig
-from dpdash.engines.epochs import EpochTrainer, FullBatch, GradientStep, Observer, ShuffledPass
+from dpdash.engines.epochs import BatchedPass, EpochTrainer, FullBatch, GradientStep, Observer
 from dpdash.engines.placement import Distribute
 from dpdash.engines.rows import Rows
+from dpdash.engines.sharded import CarriedFullBatch, Carrier, Ranks, ShardedObserver, ShardStep
 from dpdash.problem.batches import ShuffledBatches
 from dpdash.problem.data import Data
 from dpdash.problem.model import build_optimizer
@@ -36,7 +38,9 @@ class Training:
     rows: Rows
 
 
-def set_up(config: RunConfig, data: Data, model: nn.Module, distributed: nn.Module) -> Training:
+def set_up(
+    config: RunConfig, data: Data, model: nn.Module, distributed: nn.Module, ranks: Ranks | None = None
+) -> Training:
     """Get ready to train a model.
 
     Args:
@@ -44,19 +48,47 @@ def set_up(config: RunConfig, data: Data, model: nn.Module, distributed: nn.Modu
         data: Its data, on the device of the model.
         model: The model that is updated.
         distributed: The same model, in what spreads its forward over replicas.
+        ranks: The processes that train together, where there are several.
     """
-    device = data.x.device
-    optimizer = build_optimizer(config, model, device)
-    step = GradientStep(distributed, optimizer, batch_size(config), device)
+    optimizer = build_optimizer(config, model, data.x.device)
     observer = Observer(model, data.x, data.y)
-    rows = Rows(ROWS_PER_BLOCK, device)
+    rows = Rows(ROWS_PER_BLOCK, data.x.device)
+    step = _step(config, data, distributed, optimizer, ranks)
     trainer: EpochTrainer
-    if config.global_batch_size is None:
-        trainer = FullBatch(step, data.x, data.y, observer.line, rows)
-    else:
+    if config.global_batch_size is not None:
         batches = ShuffledBatches(data.x, data.y, config.global_batch_size, data.generator)
-        trainer = ShuffledPass(step, batches, observer, Moments.of(data.x, data.y), rows)
+        looking = observer if ranks is None else ShardedObserver(model, data.x, data.y, ranks)
+        trainer = BatchedPass(step, batches, looking, Moments.of(data.x, data.y), rows)
+    elif isinstance(step, ShardStep):
+        trainer = _sharded_full_batch(step, data, distributed, observer, rows)
+    else:
+        trainer = FullBatch(step, data.x, data.y, observer.line, rows)
+    if ranks is not None:
+        trainer = ranks.in_step(trainer, optimizer)
     return Training(trainer, optimizer, observer, rows)
+
+
+def _step(
+    config: RunConfig,
+    data: Data,
+    distributed: nn.Module,
+    optimizer: optim.Optimizer,
+    ranks: Ranks | None,
+) -> GradientStep:
+    size, device = batch_size(config), data.x.device
+    if ranks is None:
+        return GradientStep(distributed, optimizer, size, device)
+    return ShardStep(distributed, optimizer, size, device, ranks)
+
+
+def _sharded_full_batch(
+    step: ShardStep, data: Data, distributed: nn.Module, observer: Observer, rows: Rows
+) -> EpochTrainer:
+    assert isinstance(distributed, DistributedDataParallel)
+    if isinstance(distributed.module, Carrier):
+        return CarriedFullBatch(step, distributed.module, data.x, data.y, rows)
+    # No rank sees all predictions, but a straight line's loss follows from the line.
+    return BatchedPass(step, [(data.x, data.y)], observer, Moments.of(data.x, data.y), rows)
 
 
 def batch_size(config: RunConfig) -> int:
@@ -65,20 +97,24 @@ def batch_size(config: RunConfig) -> int:
 
 
 def measured_step_seconds(
-    config: RunConfig, data: Data, model: nn.Module, distribute: Distribute | None = None
+    config: RunConfig,
+    data: Data,
+    model: nn.Module,
+    distribute: Distribute | None = None,
+    ranks: Ranks | None = None,
 ) -> float:
     """Median seconds of one update, measured on a copy of the model with the first samples.
 
-    On one device, or on the replicas that `distribute` spreads it over. Takes some 50 milliseconds; with slow
-    steps up to 0.3 seconds, or one step where that is longer.
+    On one device, or on the replicas that `distribute` spreads it over; with `ranks`, in all of these processes.
+    Takes some 50 milliseconds; with slow steps up to 0.3 seconds, or one step where that is longer.
     """
     model = copy.deepcopy(model)
     size, device = batch_size(config), data.x.device
     x, y = data.x[:size], data.y[:size]
     durations: list[float] = []
     with nullcontext(model) if distribute is None else distribute(model) as distributed:
-        step = GradientStep(distributed, build_optimizer(config, model, device), size, device)
-        while _worth_another_step(durations):
+        step = _step(config, data, distributed, build_optimizer(config, model, device), ranks)
+        while _worth_another_step(durations) if ranks is None else ranks.agree(_worth_another_step(durations)):
             began = time.perf_counter()
             step.update(step.predict(x), y)
             if device.type == "cuda":

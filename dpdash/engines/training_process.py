@@ -18,8 +18,8 @@ import torch
 
 from dpdash.config import RunConfig
 from dpdash.engines.catalog import engine, warm_up
-from dpdash.engines.control import RunControl
 from dpdash.engines.messages import Forget, FromProcess, Obey, Ready, Returned, Said, Stands, ToProcess
+from dpdash.engines.remote_control import RemoteControl
 from dpdash.events import RunEvent, RunFailed
 
 STANDARD_INPUT: Final = 0
@@ -57,38 +57,11 @@ class Outbox:
                 time.sleep(SPACING_SECONDS)
 
 
-class RemoteControl(RunControl):
-    """A control whose commands come from the server, which it tells when the run stands."""
-
-    def __init__(self, number: int, outbox: Outbox) -> None:
-        super().__init__()
-        self._number = number
-        self._outbox = outbox
-        self._num_obeyed = 0
-
-    def take(self, order: Obey) -> None:
-        """Do what the server's control was asked to do."""
-        self.obey(order.command)
-        self._num_obeyed = order.num_commands
-        if self.is_standing:
-            self._tell()
-
-    def wait_while_standing(self) -> None:
-        """See `RunControl`; the server is told first."""
-        with self._changed:
-            if not self._may_move():
-                self._tell()
-            super().wait_while_standing()
-
-    def _tell(self) -> None:
-        self._outbox.put((self._number, Stands(self._num_obeyed)))
-
-
 class RemoteRun:
     """A run of this process, from its first command to its end."""
 
     def __init__(self, number: int, outbox: Outbox) -> None:
-        self.control = RemoteControl(number, outbox)
+        self.control = RemoteControl(lambda num_obeyed: outbox.put((number, Stands(num_obeyed))))
         self._number = number
         self._outbox = outbox
 

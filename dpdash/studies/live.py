@@ -16,6 +16,8 @@ from dpdash.studies.scaling import MeasuringError, measure, turns
 from dpdash.study import Measurement, Study, StudyStatus
 
 MODULE: Final = "dpdash.studies.scaling_process"
+THREADS_PER_REPLICA: Final = 1
+"""Of an operation: a replica is one core's work, also where it is the only one, or the others would add no cores."""
 START_SECONDS: Final = 60.0
 END_SECONDS: Final = 3.0
 """What a run is given to stop by itself: it looks up between two epochs, and an epoch may be long."""
@@ -61,7 +63,7 @@ def measuring_process() -> Trainer:
         MeasuringError: when there can be none.
     """
     try:
-        process = TrainingProcess(MODULE, lambda _process: None)
+        process = TrainingProcess(MODULE, THREADS_PER_REPLICA, lambda _process: None)
     except OSError:
         raise MeasuringError(NOT_STARTED) from None
     process.wait_until_ready(START_SECONDS)

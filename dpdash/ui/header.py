@@ -5,7 +5,7 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.config import RunConfig
+from dpdash.config import EngineName, RunConfig
 from dpdash.errors import N_
 from dpdash.events import RunDiverged, RunStatus, RunStopped, StopReason
 from dpdash.runs.service import RunSnapshot
@@ -69,6 +69,8 @@ def status_text(shown: RunSnapshot | None) -> str:
         return _("paused at epoch {epoch}").format(epoch=number(history.num_epochs))
     if shown.place is not None and shown.status is RunStatus.WAITING:
         return _("waiting, place {place}").format(place=number(shown.place))
+    if shown.config.engine is EngineName.DDP and shown.is_live and history.started is None:
+        return _("starting {replicas} processes").format(replicas=number(shown.config.replicas))
     return _(STATUS_NAMES[shown.status])
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dpdash.config import EngineName, RunConfig, bounds
-from dpdash.engines import catalog
+from dpdash.engines import catalog, hardware
 from dpdash.errors import N_
 from dpdash.scales import scale
 from dpdash.settings import num_cores
@@ -125,7 +125,7 @@ def _choose_engines() -> None:
 
 def _replicas() -> None:
     most = catalog.offer().max_replicas
-    st.session_state.setdefault("scaling_replicas", min(most, catalog.MIN_EMULATED))
+    st.session_state.setdefault("scaling_replicas", min(most, hardware.MIN_CPU_REPLICAS))
     st.slider(
         _("Most replicas"),
         2,

@@ -1,6 +1,7 @@
 """The settings, laid out by hand; bounds and help texts come from `RunConfig`."""
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any, Final
 
 import streamlit as st
@@ -10,6 +11,8 @@ from dpdash.engines import catalog, hardware
 from dpdash.errors import N_
 from dpdash.runs.service import RunSnapshot
 from dpdash.scales import scale
+from dpdash.settings import num_cores
+from dpdash.ui.choice import choice
 from dpdash.ui.commands import change_learning_rate
 from dpdash.ui.guide import guide_help
 from dpdash.ui.language import _, current, language_switch, number
@@ -30,7 +33,19 @@ ENGINE_NAMES: Final = {
     EngineName.SINGLE: N_("one device"),
     EngineName.DATA_PARALLEL: N_("torch DataParallel"),
     EngineName.CPU_REPLICAS: N_("DataParallel, emulated on CPU"),
+    EngineName.DDP: N_("torch DistributedDataParallel"),
 }
+WAY_KEY: Final = "parallel_way"
+
+
+class Way(StrEnum):
+    """How replicas share the work."""
+
+    DATA_PARALLEL = "data_parallel"
+    DDP = "ddp"
+
+
+WAY_NAMES: Final = {Way.DATA_PARALLEL: N_("DataParallel"), Way.DDP: N_("DDP")}
 
 
 def sidebar(shown: RunSnapshot | None) -> None:
@@ -85,15 +100,9 @@ def _devices(later: set[str]) -> None:
     labels = _labels("replicas", later)
     labels |= {"label": _marked(name, "replicas" in later), "help": f"{labels['help']} {guide_help()}"}
     st.slider(min_value=1, max_value=highest, on_change=_take_engine, **labels)
-    engine = EngineName(st.session_state["engine"])
-    if engine is EngineName.CPU_REPLICAS:
-        st.badge(
-            _("emulated on CPU"),
-            color="orange",
-            help=_("Threads stand in for GPUs: the algorithm is DataParallel's own, the speed is not a GPU's."),
-        )
-    else:
-        st.badge(_(ENGINE_NAMES[engine]), color="blue")
+    if offer.has_ddp:
+        _way("engine" in later)
+    _badge(EngineName(st.session_state["engine"]), st.session_state["replicas"], offer.num_gpus)
     for device in hardware.devices():
         st.caption(
             _("{device}, {memory} GiB").format(
@@ -102,15 +111,63 @@ def _devices(later: set[str]) -> None:
         )
 
 
+def _way(for_next_run: bool) -> None:
+    is_ddp = st.session_state["engine"] == EngineName.DDP
+    st.session_state[WAY_KEY] = Way.DDP if is_ddp else Way.DATA_PARALLEL
+    choice(
+        _marked(_("Replicas by"), for_next_run),
+        {way: _(name) for way, name in WAY_NAMES.items()},
+        WAY_KEY,
+        Way.DATA_PARALLEL,
+        on_change=_take_engine,
+        help=_(
+            "DataParallel: one process copies the model to every device in each step. DDP: a process for each "
+            "replica, which keeps its copy; only gradients are sent. PyTorch recommends DDP."
+        ),
+    )
+
+
+def _badge(engine: EngineName, replicas: int, num_gpus: int) -> None:
+    if engine is EngineName.CPU_REPLICAS:
+        st.badge(
+            _("emulated on CPU"),
+            color="orange",
+            help=_("Threads stand in for GPUs: the algorithm is DataParallel's own, the speed is not a GPU's."),
+        )
+    elif engine is not EngineName.DDP or replicas <= num_gpus:
+        st.badge(_(ENGINE_NAMES[engine]), color="blue")
+    elif num_gpus:
+        st.badge(
+            _("DDP, {replicas} processes share a GPU").format(replicas=number(replicas)),
+            color="orange",
+            help=_("Processes that share a GPU take turns on it: the algorithm is DDP's own, a speed-up is not."),
+        )
+    elif replicas <= num_cores():
+        st.badge(
+            _("DDP on CPU cores"),
+            color="blue",
+            help=_("A process with one thread for each replica, on cores of their own: real parallelism."),
+        )
+    else:
+        st.badge(
+            _("DDP, {replicas} processes on {cores} CPU cores").format(
+                replicas=number(replicas), cores=number(num_cores())
+            ),
+            color="orange",
+            help=_("More processes than cores take turns: the algorithm is DDP's own, the speed suffers."),
+        )
+
+
 def _take_engine() -> None:
-    st.session_state["engine"] = catalog.offer().engine_for(st.session_state["replicas"])
+    wants_ddp = st.session_state.get(WAY_KEY) == Way.DDP
+    st.session_state["engine"] = catalog.offer().engine_for(st.session_state["replicas"], wants_ddp)
 
 
 def _settings_for_next_run(shown: RunSnapshot | None) -> set[str]:
     if shown is None or shown.status.is_over:
         return set()
     changed = set(wanted_settings().changes_from(shown.config))
-    return changed - {"learning_rate", "engine"}
+    return changed - {"learning_rate"}
 
 
 def _decades(name: str, later: set[str], on_change: Callable[[], None] | None = None) -> None:

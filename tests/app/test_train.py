@@ -183,6 +183,25 @@ def test_a_machine_without_gpus_opens_with_emulated_replicas(open_page: OpenPage
     assert page.session_state["engine"] == "single"
 
 
+def test_the_switch_chooses_ddp_and_the_replicas_keep_it(open_page: OpenPage) -> None:
+    page = open_page()
+    page.segmented_control(key="parallel_way").set_value("ddp").run()
+    assert not page.exception
+    assert page.session_state["engine"] == "ddp"
+    page.slider(key="replicas").set_value(4).run()
+    assert page.session_state["engine"] == "ddp"
+    assert page.query_params["engine"] in ("ddp", ["ddp"])
+    assert any("DDP" in shown.value for shown in page.sidebar.markdown)
+    page.segmented_control(key="parallel_way").set_value("data_parallel").run()
+    assert page.session_state["engine"] == "cpu_replicas"
+
+
+def test_a_link_to_ddp_shows_the_switch_there(open_page: OpenPage) -> None:
+    page = open_page(engine="ddp", replicas="2")
+    assert page.session_state["engine"] == "ddp"
+    assert page.session_state["parallel_way"] == "ddp"
+
+
 def test_link_holds_every_setting_and_the_run(open_page: OpenPage, service: RunService) -> None:
     page = trained(open_page(**QUICK), service)
     query = {name: values if isinstance(values, str) else values[-1] for name, values in page.query_params.items()}

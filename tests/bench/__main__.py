@@ -1,4 +1,4 @@
-"""Measures dpdash's speed: training against the bare loop, a very long run, the page in a browser, a crowd.
+"""Measures dpdash's speed: training against the bare loop, a very long run, DDP, the page in a browser, a crowd.
 
 Prints a table and writes JSON. Exit status 1 when a target is missed.
 """
@@ -15,13 +15,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crowd, machine, million, page, tracing
+from tests.bench import crowd, ddp, machine, million, page, tracing
 from tests.bench.figure import Figure
 from tests.bench.training import DEFINITIONS, Definition, bare_listing, compare, recorded
 
 OUTPUT: Final = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 # The long run comes first: its memory is measured in a process that has done nothing else.
-PARTS: Final = ("million", "training", "tracing", "page", "crowd")
+PARTS: Final = ("million", "training", "tracing", "ddp", "page", "crowd")
 COLUMNS: Final = ("Figure", "Median", "Min – max", "Target", "Met")
 PAIRS: Final = 5
 QUICK_SHARE: Final = 0.05
@@ -45,6 +45,8 @@ def main() -> int:
                 figures += _training(Path(folder), arguments.quick)
             elif part == "tracing":
                 figures += tracing.measure(quick=arguments.quick)
+            elif part == "ddp":
+                figures += ddp.measure(ddp.QUICK if arguments.quick else ddp.FULL)
             elif part == "crowd":
                 figures += crowd.measure(crowd.QUICK if arguments.quick else crowd.FULL, Path(folder))
             else:

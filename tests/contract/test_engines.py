@@ -1,15 +1,17 @@
 """What every engine of the catalogue keeps to. A new engine is tested here unasked."""
 
+import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
-from torch import Tensor, nn
 
 from dpdash.config import EngineName, OptimizerName, RunConfig
 from dpdash.engines.base import Engine
@@ -32,9 +34,9 @@ from dpdash.events import (
 )
 from dpdash.history import History
 from dpdash.problem.data import draw
-from dpdash.problem.model import SimpleNN, build_model
 from dpdash.problem.optimum import Moments
 from dpdash.sharding import shard_sizes
+from tests.contract.breaking_model import ERROR_VARIABLE, breaking_model
 from tests.contract.training import ENDLESS, Watcher, config_for, running
 from tests.contract.training import run as run_on
 
@@ -46,30 +48,17 @@ def run(
     return run_on(engine(config.engine), config, control, react)
 
 
-class Raising(SimpleNN):
-    """A model that breaks in its third forward."""
-
-    error: Exception
-    num_forwards = 0
-
-    def forward(self, x: Tensor) -> Tensor:
-        type(self).num_forwards += 1
-        if type(self).num_forwards > 2:
-            raise self.error
-        return super().forward(x)
-
-
 @pytest.fixture
-def break_model(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
-    def break_with(error: Exception) -> None:
-        def build(config: RunConfig, generator: torch.Generator) -> nn.Module:
-            model = build_model(config, generator)
-            model.__class__ = type("Broken", (Raising,), {"error": error})
-            return model
+def break_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Exception], None]]:
+    with ExitStack() as patches:
 
-        monkeypatch.setattr("dpdash.engines.loop.build_model", build)
+        def break_with(error: Exception) -> None:
+            patches.enter_context(breaking_model(error))
+            # No patch of this process reaches the processes of a run.
+            monkeypatch.setenv(ERROR_VARIABLE, pickle.dumps(error).hex())
+            monkeypatch.setattr("dpdash.engines.ddp.MODULE", "tests.contract.breaking_rank")
 
-    return break_with
+        yield break_with
 
 
 def test_catalogue_knows_every_engine() -> None:
@@ -285,13 +274,16 @@ def test_samples_that_do_not_divide_by_the_replicas(
     np.testing.assert_allclose(watcher.column("loss"), run(single).column("loss"), rtol=1e-4, atol=1e-5)
 
 
-def test_runs_leave_the_global_generator_and_no_threads(name: EngineName) -> None:
+def test_runs_leave_the_global_generator_and_neither_threads_nor_processes(name: EngineName) -> None:
     before, threads = torch.get_rng_state(), set(threading.enumerate())
+    processes = psutil.Process().children(recursive=True)
     run(config_for(name, global_batch_size=100))
     assert torch.equal(torch.get_rng_state(), before)
     assert set(threading.enumerate()) == threads
+    assert psutil.Process().children(recursive=True) == processes
 
 
+@pytest.mark.timeout(300)  # with ddp, twelve processes import torch at the same time
 def test_runs_at_the_same_time_equal_the_same_runs_alone(name: EngineName) -> None:
     configs = [
         config_for(name, seed=seed, epochs=200, global_batch_size=batch)

@@ -20,7 +20,7 @@ NEEDS_GPU = {EngineName.DATA_PARALLEL}
 
 def config_for(name: EngineName, **settings: Any) -> RunConfig:
     """A small run on as many replicas as make sense for the engine."""
-    replicas = {EngineName.SINGLE: 1, EngineName.DATA_PARALLEL: max(2, num_gpus())}.get(name, 4)
+    replicas = {EngineName.SINGLE: 1, EngineName.DATA_PARALLEL: max(2, num_gpus()), EngineName.DDP: 2}.get(name, 4)
     return RunConfig(**({"samples": 500, "epochs": 30, "replicas": replicas, "engine": name} | settings))
 
 

@@ -49,7 +49,11 @@ def sentence(**values: object) -> str:
         ),
         ("global_batch_size", 0, "global batch size must be at least 1. Received: 0. Try 100."),
         ("global_batch_size", 10**8, "global batch size must be at most 10000000. Received: 100000000. Try 100."),
-        ("engine", "gpu", "engine must be one of single, data_parallel, cpu_replicas. Received: gpu. Try single."),
+        (
+            "engine",
+            "gpu",
+            "engine must be one of single, data_parallel, cpu_replicas, ddp. Received: gpu. Try single.",
+        ),
         ("replicas", 0, "replicas must be at least 1. Received: 0. Try 1."),
         ("replicas", 99, "replicas must be at most 64. Received: 99. Try 1."),
         ("hidden_width", 0, "hidden width must be at least 1. Received: 0. Try 64."),

@@ -8,7 +8,8 @@ from dpdash.errors import EngineUnavailableError
 def _machine(monkeypatch: pytest.MonkeyPatch, num_gpus: int, num_cores: int = 2) -> None:
     monkeypatch.setattr("dpdash.engines.catalog.num_gpus", lambda: num_gpus)
     monkeypatch.setattr("dpdash.engines.data_parallel.num_gpus", lambda: num_gpus)
-    monkeypatch.setattr("dpdash.engines.catalog.num_cores", lambda: num_cores)
+    monkeypatch.setattr("dpdash.engines.hardware.num_cores", lambda: num_cores)
+    monkeypatch.setattr("dpdash.engines.hardware.num_gpus", lambda: num_gpus)
 
 
 @pytest.mark.parametrize(

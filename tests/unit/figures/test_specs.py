@@ -256,6 +256,8 @@ def test_memory_is_in_a_unit_that_fits() -> None:
 )
 def test_the_imbalance_is_that_of_the_first(memory: tuple[int | None, ...], ratio: float | None) -> None:
     assert imbalance(step(memory).replicas) == ratio
+
+
 def test_a_map_divides_where_parallelism_pays_from_where_not() -> None:
     whole, begun = map_figure("", CURVES, STUDY, bracketed), map_figure("", CURVES[:1], STUDY, bracketed)
     assert [trace["type"] for trace in whole.traces] == ["heatmap", "contour"]

@@ -1,0 +1,47 @@
+"""The engines on a real GPU: alone, DDP with a rank for itself, and DDP with two ranks that share it over Gloo."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dpdash.config import EngineName
+from dpdash.engines.catalog import engine
+from dpdash.engines.hardware import gpu_name, num_gpus
+from dpdash.events import RunFinished, RunStarted
+from tests.contract.training import config_for, run
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(autouse=True)
+def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not num_gpus():
+        pytest.skip("needs a CUDA device; this machine has none")
+    # Ranks share a GPU only where there are fewer GPUs than ranks.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+
+
+@pytest.mark.parametrize(
+    ("name", "replicas", "marks"),
+    [(EngineName.SINGLE, 1, ("",)), (EngineName.DDP, 1, ("rank 0",)), (EngineName.DDP, 2, ("(shared)",) * 2)],
+    ids=["single", "ddp, one rank", "ddp, two ranks that share the GPU"],
+)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"global_batch_size": 64, "epochs": 5}, {"hidden_depth": 2, "hidden_width": 16, "samples": 501}],
+    ids=["full batch", "batches", "mlp with uneven shards"],
+)
+def test_losses_are_those_of_single(
+    name: EngineName, replicas: int, marks: tuple[str, ...], settings: dict[str, Any]
+) -> None:
+    config = config_for(name, replicas=replicas, **settings)
+    watcher = run(engine(name), config)
+    started = watcher.events[0]
+    assert isinstance(started, RunStarted)
+    assert not started.emulated
+    for device, mark in zip(started.devices, marks, strict=True):
+        assert device.startswith(gpu_name(0)) and mark in device
+    assert isinstance(watcher.terminal, RunFinished)
+    reference = run(engine(EngineName.SINGLE), config_for(EngineName.SINGLE, **settings))
+    np.testing.assert_allclose(watcher.column("loss"), reference.column("loss"), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,28 @@
+"""A process that trains with DDP until it is killed, in processes of its own or in a training process."""
+
+import sys
+
+from dpdash.config import EngineName
+from dpdash.engines.base import Engine
+from dpdash.engines.control import RunControl
+from dpdash.engines.ddp import Ddp
+from dpdash.engines.processes import TrainingProcesses
+from dpdash.events import EpochBlock, RunEvent
+from tests.contract.training import ENDLESS, WAIT_SECONDS, config_for
+
+
+def main() -> None:
+    """Train, and say so on standard output once it does."""
+    engine: Engine = Ddp()
+    if "outside" in sys.argv:
+        processes = TrainingProcesses(1)
+        processes.start()
+        processes.wait_until_ready(WAIT_SECONDS)
+        engine = processes.outside(engine)
+    engine.run(config_for(EngineName.DDP, epochs=ENDLESS), _tell, RunControl())
+
+
+def _tell(event: RunEvent) -> None:
+    if isinstance(event, EpochBlock) and event.first_epoch == 1:
+        sys.stdout.write("trains\n")
+        sys.stdout.flush()
