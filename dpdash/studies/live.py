@@ -17,7 +17,7 @@ from dpdash.study import Measurement, Study, StudyStatus
 
 MODULE: Final = "dpdash.studies.scaling_process"
 THREADS_PER_REPLICA: Final = 1
-"""Of an operation: a replica is one core's work, also where it is the only one, or the others would add no cores."""
+"""Of an operation: a replica is the work of one core, also where it is the only one."""
 START_SECONDS: Final = 60.0
 END_SECONDS: Final = 3.0
 """What a run is given to stop by itself: it looks up between two epochs, and an epoch may be long."""
