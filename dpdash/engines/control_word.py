@@ -5,11 +5,12 @@ A message to each rank in each epoch would cost more than a short epoch itself: 
 
 import mmap
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 WORD_BYTES: Final = 8
-RELEASED, LEARNING_RATE, ENTERED = 0, 1, 2
+RELEASED, LEARNING_RATE, TRACES, ENTERED = range(4)
 """Where the words stand: the last is the first of one for each rank."""
 NUM_EAGER_LOOKS: Final = 200
 """The other ranks are usually microseconds behind: so often a rank looks before it sleeps in between."""
@@ -19,9 +20,9 @@ LONGEST_SLEEP_SECONDS: Final = 0.004
 
 
 class ControlWord:
-    """The epochs that the ranks may enter, and the learning rate from the newest of them on.
+    """The epochs that the ranks may enter, the learning rate from the newest of them on, and the traces between.
 
-    Only rank 0 writes `release`; each rank writes only its own word of `enter`.
+    Only rank 0 writes `release` and `ask_for_trace`; each rank writes only its own word of `enter`.
     """
 
     def __init__(self, path: Path, num_ranks: int) -> None:
@@ -51,32 +52,47 @@ class ControlWord:
         """Let every rank enter so many epochs."""
         self._counts[RELEASED] = num_epochs
 
+    def ask_for_trace(self) -> None:
+        """Have every rank take part in a trace before it enters an epoch that is not released yet.
+
+        Rank 0 must take part before it releases one.
+        """
+        self._counts[TRACES] += 1
+
     def set_learning_rate(self, value: float, num_epochs: int) -> None:
         """Set the learning rate for the epochs after the first `num_epochs`, all of which are released.
 
         Waits until every rank is in the last of them: on GPUs rank 0 runs ahead of the others, and one that is
         behind must not train it at the new rate.
         """
-        for rank in range(1, self._num_ranks):
-            self._wait_for(ENTERED + rank, num_epochs)
+        places = range(ENTERED + 1, ENTERED + self._num_ranks)
+        _wait_until(lambda: all(self._counts[place] >= num_epochs for place in places))
         self._numbers[LEARNING_RATE] = value
 
-    def enter(self, rank: int, epoch: int) -> float:
-        """Wait until an epoch is released, and return its learning rate."""
-        self._wait_for(RELEASED, epoch)
+    def enter(self, rank: int, epoch: int, num_traces: int) -> float | None:
+        """Wait until an epoch is released, and return its learning rate.
+
+        None where a step is to be traced before that: where more than `num_traces` have been asked for.
+        """
+        counts = self._counts
+        _wait_until(lambda: counts[RELEASED] >= epoch or counts[TRACES] > num_traces)
+        # Looked at again: what was released before a trace is asked for is trained before it is taken.
+        if counts[RELEASED] < epoch:
+            return None
         learning_rate = self.learning_rate
-        self._counts[ENTERED + rank] = epoch
+        counts[ENTERED + rank] = epoch
         return learning_rate
 
-    def _wait_for(self, place: int, count: int) -> None:
-        counts, num_looks, seconds = self._counts, 0, SHORTEST_SLEEP_SECONDS
-        while counts[place] < count:
-            num_looks += 1
-            if num_looks < NUM_EAGER_LOOKS:
-                time.sleep(0)  # where there are more ranks than cores, the one waited for needs this one's
-            else:
-                time.sleep(seconds)
-                seconds = min(2 * seconds, LONGEST_SLEEP_SECONDS)
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    num_looks, seconds = 0, SHORTEST_SLEEP_SECONDS
+    while not holds():
+        num_looks += 1
+        if num_looks < NUM_EAGER_LOOKS:
+            time.sleep(0)  # where there are more ranks than cores, the one waited for needs this one's
+        else:
+            time.sleep(seconds)
+            seconds = min(2 * seconds, LONGEST_SLEEP_SECONDS)
 
 
 def _num_bytes(num_ranks: int) -> int:

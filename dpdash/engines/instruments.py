@@ -61,17 +61,17 @@ class Instruments:
             for copy in copies:
                 copy.retain_grad()
         reduced = [copy.grad_fn for copies in self.copies for copy in copies if copy.grad_fn is not None]
-        reduce_nodes = _nodes_behind(reduced, ())
+        reduce_nodes = nodes_behind(reduced, ())
         seen = {*reduce_nodes}
         for node in reduce_nodes:
             self._time_node(node, Phase.REDUCE, 0)
         for lane, output in self.outputs.items():
-            nodes = _nodes_behind([output.grad_fn], seen)
+            nodes = nodes_behind([output.grad_fn], seen)
             seen |= nodes
-            self.saved[lane] = [tensor for node in nodes for tensor in _saved_by(node)]
+            self.saved[lane] = [tensor for node in nodes for tensor in saved_by(node)]
             for node in nodes:
                 self._time_node(node, Phase.BACKWARD, lane)
-        for node in _nodes_behind([result.grad_fn], seen):
+        for node in nodes_behind([result.grad_fn], seen):
             self._time_node(node, Phase.BACKWARD, 0)
 
     def _time(self, owner: object, name: str, phase: Phase) -> None:
@@ -110,7 +110,7 @@ class Instruments:
         node.register_hook(lambda _inputs, _outputs: ends.pop()())
 
 
-def _nodes_behind(roots: Iterable[Node | None], known: Collection[Node]) -> set[Node]:
+def nodes_behind(roots: Iterable[Node | None], known: Collection[Node]) -> set[Node]:
     """The operations on the way back from the roots, without those that are known and what lies behind them."""
     found: set[Node] = set()
     waiting = list(roots)
@@ -122,7 +122,8 @@ def _nodes_behind(roots: Iterable[Node | None], known: Collection[Node]) -> set[
     return found
 
 
-def _saved_by(node: Node) -> Iterable[Tensor]:
+def saved_by(node: Node) -> Iterable[Tensor]:
+    """What an operation keeps for the way back."""
     for name in dir(node):
         if name.startswith(SAVED):
             value = getattr(node, name)

@@ -4,7 +4,6 @@ Events leave it through a generator, so that what the receiver of an event raise
 training: it surfaces at the receiver, and the generator is closed.
 """
 
-import logging
 import math
 import time
 import traceback
@@ -23,8 +22,10 @@ from dpdash.config import RunConfig
 from dpdash.engines.base import Emit
 from dpdash.engines.control import RunControl
 from dpdash.engines.failures import sentence
+from dpdash.engines.lock_step import in_step
 from dpdash.engines.placement import Placement
 from dpdash.engines.setup import Training, batch_size, measured_step_seconds, set_up
+from dpdash.engines.shard_tracer import ShardTracer
 from dpdash.engines.step_tracer import StepTracer
 from dpdash.events import (
     EpochBlock,
@@ -47,7 +48,6 @@ from dpdash.steps import StepTrace
 
 FLUSH_SECONDS: Final = 0.05
 """Rows leave the loop this often: 20 times a second looks continuous and costs next to nothing."""
-_log = logging.getLogger(__name__)
 
 Events = Generator[RunEvent, None, TerminalEvent]
 
@@ -124,7 +124,9 @@ def _train(
             one_device_step_seconds=alone,
             replicas_step_seconds=together,
         )
-        tracer = StepTracer(config, data, model, placement)
+        tracer = (StepTracer if ranks is None else ShardTracer)(config, data, model, placement)
+        if isinstance(tracer, ShardTracer):
+            training = in_step(training, tracer.ranks, tracer.take_part)
         return (yield from _Loop(config, control, training, tracer, clock, progress).run())
 
 
@@ -144,7 +146,7 @@ class _Loop:
         config: RunConfig,
         control: RunControl,
         training: Training,
-        tracer: StepTracer,
+        tracer: StepTracer | ShardTracer,
         clock: Callable[[], float],
         progress: _Progress,
     ) -> None:
@@ -275,14 +277,11 @@ class _Loop:
         yield LearningRateChanged(self._num_epochs + 1, value)
 
     def _trace(self) -> Iterator[RunEvent]:
-        """Take the next step apart. What that takes is none of the training's time, nor its failure the run's."""
+        """Take the next step apart. What that takes is none of the training's time."""
         yield from self._flush()
-        traces: list[StepTrace] = []
-        try:
-            self._wait(lambda: traces.append(self._tracer.trace(self._training.optimizer)))
-        except Exception:
-            _log.warning("The step could not be traced.", exc_info=True)
-        yield from (StepTraced(self._num_epochs + 1, trace) for trace in traces)
+        traces: list[StepTrace | None] = []
+        self._wait(lambda: traces.append(self._tracer.attempt(self._training.optimizer)))
+        yield from (StepTraced(self._num_epochs + 1, trace) for trace in traces if trace is not None)
 
     def _stand(self) -> Iterator[RunEvent]:
         yield from self._flush()

@@ -63,8 +63,6 @@ def set_up(
         trainer = _sharded_full_batch(step, data, distributed, observer, rows)
     else:
         trainer = FullBatch(step, data.x, data.y, observer.line, rows)
-    if ranks is not None:
-        trainer = ranks.in_step(trainer, optimizer)
     return Training(trainer, optimizer, observer, rows)
 
 

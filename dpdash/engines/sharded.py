@@ -1,6 +1,6 @@
 """Training of which each rank, a process, does the part of its own shard; DDP adds the gradients up."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from dpdash.config import RunConfig
 from dpdash.engines.control_word import ControlWord
-from dpdash.engines.epochs import EpochTrainer, GradientStep, Observer
+from dpdash.engines.epochs import GradientStep, Observer
 from dpdash.engines.rows import Rows
 from dpdash.problem.optimum import line_projection
 from dpdash.sharding import shard_sizes
@@ -53,11 +53,6 @@ class Ranks:
         # A straight line has no need to be carried: its slope and intercept are parameters.
         carries = config.hidden_depth > 0 and config.global_batch_size is None
         yield DistributedDataParallel(Carrier(model) if carries else model, broadcast_buffers=False)
-
-    def in_step(self, trainer: EpochTrainer, optimizer: optim.Optimizer) -> EpochTrainer:
-        """The same training, in which no rank enters an epoch before the leader does."""
-        kind = _Leading if self.is_leader else _Following
-        return kind(self, trainer, optimizer)
 
 
 class ShardStep(GradientStep):
@@ -168,47 +163,6 @@ class ShardedObserver(Observer):
         line_cell.copy_(row[1:])
         if loss_cell is not None:
             loss_cell.copy_(row[0])
-
-
-class _Leading:
-    """The leader's training: it releases each epoch as it enters it."""
-
-    def __init__(self, ranks: Ranks, trainer: EpochTrainer, optimizer: optim.Optimizer) -> None:
-        self._word, self._trainer = ranks.word, trainer
-        self._group = optimizer.param_groups[0]
-        self._learning_rate: float | None = None
-        self._num_epochs = 0
-        self.losses = trainer.losses
-
-    def train(self, row: int) -> None:
-        learning_rate = self._group["lr"]
-        if learning_rate != self._learning_rate:
-            self._word.set_learning_rate(learning_rate, self._num_epochs)
-            self._learning_rate = learning_rate
-        self._num_epochs += 1
-        self._word.release(self._num_epochs)
-        self._trainer.train(row)
-
-
-class _Following:
-    """The training of another rank, which enters no epoch that is not released, at the leader's learning rate."""
-
-    def __init__(self, ranks: Ranks, trainer: EpochTrainer, optimizer: optim.Optimizer) -> None:
-        self._word, self._rank, self._trainer = ranks.word, ranks.rank, trainer
-        self._groups: Iterable[dict[str, Any]] = optimizer.param_groups
-        self._num_epochs = 0
-
-    def train(self, row: int) -> None:
-        self._num_epochs += 1
-        learning_rate = self._word.enter(self._rank, self._num_epochs)
-        for group in self._groups:
-            group["lr"] = learning_rate
-        self._trainer.train(row)
-
-    def losses(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        # The leader alone says that a run diverges: a rank that left before it would leave it waiting.
-        rows[:] = 0
-        return rows[:, 0]
 
 
 def _device() -> torch.device:

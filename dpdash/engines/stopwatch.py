@@ -50,10 +50,13 @@ class Stopwatch:
         self._stretches: list[_Stretch] = []
         self.seconds = 0.0
         """Counted so far, without what came between a pause and the next start."""
+        self.began_at = 0.0
+        """The last start by the clock that all processes of this computer share, in seconds."""
 
     def start(self) -> None:
         """Begin to count, or go on."""
         self._wait_for_devices()
+        self.began_at = time.perf_counter()
         self._stretches.append(_Stretch(self.seconds, tuple(map(self._mark, range(len(self._lanes))))))
 
     def pause(self) -> None:
@@ -79,8 +82,11 @@ class Stopwatch:
 
     def spans(self) -> tuple[Span, ...]:
         """Everything that was noted, by its begin. What one worker did without a change of phase is one span."""
-        spans = sorted(map(self._span, self._readings), key=lambda span: span.start)
-        return tuple(_joined(spans, lambda span: 0 if self._is_on_cpu else span.lane))
+        return tuple(_joined(self.each(), lambda span: 0 if self._is_on_cpu else span.lane))
+
+    def each(self) -> tuple[Span, ...]:
+        """Everything that was noted, one by one, by its begin."""
+        return tuple(sorted(map(self._span, self._readings), key=lambda span: span.start))
 
     def _span(self, reading: _Reading) -> Span:
         stretch = self._stretches[reading.stretch]

@@ -15,7 +15,7 @@ from dpdash.engines.control import RunControl
 from dpdash.engines.loop import drawn_on
 from dpdash.engines.step_tracer import StepTracer
 from dpdash.errors import N_, DpdashError
-from dpdash.events import RunEvent, RunFailed, StepTraced
+from dpdash.events import RunEvent, RunFailed, RunStarted, StepTraced
 from dpdash.problem.model import build_optimizer
 from dpdash.steps import StepTrace
 
@@ -44,13 +44,14 @@ def trace_config(config: RunConfig) -> StepTrace:
     failures: list[str] = []
 
     def emit(event: RunEvent) -> None:
-        if isinstance(event, StepTraced):
+        if isinstance(event, RunStarted):
+            # Every engine traces a run's first step once it has started, and this run ends there.
+            control.stop()
+        elif isinstance(event, StepTraced):
             traces.append(event.trace)
         elif isinstance(event, RunFailed):
             failures.append(event.message)
 
-    # Every engine traces a run's first step before it trains it, and this run ends there.
-    control.stop()
     require(config).run(config, emit, control)
     if not traces:
         raise TraceError(NOT_TRACED, reason=next(iter(failures), "?"))

@@ -22,14 +22,14 @@ def test_nothing_may_be_entered_at_first(words: list[ControlWord]) -> None:
 def test_a_rank_enters_what_is_released_at_the_rate_set_for_it(words: list[ControlWord]) -> None:
     words[0].set_learning_rate(0.5, 0)
     words[0].release(1)
-    assert words[1].enter(1, 1) == words[2].enter(2, 1) == 0.5
+    assert words[1].enter(1, 1, 0) == words[2].enter(2, 1, 0) == 0.5
 
 
 def test_a_rank_waits_for_an_epoch_that_is_not_released(words: list[ControlWord]) -> None:
     entered = threading.Event()
 
     def follow() -> None:
-        words[1].enter(1, 2)
+        words[1].enter(1, 2, 0)
         entered.set()
 
     words[0].release(1)
@@ -44,12 +44,12 @@ def test_a_rank_waits_for_an_epoch_that_is_not_released(words: list[ControlWord]
 def test_the_rate_changes_only_when_every_rank_is_in_the_last_epoch(words: list[ControlWord]) -> None:
     words[0].set_learning_rate(0.5, 0)
     words[0].release(2)
-    words[1].enter(1, 2)
+    words[1].enter(1, 2, 0)
     thread = threading.Thread(target=words[0].set_learning_rate, args=(0.1, 2))
     thread.start()
-    assert words[2].enter(2, 1) == 0.5, "rank 2 is an epoch behind, which is still trained at the old rate"
+    assert words[2].enter(2, 1, 0) == 0.5, "rank 2 is an epoch behind, which is still trained at the old rate"
     assert thread.is_alive()
-    assert words[2].enter(2, 2) == 0.5
+    assert words[2].enter(2, 2, 0) == 0.5
     thread.join(10)
     assert not thread.is_alive()
     eventually(lambda: words[1].learning_rate == 0.1)
