@@ -14,6 +14,7 @@ from dpdash.steps import Phase, Span, StepTrace
 
 COMPUTING: Final = (Phase.PARALLEL_APPLY, Phase.BACKWARD)
 MOVING: Final = (Phase.SCATTER, Phase.REPLICATE, Phase.GATHER, Phase.REDUCE)
+UPDATING: Final = (Phase.LOSS, Phase.OPTIMIZER)
 MILLISECONDS: Final = 1e3
 PERCENT: Final = 100
 ALIKE: Final = 1.1
@@ -90,7 +91,7 @@ def comparison(trace: StepTrace, other: StepTrace) -> StepSentence:
 
 def _where_the_time_went(trace: StepTrace) -> StepSentence:
     computing, moving = _share(trace, COMPUTING), _share(trace, MOVING)
-    updating = _share(trace, (Phase.LOSS, Phase.OPTIMIZER))
+    updating = _share(trace, UPDATING)
     between = 1 - seconds_on_clock(trace.spans) / trace.seconds
     values = {
         "milliseconds": MILLISECONDS * trace.seconds,
@@ -112,7 +113,10 @@ def _where_the_time_went(trace: StepTrace) -> StepSentence:
         StepVerdictKind.BETWEEN: between,
     }
     kind = max(shares, key=shares.__getitem__)
-    return StepSentence(kind, _TEMPLATES[kind], values)
+    template = _TEMPLATES[kind]
+    if kind is StepVerdictKind.UPDATING and len({span.lane for span in trace.spans if span.phase in UPDATING}) > 1:
+        template = UPDATED_BY_EACH
+    return StepSentence(kind, template, values)
 
 
 _TEMPLATES: Final = {
@@ -136,6 +140,13 @@ _TEMPLATES: Final = {
         "{moving} %."
     ),
 }
+
+
+UPDATED_BY_EACH: Final = N_(
+    "Most of the {milliseconds} ms was work that each replica does for itself: the loss and the update took "
+    "{updating} % of the step, forward and backward {computing} %, adding up between the replicas {moving} %."
+)
+"""Where no device does it for all."""
 
 
 def _overlap(trace: StepTrace) -> StepSentence | None:

@@ -49,7 +49,7 @@ def show_step_page(shown: RunSnapshot | None) -> None:
         show_error(step.problem)
     other = None
     if step.trace is None:
-        st.info(_("A step is being traced.") if step.is_waiting else _("No step has been traced here yet."))
+        st.info(_under_way(step) if step.is_waiting else _("No step has been traced here yet."))
     else:
         other = _show_step(step, step.trace)
     waits = step.is_waiting or (other is not None and other.is_waiting)
@@ -131,9 +131,20 @@ def _show_comparison(trace: StepTrace, other: ShownStep) -> None:
     if other.problem is not None:
         show_error(other.problem)
     elif other.trace is None:
-        st.caption(_("The step beside it is being measured."))
+        st.caption(f"{_('The step beside it is being measured.')} {_starting(other)}")
     else:
         _say(comparison(trace, other.trace))
+
+
+def _under_way(step: ShownStep) -> str:
+    return f"{_('A step is being traced.')} {_starting(step)}"
+
+
+def _starting(step: ShownStep) -> str:
+    """What a step waits for that is measured in processes of its own; empty for others."""
+    if step.config.engine is not EngineName.DDP:
+        return ""
+    return _("The processes of DDP are starting for it, which takes some seconds.")
 
 
 def _compared(step: ShownStep) -> ShownStep | None:

@@ -4,7 +4,7 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.config import RunConfig
+from dpdash.config import EngineName, RunConfig
 from dpdash.figures.spec import Figure
 from dpdash.figures.step import Coordinates, imbalance, memory_figure, shards_figure, timeline_figure
 from dpdash.problem.preview import points
@@ -63,8 +63,14 @@ def _points(config: RunConfig, trace: StepTrace) -> dict[int, tuple[Coordinates,
 
 def _memory_texts(trace: StepTrace) -> list[str]:
     texts = []
-    ratio = imbalance(trace.replicas)
-    if ratio is not None:
+    if engine_of(trace) is EngineName.DDP:
+        texts.append(
+            _(
+                "Every rank holds the whole batch, a model, what its optimizer remembers and the buckets of its "
+                "gradients. The bytes moved are those of an all-reduce in a ring, counted and not measured."
+            )
+        )
+    elif (ratio := imbalance(trace.replicas)) is not None:
         texts.append(
             _(
                 "The first device held {ratio} times as much as the fullest of the others: it also has the whole "
@@ -78,6 +84,6 @@ def _memory_texts(trace: StepTrace) -> list[str]:
                 "bytes moved are those that GPUs would exchange."
             )
         )
-    elif trace.replicas[0].device == "CPU":
+    elif trace.replicas[0].device.startswith("CPU"):
         texts.append(_("Memory is counted from the tensors that the step is known to hold."))
     return texts

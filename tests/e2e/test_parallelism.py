@@ -6,13 +6,23 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import NOT_RUNNING, button, open_list, wait_for_script, wait_for_status, wait_until_drawn
+from tests.e2e.browser import (
+    NOT_RUNNING,
+    WAIT_MS,
+    button,
+    open_list,
+    wait_for_script,
+    wait_for_status,
+    wait_until_drawn,
+)
 from tests.e2e.conftest import OpenPage
 from tests.e2e.server import Server
 from tests.e2e.test_accessibility import TALL, violations
 
 FOUR = "?samples=9&epochs=60&engine=cpu_replicas&replicas=4"
 ENDLESS = "?samples=1000&epochs=1000000&engine=cpu_replicas&replicas=2"
+START_MS = 90_000
+"""What the processes of DDP are given to start on a busy machine."""
 TIMELINES = ".st-key-dpdash-frame-timelines .dpdash-plot"
 
 
@@ -37,7 +47,7 @@ def read(text: str) -> float | None:
     return float(written) if re.fullmatch(r"-?[\d.]+", written) else None
 
 
-def wait_for_timelines(page: Page, num_lanes: list[int]) -> None:
+def wait_for_timelines(page: Page, num_lanes: list[int], timeout_ms: float = WAIT_MS) -> None:
     """Wait until there is a timeline for each number of replicas."""
     wait_for_script(
         page,
@@ -46,6 +56,7 @@ def wait_for_timelines(page: Page, num_lanes: list[int]) -> None:
         const found = plots.map((plot) => plot._fullLayout.yaxis.range[0] + 0.5);
         return JSON.stringify(found) === JSON.stringify(lanes); }""",
         [TIMELINES, num_lanes],
+        timeout_ms,
     )
     page.wait_for_selector(NOT_RUNNING)
 
@@ -67,6 +78,18 @@ def test_a_step_adds_up_and_another_stands_beside_it(open_page: OpenPage) -> Non
     page.locator(".st-key-compared_replicas input[type=range]").focus()
     page.keyboard.press("ArrowRight")
     wait_for_timelines(page, [4, 3])
+    expect(page.get_by_text(re.compile("The step beside it took"))).to_be_visible()
+
+
+def test_a_step_of_ddp_stands_beside_it(open_page: OpenPage) -> None:
+    page = open_step(open_page)
+    open_list(page, "compared_engine")
+    page.get_by_role("option", name="torch DistributedDataParallel").click()
+    expect(page.get_by_text("The processes of DDP are starting for it")).to_be_visible()
+    wait_for_timelines(page, [4, 2], START_MS)
+    phases = page.locator(TIMELINES).nth(1).evaluate("plot => plot._fullData.map(trace => trace.uid)")
+    assert {"reduce", "parallel_apply"} <= set(phases)
+    assert not {"scatter", "replicate", "gather"} & set(phases)
     expect(page.get_by_text(re.compile("The step beside it took"))).to_be_visible()
 
 

@@ -68,6 +68,54 @@ def test_a_rank_that_dies_or_hangs_ends_the_run(rank: int, number: signal.Signal
     assert ending.num_epochs == watcher.blocks[-1].last_epoch
 
 
+def break_trace(monkeypatch: pytest.MonkeyPatch, name: str, rank: int, call: int) -> None:
+    """In this rank what has this name breaks when it is called for the n-th time."""
+    for variable, value in {"NAME": name, "RANK": str(rank), "CALL": str(call)}.items():
+        monkeypatch.setenv(f"FAILING_TRACE_{variable}", value)
+    monkeypatch.setattr("dpdash.engines.ddp.MODULE", "tests.faults.failing_trace")
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_first_trace_that_breaks_in_one_rank_ends_the_run(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_trace(monkeypatch, "dpdash.engines.shard_tracer.NextStep", rank, 1)
+    watcher = run(Ddp(), ENDLESS_RUN)
+    ending = watcher.terminal
+    assert isinstance(ending, RunFailed)
+    assert ending.message == "ArithmeticError: the trace broke"
+    assert ending.num_epochs == 0
+    assert not processes_of(os.getpid())
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_trace_that_breaks_while_the_run_is_paused_ends_it(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    break_trace(monkeypatch, "dpdash.engines.shard_tracer.NextStep", rank, 2)
+    control = RunControl()
+    with running(Ddp(), ENDLESS_RUN, control) as watcher, failing(watcher):
+        control.pause()
+        eventually(lambda: control.is_standing)
+        control.trace_step()
+    assert watcher.terminal.message == "ArithmeticError: the trace broke"  # type: ignore[union-attr]
+    assert len(watcher.traces) == 1
+
+
+def test_a_trace_that_cannot_be_told_leaves_the_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    break_trace(monkeypatch, "dpdash.engines.next_step.full_gradient", 0, 1)
+    watcher = run(Ddp(), config_for(EngineName.DDP))
+    assert isinstance(watcher.terminal, RunFinished)
+    assert not watcher.traces
+
+
+def test_a_rank_that_dies_in_traces_ends_the_run() -> None:
+    control = RunControl()
+    with running(Ddp(), ENDLESS_RUN, control) as watcher, failing(watcher):
+        control.pause()
+        control.trace_step()
+        watcher.wait_until(lambda: len(watcher.traces) == 2)
+        ranks_of(os.getpid())[1].kill()
+        control.trace_step()
+    assert watcher.terminal.message == RANK_GONE  # type: ignore[union-attr]
+
+
 def test_torchrun_that_dies_leaves_no_rank_behind() -> None:
     with running(Ddp(), ENDLESS_RUN, RunControl()) as watcher:
         watcher.wait_for(EpochBlock)

@@ -72,6 +72,12 @@ def test_the_longest_part_is_what_is_named(phase: Phase, kind: StepVerdictKind) 
     assert "10 ms" in str(said) and f"{share} % of" in str(said)
 
 
+def test_an_update_that_every_replica_does_is_not_called_the_firsts() -> None:
+    (said,) = step_verdict(step(span(Phase.OPTIMIZER, 6, 0, 0), span(Phase.OPTIMIZER, 6, 1, 1)))
+    assert said.kind is StepVerdictKind.UPDATING
+    assert "70 % of" in str(said) and "first device" not in str(said)
+
+
 def test_time_in_which_nothing_is_noted_lies_between_the_phases() -> None:
     (said,) = step_verdict(step(span(Phase.BACKWARD, 2), span(Phase.REDUCE, 1, 5)))
     assert said.kind is StepVerdictKind.BETWEEN

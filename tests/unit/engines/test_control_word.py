@@ -53,3 +53,27 @@ def test_the_rate_changes_only_when_every_rank_is_in_the_last_epoch(words: list[
     thread.join(10)
     assert not thread.is_alive()
     eventually(lambda: words[1].learning_rate == 0.1)
+
+
+def test_a_rank_that_waits_is_asked_to_trace_once_for_each_time(words: list[ControlWord]) -> None:
+    words[0].ask_for_trace()
+    words[0].ask_for_trace()
+    assert [words[1].enter(1, 1, num_traces) for num_traces in (0, 1)] == [None, None]
+    words[0].release(1)
+    assert words[1].enter(1, 1, 2) is not None
+
+
+def test_an_epoch_released_before_a_trace_is_entered_before_it(words: list[ControlWord]) -> None:
+    words[0].release(1)
+    words[0].ask_for_trace()
+    assert words[2].enter(2, 1, 0) is not None
+    assert words[2].enter(2, 2, 0) is None
+
+
+def test_a_trace_ends_a_wait(words: list[ControlWord]) -> None:
+    returned: list[float | None] = []
+    thread = threading.Thread(target=lambda: returned.append(words[1].enter(1, 1, 0)))
+    thread.start()
+    words[0].ask_for_trace()
+    thread.join(10)
+    assert returned == [None]

@@ -57,3 +57,18 @@ def test_what_follows_without_another_phase_between_is_one_span(clock: FakeClock
         (Phase.BACKWARD, 0, 6, 3),
         (Phase.REDUCE, 0, 10, 1),
     ]
+
+
+def test_what_overlaps_can_be_told_one_by_one(clock: FakeClock) -> None:
+    clock.now = 7.0
+    stopwatch = Stopwatch([CPU])
+    stopwatch.start()
+    ends = [stopwatch.begin(Phase.REDUCE, 0)]
+    clock.now += 1
+    ends.append(stopwatch.begin(Phase.REDUCE, 0))
+    clock.now += 1
+    for end in ends:
+        end()
+    stopwatch.pause()
+    assert stopwatch.each() == (Span(Phase.REDUCE, 0, 0, 2), Span(Phase.REDUCE, 0, 1, 1))
+    assert stopwatch.began_at == 7.0
