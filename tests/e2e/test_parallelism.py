@@ -26,10 +26,15 @@ START_MS = 90_000
 TIMELINES = ".st-key-dpdash-frame-timelines .dpdash-plot"
 
 
+def turn_to_parallelism(page: Page) -> None:
+    # A page may have a link to how parallelism works, too.
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Parallelism").click()
+
+
 def open_step(open_page: OpenPage) -> Page:
     """The page with a step of four replicas, one of them idle."""
     page = open_page(FOUR)
-    page.get_by_role("link", name="Parallelism").click()
+    turn_to_parallelism(page)
     wait_for_timelines(page, [4, 1])
     return page
 
@@ -108,7 +113,7 @@ def test_a_running_training_is_traced_and_trains_on(open_page: OpenPage) -> None
     page.get_by_role("radio", name="Slow motion").click()
     button(page, "start").click()
     wait_for_status(page, "running")
-    page.get_by_role("link", name="Parallelism").click()
+    turn_to_parallelism(page)
     page.get_by_text("The first step of epoch 1 of the run").wait_for()
     wait_for_timelines(page, [2, 1])
     before = numbers(page)
@@ -129,7 +134,7 @@ def test_a_switch_of_pages_keeps_the_preview(open_page: OpenPage) -> None:
     page = open_page("?samples=2000&noise=1.0")
     shown = page.locator(".dpdash-plot[aria-label*='of 2000 samples']")
     expect(shown).to_have_count(1)
-    page.get_by_role("link", name="Parallelism").click()
+    turn_to_parallelism(page)
     wait_for_timelines(page, [2, 1])
     page.get_by_role("link", name="Train").click()
     expect(shown).to_have_count(1)
