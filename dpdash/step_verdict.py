@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from dpdash.errors import N_
-from dpdash.steps import Phase, Span, StepTrace
+from dpdash.steps import Phase, StepTrace, seconds_on_clock
 
 COMPUTING: Final = (Phase.PARALLEL_APPLY, Phase.BACKWARD)
 MOVING: Final = (Phase.SCATTER, Phase.REPLICATE, Phase.GATHER, Phase.REDUCE)
@@ -46,16 +46,6 @@ class StepSentence:
 
     def __str__(self) -> str:
         return self.template.format(**{name: f"{value:.3g}" for name, value in self.values.items()})
-
-
-def seconds_on_clock(spans: Iterable[Span]) -> float:
-    """Time during which at least one of the spans lasted; what happens at once counts once."""
-    total = reached = 0.0
-    for span in sorted(spans, key=lambda span: span.start):
-        end = span.start + span.seconds
-        total += max(0.0, end - max(span.start, reached))
-        reached = max(reached, end)
-    return total
 
 
 def phase_shares(trace: StepTrace) -> dict[Phase, float]:

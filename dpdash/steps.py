@@ -1,5 +1,6 @@
 """One training step, taken apart: what each replica did, when, and what came of it. Plain values."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -82,8 +83,15 @@ class StepTrace:
     """From the begin of the step to its end."""
 
     def seconds_in(self, phase: Phase) -> float:
-        """Time of a phase on the clock: with several devices at once, from the first begin to the last end."""
-        spans = [span for span in self.spans if span.phase is phase]
-        if not spans:
-            return 0.0
-        return max(span.start + span.seconds for span in spans) - min(span.start for span in spans)
+        """Time of a phase on the clock: what several devices do at once counts once."""
+        return seconds_on_clock(span for span in self.spans if span.phase is phase)
+
+
+def seconds_on_clock(spans: Iterable[Span]) -> float:
+    """Time during which at least one of the spans lasted; what happens at once counts once."""
+    total = reached = 0.0
+    for span in sorted(spans, key=lambda span: span.start):
+        end = span.start + span.seconds
+        total += max(0.0, end - max(span.start, reached))
+        reached = max(reached, end)
+    return total

@@ -8,10 +8,9 @@ from dpdash.step_verdict import (
     StepVerdictKind,
     comparison,
     phase_shares,
-    seconds_on_clock,
     step_verdict,
 )
-from dpdash.steps import Phase, ReplicaStep, Span, StepTrace
+from dpdash.steps import Phase, ReplicaStep, Span, StepTrace, seconds_on_clock
 
 
 def replica(shard_size: int, weight: float) -> ReplicaStep:
@@ -37,6 +36,7 @@ def test_what_happens_at_once_counts_once() -> None:
     assert seconds_on_clock(spans) == pytest.approx(0.006 + 0.005)
     assert seconds_on_clock([span(Phase.BACKWARD, 9), span(Phase.BACKWARD, 1, 3)]) == pytest.approx(0.009)
     assert seconds_on_clock([]) == 0
+    assert step(*spans, span(Phase.LOSS, 1)).seconds_in(Phase.PARALLEL_APPLY) == pytest.approx(0.006 + 0.005)
 
 
 def test_shares_are_those_of_the_clock_in_the_order_of_a_step() -> None:
