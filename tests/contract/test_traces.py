@@ -125,7 +125,9 @@ def test_what_is_sent_is_received(name: EngineName) -> None:
     assert received == sent
     assert (sent > 0) == (name is not EngineName.SINGLE)
     first, *others = [replica.memory_bytes for replica in trace.replicas]
-    assert all(first and other and first > other for other in others), "the first holds the batch and the sum"
+    assert name is EngineName.DDP or all(first and other and first > other for other in others), (
+        "the first holds the batch and the sum"
+    )
 
 
 @pytest.mark.parametrize("optimizer", OptimizerName)
