@@ -18,7 +18,7 @@ serve: $(VENV)/.run ## Install and serve everybody on this network, for a worksh
 	@$(BIN)/python -m dpdash serve
 
 test: $(VENV)/.dev browser ## Install and run every test
-	@$(BIN)/pytest --numprocesses=2 --dist=worksteal
+	@$(BIN)/pytest --numprocesses=2 --dist=worksteal -m "not long"
 
 check: $(VENV)/.dev ## Formatting, lint, types, who may import whom, and known vulnerabilities
 	@$(BIN)/ruff format --check .
@@ -31,6 +31,7 @@ bench: $(VENV)/.dev browser ## Measure the speed against the bare loop, and the 
 	@$(BIN)/python -m tests.bench
 
 soak: $(VENV)/.dev browser ## Wear it down for half an hour: kills, locks, hostile links, a crowd, a lesson
+	@$(BIN)/pytest -m long
 	@$(BIN)/python -m tests.soak
 
 screenshots: $(VENV)/.dev browser ## Take the README's pictures from the running app

@@ -17,6 +17,8 @@ MINIMUM_GRACE_SECONDS = 120.0
 PREFIX: Final = "DPDASH_"
 MOST_PROCESSES: Final = 4
 """Each takes some 250 MB, most of it torch. Who wants more sets more."""
+LEAST_RANKS: Final = 8
+"""So many processes of DDP may there be on any machine: two runs of four replicas."""
 SHORTEST_PASSPHRASE: Final = 8
 
 
@@ -49,6 +51,10 @@ class ServerSettings(BaseSettings):
     training_processes: NonNegativeInt = Field(
         default_factory=lambda: min(num_cores(), MOST_PROCESSES),
         description="Processes that train beside the one that serves the pages; with 0, that one trains too.",
+    )
+    ddp_processes: PositiveInt = Field(
+        default_factory=lambda: max(LEAST_RANKS, 2 * num_cores()),
+        description="Processes that the runs of DDP may have together, paused ones too.",
     )
     grace_seconds: float = Field(
         default=MINIMUM_GRACE_SECONDS,

@@ -85,10 +85,7 @@ class Launch:
                 raise StartFailedError(self.log())
             connection = self._door.next(LOOK_SECONDS)
             if connection is not None:
-                hello = connection.recv()
-                assert isinstance(hello, Hello)
-                self.ranks[connection] = hello.rank
-                self._processes.append(psutil.Process(hello.pid))
+                self._welcome(connection)
         return True
 
     def connection(self, rank: int) -> RunSide:
@@ -111,6 +108,17 @@ class Launch:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
+
+    def _welcome(self, connection: RunSide) -> None:
+        try:
+            hello = connection.recv()
+            assert isinstance(hello, Hello)
+            process = psutil.Process(hello.pid)
+        except (EOFError, OSError, psutil.NoSuchProcess):
+            connection.close()
+            raise StartFailedError(self.log()) from None
+        self.ranks[connection] = hello.rank
+        self._processes.append(process)
 
     def _start(self, module: str, key: bytes) -> "subprocess.Popen[bytes]":
         command = [sys.executable, *TORCHRUN, f"--nproc-per-node={self._num_ranks}"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dpdash.config import EngineName
 from dpdash.errors import N_, TooManyRunsError
 from dpdash.runs.live import LiveRun
 
@@ -16,8 +17,10 @@ class Admission:
 
     max_runs_per_owner: int
     max_runs: int
+    max_ranks: int
+    """Processes of DDP: each takes some 250 MB, also while its run stands paused."""
 
-    def check(self, runs: Iterable[LiveRun], owner: str, in_place_of: LiveRun | None) -> None:
+    def check(self, runs: Iterable[LiveRun], new: LiveRun, in_place_of: LiveRun | None) -> None:
         """Let a browser add a run, perhaps in place of one of its own that has not been told to stop yet.
 
         Raises:
@@ -25,7 +28,7 @@ class Admission:
         """
         replaced = None if in_place_of is None or in_place_of.control.stop_reason else in_place_of
         live = [run for run in runs if not run.is_over and run is not replaced]
-        num_own = sum(run.owner == owner for run in live)
+        num_own = sum(run.owner == new.owner for run in live)
         if num_own >= self.max_runs_per_owner:
             raise TooManyRunsError(
                 N_(
@@ -44,3 +47,17 @@ class Admission:
                 limit=self.max_runs,
                 received=len(live) + 1,
             )
+        num_ranks = sum(map(_num_ranks, (*live, new)))
+        if _num_ranks(new) and num_ranks > self.max_ranks:
+            raise TooManyRunsError(
+                N_(
+                    "Processes of DDP at the same time must be at most {limit} on this server, of all browsers "
+                    "together. Received: {received}. Try DataParallel, or again when a run of DDP is over."
+                ),
+                limit=self.max_ranks,
+                received=num_ranks,
+            )
+
+
+def _num_ranks(run: LiveRun) -> int:
+    return run.config.replicas if run.config.engine is EngineName.DDP else 0

@@ -18,10 +18,10 @@ class Roster:
     Commands to a run that is over do nothing.
     """
 
-    def __init__(self, full_speed_slots: int, paced_slots: int, max_runs_per_owner: int) -> None:
+    def __init__(self, slots: Slots, max_runs_per_owner: int, max_ranks: int) -> None:
         self._lock = threading.RLock()
-        self._slots = Slots(full_speed_slots, paced_slots)
-        self._admission = Admission(max_runs_per_owner, self._slots.max_live_runs)
+        self._slots = slots
+        self._admission = Admission(max_runs_per_owner, slots.max_live_runs, max_ranks)
         self._runs: dict[str, LiveRun] = {}
         self._is_closing = False
 
@@ -56,7 +56,7 @@ class Roster:
         with self._lock:
             if self._is_closing:
                 raise DpdashError(N_("The server is ending, so no run can start. Try again in a minute."))
-            self._admission.check(self._runs.values(), run.owner, in_place_of)
+            self._admission.check(self._runs.values(), run, in_place_of)
             run.register()
             self._runs[run.run_id] = run
             if paused:

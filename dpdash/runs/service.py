@@ -20,6 +20,7 @@ from dpdash.runs.pace import Pace
 from dpdash.runs.reader import RunReader
 from dpdash.runs.room import Room, RoomSnapshot
 from dpdash.runs.roster import Roster
+from dpdash.runs.slots import Slots
 from dpdash.runs.snapshot import RunSnapshot
 from dpdash.runs.store import RunStore
 from dpdash.settings import ServerSettings
@@ -55,7 +56,8 @@ class RunService(RunReader):
         self._find_engine = find_engine
         self._clock = clock
         self._limits = Limits.of(settings)
-        roster = Roster(settings.full_speed_slots, settings.paced_slots, self._limits.runs_per_browser)
+        slots = Slots(settings.full_speed_slots, settings.paced_slots)
+        roster = Roster(slots, self._limits.runs_per_browser, settings.ddp_processes)
         super().__init__(roster, Archive(store, store_problem))
         self._crowd = Crowd(settings.grace_seconds, settings.refresh_seconds, steady_clock)
         self._room = Room()

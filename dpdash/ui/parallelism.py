@@ -84,7 +84,7 @@ def _show_commands(shown: RunSnapshot | None, step: ShownStep) -> None:
 def _source(step: ShownStep, is_foreign: bool) -> str:
     if step.epoch is not None:
         text = _("The first step of epoch {epoch} of the run that is shown.").format(epoch=number(step.epoch))
-        return f"{text} {_('Only the browser that started the run can trace it.')}" if is_foreign else text
+        return " ".join([text, _("Only the browser that started the run can trace it.")]) if is_foreign else text
     if step.trace is None:
         return _("What data parallelism does in one step, measured on this machine.")
     text = _("The first step with the settings of the sidebar, measured without a run.")

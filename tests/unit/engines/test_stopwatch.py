@@ -72,3 +72,41 @@ def test_what_overlaps_can_be_told_one_by_one(clock: FakeClock) -> None:
     stopwatch.pause()
     assert stopwatch.each() == (Span(Phase.REDUCE, 0, 0, 2), Span(Phase.REDUCE, 0, 1, 1))
     assert stopwatch.began_at == 7.0
+
+
+class FakeEvent:
+    """A CUDA event whose device has a clock of its own, which cannot be compared with another's."""
+
+    clock: FakeClock
+
+    def __init__(self, *, enable_timing: bool) -> None:
+        assert enable_timing
+
+    def record(self, stream: torch.device) -> None:
+        self.device, self.at = stream, self.clock.now + 1000 * stream.index
+
+    def elapsed_time(self, later: "FakeEvent") -> float:
+        assert later.device == self.device
+        return 1000 * (later.at - self.at)
+
+
+def test_on_gpus_each_lane_has_its_own_clock_and_lanes_work_at_once(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeEvent.clock = clock
+    monkeypatch.setattr("torch.cuda.Event", FakeEvent)
+    monkeypatch.setattr("torch.cuda.current_stream", lambda device: device)
+    waits: list[torch.device] = []
+    monkeypatch.setattr("torch.cuda.synchronize", waits.append)
+    stopwatch = Stopwatch([torch.device("cuda", 0), torch.device("cuda", 1)])
+    stopwatch.start()
+    ends = []
+    for lane in (0, 1, 0, 1):
+        ends.append(stopwatch.begin(Phase.BACKWARD, lane))
+        clock.now += 1
+    for end in ends:
+        end()
+    stopwatch.pause()
+    assert stopwatch.spans() == (Span(Phase.BACKWARD, 0, 0, 4), Span(Phase.BACKWARD, 1, 1, 3))
+    assert stopwatch.seconds == 4
+    assert set(waits) == {torch.device("cuda", 0), torch.device("cuda", 1)}

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dpdash.config import RunConfig
+from dpdash.config import EngineName, RunConfig
 from dpdash.errors import ConfigError, TooManyRunsError
 from dpdash.events import RunStatus
 from dpdash.runs.service import Pace, RunService
@@ -73,6 +73,21 @@ def test_a_browser_has_only_so_many_runs_until_one_is_over(make_service: MakeSer
     assert service.wait(runs[2], LONG)
     runs[2] = service.start(CONFIG, "ann", SLOW)
     assert live(service, "ann") == runs
+
+
+def test_runs_of_ddp_have_only_so_many_processes_together(make_service: MakeService) -> None:
+    service = make_service(ddp_processes=5)
+    ddp = CONFIG.model_copy(update={"engine": EngineName.DDP, "replicas": 2})
+    first = service.start(ddp, "ann", SLOW, paused=True)
+    service.start(ddp, "bob", SLOW, paused=True)
+    with pytest.raises(TooManyRunsError) as raised:
+        service.start(ddp, "cyd", SLOW)
+    assert str(raised.value) == (
+        "Processes of DDP at the same time must be at most 5 on this server, of all browsers together. "
+        "Received: 6. Try DataParallel, or again when a run of DDP is over."
+    )
+    service.start(CONFIG, "cyd", SLOW)
+    service.restart(first, ddp, "ann", SLOW, paused=True)
 
 
 def test_a_run_in_place_of_another_counts_once(make_service: MakeService) -> None:

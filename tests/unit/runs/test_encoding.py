@@ -55,6 +55,7 @@ def test_an_older_databases_runs_that_a_shutdown_stopped_are_interrupted(tmp_pat
     connection = sqlite3.connect(path)
     with connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute("DROP TABLE studies")
         connection.execute("UPDATE runs SET status = 'stopped'")
     connection.close()
     again = RunStore(f"sqlite:///{path}")
