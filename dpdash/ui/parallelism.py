@@ -131,13 +131,13 @@ def _show_comparison(trace: StepTrace, other: ShownStep) -> None:
     if other.problem is not None:
         show_error(other.problem)
     elif other.trace is None:
-        st.caption(f"{_('The step beside it is being measured.')} {_starting(other)}")
+        st.caption(" ".join((_("The step beside it is being measured."), _starting(other))))
     else:
         _say(comparison(trace, other.trace))
 
 
 def _under_way(step: ShownStep) -> str:
-    return f"{_('A step is being traced.')} {_starting(step)}"
+    return " ".join((_("A step is being traced."), _starting(step)))
 
 
 def _starting(step: ShownStep) -> str:

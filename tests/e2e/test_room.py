@@ -56,7 +56,7 @@ def rows(room: Page) -> Locator:
 def test_only_the_passphrase_opens_the_room(browser: Browser, server: Server, open_page: OpenPage) -> None:
     learner = open_page()
     assert learner.get_by_role("link", name="Room").count() == 0
-    assert learner.get_by_role("link", name="Parallelism").count() == 1
+    assert learner.get_by_test_id("stTopNavLink").filter(has_text="Parallelism").count() == 1
 
     context = browser.new_context(locale="en-US")
     page = context.new_page()

@@ -93,7 +93,7 @@ def test_a_study_shows_progress_a_curve_and_a_verdict(open_page: OpenPage, serve
     start(page)
     page.get_by_text(re.compile(r"\d of 2 measurements · about \d+ s left")).wait_for()
     page.locator(f"{key('start')} button:visible").wait_for(timeout=STUDY_MS)
-    assert wait_for_script(page, f"({POINTS})()") == 2
+    wait_for_script(page, f"({POINTS})() === 2")
     verdict = page.locator(key("verdict"))
     expect(verdict).to_contain_text("one device")
     expect(verdict).to_contain_text("Emulated:")
@@ -105,7 +105,7 @@ def test_a_study_shows_progress_a_curve_and_a_verdict(open_page: OpenPage, serve
     later = page.context.new_page()
     later.goto(page.url)
     wait_until_drawn(later)
-    assert wait_for_script(later, f"({POINTS})()") == 2
+    wait_for_script(later, f"({POINTS})() === 2")
 
 
 def test_cancel_keeps_what_is_measured(open_page: OpenPage, server: Server) -> None:
@@ -120,7 +120,7 @@ def test_cancel_keeps_what_is_measured(open_page: OpenPage, server: Server) -> N
     study = newest(server)
     assert study.status is StudyStatus.CANCELLED
     assert 2 <= len(study.measurements) < study.plan.num_measurements
-    assert wait_for_script(page, f"({POINTS})()") == 2
+    wait_for_script(page, f"({POINTS})() === 2")
 
 
 def test_a_process_that_is_killed_is_told_and_another_study_starts(open_page: OpenPage, server: Server) -> None:

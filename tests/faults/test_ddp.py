@@ -28,7 +28,9 @@ ENDLESS_RUN = config_for(EngineName.DDP, epochs=ENDLESS)
 
 
 def processes_of(pid: int) -> list[psutil.Process]:
-    return psutil.Process(pid).children(recursive=True)
+    """What DDP has started below a process; other tests of the same process have browsers and servers there."""
+    below = psutil.Process(pid).children(recursive=True)
+    return [process for process in below if "DPDASH_DDP_FOLDER" in process.environ()]
 
 
 def ranks_of(pid: int) -> list[psutil.Process]:
