@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from dpdash.engines.control_word import ControlWord
 from dpdash.engines.program import ROOT
+from dpdash.engines.sharded import Ranks
 from dpdash.problem.data import draw
 from dpdash.problem.model import build_model
 from tests.unit.engines.both_ways import CONFIG, NUM_RANKS, gradients
