@@ -8,18 +8,12 @@ from dpdash.config import EngineName
 
 IN_EVERY_RUN: Final = frozenset(
     {
-        "test_losses_are_those_of_single[ddp-batches]",
         "test_losses_are_those_of_single[ddp-mlp]",
         "test_events_tell_a_whole_run[ddp]",
         "test_a_paused_run_goes_exactly_one_epoch_and_on[ddp]",
-        "test_a_learning_rate_is_used_from_the_next_epoch_on[ddp-False]",
-        "test_divergence_is_told_with_its_epoch[ddp]",
         "test_an_exception_ends_the_run_with_its_traceback[ddp]",
-        "test_samples_that_do_not_divide_by_the_replicas[ddp-None-9]",
         "test_contributions_sum_to_the_gradient_of_the_full_batch[ddp-batches]",
-        "test_a_paused_run_is_traced_and_goes_on_standing[ddp]",
         "test_a_rank_that_dies_or_hangs_ends_the_run[killed-1]",
-        "test_a_parent_that_is_killed_leaves_no_process_behind[False]",
     }
 )
 

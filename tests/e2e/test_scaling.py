@@ -1,8 +1,6 @@
 """The Scaling page in a real browser, with real engines in a real process of their own."""
 
-import os
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,11 +75,13 @@ def newest(server: Server) -> Study:
         store.close()
 
 
-def measuring_pid(server: Server) -> int:
-    for child in psutil.Process(server.process.pid).children(recursive=True):
-        if "dpdash.studies.scaling_process" in child.cmdline():
-            return child.pid
-    raise AssertionError("nothing is measured in a process of its own")
+def kill_what_measures(server: Server) -> None:
+    """Kill every process that measures; one of an earlier study may still be ending."""
+    below = psutil.Process(server.process.pid).children(recursive=True)
+    measuring = [child for child in below if "dpdash.studies.scaling_process" in child.cmdline()]
+    assert measuring, "nothing is measured in a process of its own"
+    for child in measuring:
+        child.kill()
 
 
 def test_a_study_shows_progress_a_curve_and_a_verdict(open_page: OpenPage, server: Server) -> None:
@@ -129,7 +129,7 @@ def test_a_process_that_is_killed_is_told_and_another_study_starts(open_page: Op
     slide_to(page, "repeats", "10", "End")
     start(page)
     wait_for_script(page, f"({POINTS})() === 2", timeout_ms=STUDY_MS)
-    os.kill(measuring_pid(server), signal.SIGKILL)
+    kill_what_measures(server)
     page.get_by_text("The process that measured ended before the study did").wait_for()
     start(page)
     page.locator(f"{key('cancel')} button:visible").click()
