@@ -25,7 +25,7 @@ FAILING: Final = frozenset(
         "test_a_signal_ends_it",
     }
 )
-"""Failed in a whole run of the tests on two cores; why is not known yet. Until it is, only `pytest -m long` has them."""
+"""Failed in a whole run on two cores; why is not known yet. Until it is, only `pytest -m long` has them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
