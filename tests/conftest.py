@@ -18,19 +18,9 @@ IN_EVERY_RUN: Final = frozenset(
 )
 
 
-FAILING: Final = frozenset(
-    {
-        "test_the_code_stays_open_and_moves_nothing_while_a_run_trains",
-        "test_cancel_keeps_what_is_measured",
-        "test_a_signal_ends_it",
-    }
-)
-"""Failed in a whole run on two cores; why is not known yet. Until it is, only `pytest -m long` has them."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.name in FAILING or (_starts_ranks(item) and item.name not in IN_EVERY_RUN):
+        if _starts_ranks(item) and item.name not in IN_EVERY_RUN:
             item.add_marker(pytest.mark.long)
 
 

@@ -158,7 +158,12 @@ class _Page:
             return
         self._is_accepted = self._is_accepted or message["type"] == "websocket.accept"
         self._is_closed = message["type"] == "websocket.close"
-        await self._send(message)
+        try:
+            await self._send(message)
+        except RuntimeError as error:
+            # The web server has answered a page that says goodbye, of which Streamlit has not heard yet. Only as an
+            # OSError does it take that for what it is.
+            raise ConnectionResetError("the page has closed its connection") from error
 
     async def _close(self, code: int, sentence: str) -> Message:
         LOGGER.warning(f"Closed: {sentence}")

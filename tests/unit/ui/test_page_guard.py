@@ -284,3 +284,21 @@ def test_a_flood_is_read_no_faster_than_the_allowance(monkeypatch: pytest.Monkey
     run(talk)
     assert len(echo.got) == MESSAGES_AT_ONCE + 20
     assert len(waited) == 20
+
+
+def test_a_page_that_has_closed_its_connection_counts_as_gone() -> None:
+    """uvicorn raises a RuntimeError for it, which Streamlit would log with a traceback."""
+
+    async def scenario() -> None:
+        async def refuse(sent: Message) -> None:
+            if sent["type"] == "websocket.send":
+                raise RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.")
+
+        queue: asyncio.Queue[Message] = asyncio.Queue()
+        said: Message = {"type": "websocket.receive", "bytes": RERUN}
+        for each in ({"type": "websocket.connect"}, said, DISCONNECT):
+            queue.put_nowait(each)
+        await PageGuard(Echo(), 1)(websocket(), queue.get, refuse)
+
+    with pytest.raises(ConnectionResetError, match="closed its connection"):
+        in_a_loop_of_its_own(scenario())
