@@ -161,7 +161,7 @@ class _Page:
         try:
             await self._send(message)
         except RuntimeError as error:
-            # The web server has answered a page that says goodbye, of which Streamlit has not heard yet. Only as an
+            # The web server has answered a page that says goodbye, and Streamlit has not heard of it. Only as an
             # OSError does it take that for what it is.
             raise ConnectionResetError("the page has closed its connection") from error
 
