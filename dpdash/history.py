@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from dpdash.buckets import MEASURED, Buckets
 from dpdash.events import (
-    COLUMNS,
     EpochBlock,
     LearningRateChanged,
     RunDiverged,
@@ -32,8 +32,6 @@ from dpdash.events import (
 )
 
 NUM_BUCKETS: Final = 2048
-MEASURED: Final = ("loss", "slope", "intercept")
-"""The columns whose extremes are kept."""
 RATE_BUCKETS: Final = 32
 """The speed shown is that of the last so many buckets: long enough to be steady, short enough to be current."""
 
@@ -51,72 +49,6 @@ class Row:
     intercept: float
     learning_rate: float
     seconds: float
-
-
-class _Buckets:
-    """The arrays behind a history; not safe for threads."""
-
-    def __init__(self, num_buckets: int) -> None:
-        assert num_buckets >= 2 and num_buckets % 2 == 0
-        self.width = 1
-        self.num_epochs = 0
-        self.first = np.zeros((len(COLUMNS), num_buckets))
-        self.last = np.zeros((len(COLUMNS), num_buckets))
-        self.low = np.zeros((len(MEASURED), num_buckets))
-        self.high = np.zeros((len(MEASURED), num_buckets))
-        self.low_epoch = np.zeros((len(MEASURED), num_buckets), dtype=np.int64)
-        self.high_epoch = np.zeros((len(MEASURED), num_buckets), dtype=np.int64)
-
-    @property
-    def used(self) -> int:
-        return -(-self.num_epochs // self.width)
-
-    def push(self, block: EpochBlock) -> None:
-        capacity = self.first.shape[1]
-        while block.last_epoch > capacity * self.width:
-            self._merge_neighbours()
-        columns = np.stack([np.asarray(getattr(block, name), dtype=np.float64) for name in COLUMNS])
-        epochs = np.arange(block.first_epoch, block.last_epoch + 1)
-        buckets = (epochs - 1) // self.width
-        starts = np.flatnonzero(np.diff(buckets, prepend=-1))
-        ends = np.append(starts[1:], len(epochs)) - 1
-        targets = buckets[starts]
-        fresh = starts if (block.first_epoch - 1) % self.width == 0 else starts[1:]
-        self.first[:, buckets[fresh]] = columns[:, fresh]
-        self.last[:, targets] = columns[:, ends]
-        merged = targets[0] if len(fresh) < len(starts) else None
-        for sign, extreme, extreme_epoch in (
-            (1.0, self.low, self.low_epoch),
-            (-1.0, self.high, self.high_epoch),
-        ):
-            for index in range(len(MEASURED)):
-                values = sign * columns[index]
-                best = np.minimum.reduceat(values, starts)
-                hits = np.flatnonzero(values == np.repeat(best, ends - starts + 1))
-                _, first_hit = np.unique(buckets[hits], return_index=True)
-                at = epochs[hits[first_hit]]
-                if merged is not None and sign * extreme[index, merged] <= best[0]:
-                    best[0] = sign * extreme[index, merged]
-                    at[0] = extreme_epoch[index, merged]
-                extreme[index, targets] = sign * best
-                extreme_epoch[index, targets] = at
-        self.num_epochs = block.last_epoch
-
-    def _merge_neighbours(self) -> None:
-        used = self.used
-        half = -(-used // 2)
-        left = np.arange(half) * 2
-        right = np.minimum(left + 1, used - 1)
-        self.first[:, :half] = self.first[:, left]
-        self.last[:, :half] = self.last[:, right]
-        for sign, extreme, extreme_epoch in (
-            (1.0, self.low, self.low_epoch),
-            (-1.0, self.high, self.high_epoch),
-        ):
-            take_left = sign * extreme[:, left] <= sign * extreme[:, right]
-            extreme[:, :half] = np.where(take_left, extreme[:, left], extreme[:, right])
-            extreme_epoch[:, :half] = np.where(take_left, extreme_epoch[:, left], extreme_epoch[:, right])
-        self.width *= 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,7 +177,7 @@ class History:
     def __init__(self, num_buckets: int = NUM_BUCKETS, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives seconds and never jumps."""
         self._lock = threading.Lock()
-        self._buckets = _Buckets(num_buckets)
+        self._buckets = Buckets(num_buckets)
         self._clock = clock
         self._version = 0
         self._told_version = 0

@@ -25,13 +25,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _starts_ranks(item: pytest.Item) -> bool:
-    if item.path.name == "test_ddp.py" and item.path.parent.name == "faults":
-        return True
-    is_contract = item.path.parent.name == "contract" and isinstance(item, pytest.Function)
-    # The fixture of every engine's contract; what has no parameters has no call specification.
-    return is_contract and getattr(item, "callspec", None) is not None and _engine_of(item) is EngineName.DDP
-
-
-def _engine_of(item: pytest.Item) -> object:
-    assert isinstance(item, pytest.Function)
-    return item.callspec.params.get("name")
+    folder, file = item.path.parts[-2:]
+    if folder == "contract":
+        parameters = getattr(
+            getattr(item, "callspec", None), "params", {}
+        )  # a test without any has no call specification
+        return parameters.get("name") is EngineName.DDP
+    return (folder, file) == ("faults", "test_ddp.py")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
@@ -44,12 +44,12 @@ from dpdash.events import (
 from dpdash.problem.data import Data, as_column, draw
 from dpdash.problem.model import build_model
 from dpdash.sharding import shard_sizes
-from dpdash.steps import StepTrace
 
 FLUSH_SECONDS: Final = 0.05
 """Rows leave the loop this often: 20 times a second looks continuous and costs next to nothing."""
 
 Events = Generator[RunEvent, None, TerminalEvent]
+T = TypeVar("T")
 
 
 def train(
@@ -124,9 +124,12 @@ def _train(
             one_device_step_seconds=alone,
             replicas_step_seconds=together,
         )
-        tracer = (StepTracer if ranks is None else ShardTracer)(config, data, model, placement)
-        if isinstance(tracer, ShardTracer):
-            training = in_step(training, tracer.ranks, tracer.take_part)
+        tracer: StepTracer | ShardTracer
+        if ranks is None:
+            tracer = StepTracer(config, data, model, placement)
+        else:
+            tracer = ShardTracer(config, data, model, placement)
+            training = in_step(training, ranks, tracer.take_part)
         return (yield from _Loop(config, control, training, tracer, clock, progress).run())
 
 
@@ -279,9 +282,9 @@ class _Loop:
     def _trace(self) -> Iterator[RunEvent]:
         """Take the next step apart. What that takes is none of the training's time."""
         yield from self._flush()
-        traces: list[StepTrace | None] = []
-        self._wait(lambda: traces.append(self._tracer.attempt(self._training.optimizer)))
-        yield from (StepTraced(self._num_epochs + 1, trace) for trace in traces if trace is not None)
+        trace = self._wait(lambda: self._tracer.attempt(self._training.optimizer))
+        if trace is not None:
+            yield StepTraced(self._num_epochs + 1, trace)
 
     def _stand(self) -> Iterator[RunEvent]:
         yield from self._flush()
@@ -290,9 +293,8 @@ class _Loop:
             yield RunPaused(self._num_epochs)
         self._wait(self._control.wait_while_standing)
 
-    def _wait(self, wait: Callable[[], None]) -> None:
+    def _wait(self, wait: Callable[[], T]) -> T:
         began = self._clock()
-        try:
-            wait()
-        finally:
-            self._origin += self._clock() - began
+        result = wait()
+        self._origin += self._clock() - began
+        return result

@@ -13,6 +13,7 @@ from dpdash.steps import Phase
 from dpdash.translations import LANGUAGES, PSEUDO
 from dpdash.ui.step_traces import step_traces
 from tests.app.conftest import OpenPage
+from tests.app.driving import again, go
 from tests.app.visible import visible_texts
 from tests.fakes import eventually
 
@@ -24,24 +25,11 @@ ICON = re.compile(r":material/\w+:|:[a-z]+-badge\[")
 CELL = re.compile(r"<td>([^<]*)</td>")
 
 
-def again(page: AppTest) -> AppTest:
-    """Draw a page again, as its timer does until what it waits for is there."""
-    page.run()
-    assert not page.exception
-    return page
-
-
 def settled(page: AppTest) -> AppTest:
     """The page when the steps that it asked for are measured."""
     for _ in range(3):
         eventually(lambda: not step_traces().is_busy)
         again(page)
-    return page
-
-
-def go(page: AppTest, script: str = PARALLELISM) -> AppTest:
-    page.switch_page(script).run()
-    assert not page.exception
     return page
 
 
@@ -67,7 +55,7 @@ def charts(page: AppTest, uid: str) -> list[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_first_visit_shows_a_step_of_the_sidebars_settings(language: str, open_page: OpenPage) -> None:
-    page = settled(go(open_page(language, **FOUR)))
+    page = settled(go(open_page(language, **FOUR), PARALLELISM))
     assert len(charts(page, "replica-3")) == len(charts(page, "memory")) == 1
     assert len(charts(page, Phase.PARALLEL_APPLY)) == 2, "the step, and one beside it"
     assert len(cells(page)) == 4 + 3
@@ -75,7 +63,7 @@ def test_a_first_visit_shows_a_step_of_the_sidebars_settings(language: str, open
 
 
 def test_the_contributions_sum_to_the_gradient(open_page: OpenPage) -> None:
-    *replicas, total, given, exact = cells(settled(go(open_page(**FOUR))))
+    *replicas, total, given, exact = cells(settled(go(open_page(**FOUR), PARALLELISM)))
     contributions = [read(row[-1]) for row in replicas]
     for samples, weight, gradient, contribution in replicas:
         assert (samples, weight) == ("50", "0.2500")
@@ -85,14 +73,14 @@ def test_the_contributions_sum_to_the_gradient(open_page: OpenPage) -> None:
 
 
 def test_an_idle_replica_is_named(open_page: OpenPage) -> None:
-    page = settled(go(open_page(**FOUR | {"samples": "9"})))
+    page = settled(go(open_page(**FOUR | {"samples": "9"}), PARALLELISM))
     assert "– (idle)" in table(page)
     assert any("Idle, without a shard: replica 3" in caption.value.replace("\\", "") for caption in page.caption)
     assert any("1 of 4 replicas had nothing to do" in text.value.replace("\\", "") for text in page.markdown)
 
 
 def test_every_text_went_through_gettext(open_page: OpenPage) -> None:
-    page = go(open_page(PSEUDO, **FOUR | {"samples": "9"}))
+    page = go(open_page(PSEUDO, **FOUR | {"samples": "9"}), PARALLELISM)
     texts = [*visible_texts(page), *visible_texts(settled(page))]
     assert len(texts) > 80
 
@@ -115,7 +103,7 @@ def test_ones_own_run_is_traced_while_it_stands(open_page: OpenPage, service: Ru
     page.button(key="transport_pause").click().run()
     eventually(lambda: service.snapshot(run_id).status is RunStatus.PAUSED)
     first = service.snapshot(run_id).history.traced
-    go(page).button(key="trace_step").click().run()
+    go(page, PARALLELISM).button(key="trace_step").click().run()
     eventually(lambda: service.snapshot(run_id).history.traced != first)
     again(page)
     assert service.snapshot(run_id).status is RunStatus.PAUSED
@@ -131,7 +119,7 @@ def test_a_run_that_is_over_keeps_its_step_until_another_is_measured(
     page.session_state["pace"] = "max"
     page.button(key="transport_start").click().run()
     assert service.wait(page.session_state["run"], 30)
-    go(again(page))
+    go(again(page), PARALLELISM)
     assert any("first step of epoch 1 of the run" in caption.value for caption in page.caption)
     page.button(key="trace_step").click().run()
     settled(page)
@@ -143,7 +131,7 @@ def test_somebody_elses_run_can_only_be_looked_at(open_page: OpenPage, service: 
     run_id = service.start(config, "somebody else", Pace.rate(2.0))
     eventually(lambda: service.snapshot(run_id).history.traced is not None)
     before = service.snapshot(run_id).history.traced
-    page = go(open_page(run=run_id))
+    page = go(open_page(run=run_id), PARALLELISM)
     assert page.button(key="trace_step").disabled
     assert len(cells(page)) == 3 + 3
     assert service.snapshot(run_id).history.traced == before
@@ -151,7 +139,7 @@ def test_somebody_elses_run_can_only_be_looked_at(open_page: OpenPage, service: 
 
 
 def test_the_step_beside_it_is_chosen_on_the_page(open_page: OpenPage) -> None:
-    page = settled(go(open_page(**FOUR)))
+    page = settled(go(open_page(**FOUR), PARALLELISM))
     page.selectbox(key="compared_engine").set_value("cpu_replicas").run()
     page.slider(key="compared_replicas").set_value(3).run()
     settled(page)
@@ -160,19 +148,19 @@ def test_the_step_beside_it_is_chosen_on_the_page(open_page: OpenPage) -> None:
 
 
 def test_a_heavy_step_is_measured_only_when_it_is_asked_for(open_page: OpenPage) -> None:
-    page = go(open_page(samples="10000", hidden_depth="2", hidden_width="512", replicas="1"))
+    page = go(open_page(samples="10000", hidden_depth="2", hidden_width="512", replicas="1"), PARALLELISM)
     assert not step_traces().is_busy
     assert not page.get("bidi_component")
     assert any("No step has been traced" in info.value for info in page.info)
 
 
 def test_the_first_draw_after_a_switch_of_pages_shows_the_settings(open_page: OpenPage) -> None:
-    page = settled(go(open_page(**FOUR)))
+    page = settled(go(open_page(**FOUR), PARALLELISM))
     page.selectbox(key="compared_engine").set_value("cpu_replicas").run()
     page.slider(key="compared_replicas").set_value(3).run()
     go(page, TRAIN)
     assert "Scatter plot of 200 of 200 samples on 4 replicas" in " ".join(visible_texts(page))
-    names = charts(settled(go(page)), Phase.PARALLEL_APPLY)
+    names = charts(settled(go(page, PARALLELISM)), Phase.PARALLEL_APPLY)
     assert [re.findall(r"\d+", name) for name in names] == [["4"], ["3"]]
 
 
@@ -181,7 +169,7 @@ def test_a_switch_of_pages_keeps_settings_and_run(open_page: OpenPage, service: 
     page.session_state["pace"] = "slow"
     page.button(key="transport_start").click().run()
     run_id = page.session_state["run"]
-    go(page).select_slider(key="noise").set_value(2.0).run()
+    go(page, PARALLELISM).select_slider(key="noise").set_value(2.0).run()
     assert page.query_params["run"] == run_id
     go(page, TRAIN)
     assert page.select_slider(key="noise").value == 2.0

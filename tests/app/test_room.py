@@ -15,6 +15,7 @@ from dpdash.translations import LANGUAGES, PSEUDO
 from dpdash.ui.passphrase import A_BROWSER
 from dpdash.ui.room import ROWS_PER_PAGE
 from tests.app.conftest import OpenPage
+from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts
 from tests.fakes import eventually
 
@@ -31,12 +32,6 @@ def passphrase(service: RunService, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DPDASH_TEACHER_PASSPHRASE", PASSPHRASE)
 
 
-def go(page: AppTest, script: str) -> AppTest:
-    page.switch_page(script).run()
-    assert not page.exception
-    return page
-
-
 def show(page: AppTest, passphrase: str) -> AppTest:
     page.text_input(key="typed_passphrase").set_value(passphrase)
     page.button[0].click().run()
@@ -48,19 +43,6 @@ def show(page: AppTest, passphrase: str) -> AppTest:
 def room(open_page: OpenPage) -> AppTest:
     """The Room as the teacher has it open."""
     return show(go(open_page(owner="teacher"), ROOM), PASSPHRASE)
-
-
-def click(page: AppTest, key: str) -> AppTest:
-    page.button(key=key).click().run()
-    assert not page.exception
-    return page
-
-
-def again(page: AppTest) -> AppTest:
-    """Draw a page again, as the server lets pages do that cannot know of a change."""
-    page.run()
-    assert not page.exception
-    return page
 
 
 def rows(page: AppTest) -> list[str]:

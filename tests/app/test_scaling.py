@@ -12,6 +12,7 @@ from dpdash.study import StudyStatus
 from dpdash.translations import PSEUDO
 from dpdash.ui.studies import scaling_service
 from tests.app.conftest import OpenPage
+from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts
 from tests.fakes import FakeTrainer
 from tests.unit.studies.conftest import study_of
@@ -40,24 +41,6 @@ def studies(service: RunService, trainer: FakeTrainer) -> Iterator[ScalingServic
     made.close(timeout=LONG)
 
 
-def opened(page: AppTest) -> AppTest:
-    page.switch_page(SCALING).run()
-    assert not page.exception
-    return page
-
-
-def click(page: AppTest, name: str) -> AppTest:
-    page.button(key=f"scaling_{name}").click().run()
-    assert not page.exception
-    return page
-
-
-def again(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception
-    return page
-
-
 def names(page: AppTest) -> list[str]:
     return [button.key.removeprefix("scaling_") for button in page.button if button.key]
 
@@ -68,9 +51,9 @@ def said(page: AppTest) -> str:
 
 
 def test_a_study_from_start_to_verdict(open_page: OpenPage, studies: ScalingService) -> None:
-    page = opened(open_page())
+    page = go(open_page(), SCALING)
     assert names(page)[:2] == ["start", "map"]
-    click(page, "start")
+    click(page, "scaling_start")
     assert studies.wait(LONG)
     again(page)
     assert "Near-linear up to" in said(page)
@@ -82,13 +65,13 @@ def test_a_study_from_start_to_verdict(open_page: OpenPage, studies: ScalingServ
 
 def test_cancel_is_for_who_started_it(open_page: OpenPage, studies: ScalingService, trainer: FakeTrainer) -> None:
     trainer.gate.clear()
-    mine, others = opened(open_page(owner="ann")), opened(open_page(owner="bob"))
-    click(mine, "start")
+    mine, others = go(open_page(owner="ann"), SCALING), go(open_page(owner="bob"), SCALING)
+    click(mine, "scaling_start")
     again(others)
     assert "Another browser measures now." in said(others)
     assert others.button(key="scaling_cancel").disabled
     assert not mine.button(key="scaling_cancel").disabled
-    click(mine, "cancel")
+    click(mine, "scaling_cancel")
     assert studies.wait(LONG)
     again(mine)
     assert "Cancelled. What was measured is kept." in said(mine)
@@ -97,33 +80,33 @@ def test_cancel_is_for_who_started_it(open_page: OpenPage, studies: ScalingServi
 def test_two_at_the_same_time_are_refused(
     open_page: OpenPage, studies: ScalingService, trainer: FakeTrainer
 ) -> None:
-    first, second = opened(open_page(owner="ann")), opened(open_page(owner="bob"))
+    first, second = go(open_page(owner="ann"), SCALING), go(open_page(owner="bob"), SCALING)
     trainer.gate.clear()
-    click(first, "start")
-    click(second, "start")
+    click(first, "scaling_start")
+    click(second, "scaling_start")
     assert "two would disturb each other" in said(second)
     assert len(studies.studies()) == 1
 
 
 def test_a_frozen_server_starts_none(open_page: OpenPage, studies: ScalingService, service: RunService) -> None:
-    page = opened(open_page())
+    page = go(open_page(), SCALING)
     service.freeze(True)
-    click(page, "start")
+    click(page, "scaling_start")
     assert "The teacher has paused new runs on this server." in said(page)
     assert studies.studies() == ()
 
 
 def test_a_plan_without_an_engine_is_a_sentence(open_page: OpenPage, studies: ScalingService) -> None:
-    page = opened(open_page())
+    page = go(open_page(), SCALING)
     page.session_state["scaling_engines"] = []
-    click(page, "start")
+    click(page, "scaling_start")
     assert "Choose one or more engines of" in said(page)
 
 
 def test_a_map_measures_several_widths(open_page: OpenPage, studies: ScalingService) -> None:
-    page = opened(open_page())
+    page = go(open_page(), SCALING)
     page.session_state["scaling_repeats"] = 1
-    click(page, "map")
+    click(page, "scaling_map")
     assert studies.wait(LONG)
     again(page)
     assert "Parallelism begins to pay at width 8" in said(page)
@@ -135,13 +118,13 @@ def test_a_map_measures_several_widths(open_page: OpenPage, studies: ScalingServ
 
 def test_a_study_that_broke_says_so(open_page: OpenPage, studies: ScalingService, trainer: FakeTrainer) -> None:
     trainer._failure = "The memory of this machine is full."
-    page = opened(open_page())
-    click(page, "start")
+    page = go(open_page(), SCALING)
+    click(page, "scaling_start")
     assert studies.wait(LONG)
     again(page)
     assert "The study ended early: The memory of this machine is full." in said(page)
     trainer._failure = ""
-    click(page, "start")
+    click(page, "scaling_start")
     assert studies.wait(LONG)
     again(page)
     assert "Near-linear" in said(page)
@@ -151,8 +134,8 @@ def test_an_earlier_study_is_opened(open_page: OpenPage, studies: ScalingService
     shelf = service.studies
     assert shelf is not None
     shelf.put(study_of(lambda point: 0.25))
-    page = opened(open_page())
-    click(page, "start")
+    page = go(open_page(), SCALING)
+    click(page, "scaling_start")
     assert studies.wait(LONG)
     again(page)
     assert "Near-linear" in said(page)
@@ -163,13 +146,13 @@ def test_an_earlier_study_is_opened(open_page: OpenPage, studies: ScalingService
 
 
 def test_the_settings_of_the_train_page_stay_in_the_address(open_page: OpenPage, studies: ScalingService) -> None:
-    page = opened(open_page(samples="700"))
+    page = go(open_page(samples="700"), SCALING)
     assert page.query_params["samples"] in ("700", ["700"])
 
 
 def test_every_text_is_translated(open_page: OpenPage, studies: ScalingService) -> None:
-    page = opened(open_page(language=PSEUDO))
-    click(page, "map")
+    page = go(open_page(language=PSEUDO), SCALING)
+    click(page, "scaling_map")
     assert studies.wait(LONG)
     again(page)
     for text in visible_texts(page):

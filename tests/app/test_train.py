@@ -14,6 +14,7 @@ from dpdash.events import RunStatus
 from dpdash.runs.service import Pace, RunService
 from dpdash.translations import LANGUAGES, PSEUDO
 from tests.app.conftest import OpenPage
+from tests.app.driving import click
 from tests.app.visible import visible_texts
 
 LONGEST_WAIT_SECONDS = 30
@@ -24,12 +25,6 @@ BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
 DIRECTIVE = re.compile(r":[a-z]+-badge\[|:material/\w+:")
 WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]{2,}")
 """Two letters or more: x and y are the problem's own variables, and numbers have no language."""
-
-
-def click(page: AppTest, name: str) -> AppTest:
-    page.button(key=f"transport_{name}").click().run()
-    assert not page.exception
-    return page
 
 
 def run_id(page: AppTest) -> str:
@@ -63,7 +58,7 @@ def await_status(service: RunService, shown: str, wanted: RunStatus) -> None:
 
 def trained(page: AppTest, service: RunService) -> AppTest:
     page.session_state["pace"] = MAX_PACE
-    return finish(click(page, "start"), service)
+    return finish(click(page, "transport_start"), service)
 
 
 def status_of(page: AppTest) -> str:
@@ -89,8 +84,8 @@ def preview(page: AppTest, service: RunService) -> AppTest:
 
 def paused(page: AppTest, service: RunService) -> AppTest:
     page.session_state["pace"] = SLOW_PACE
-    click(page, "start")
-    click(page, "pause")
+    click(page, "transport_start")
+    click(page, "transport_pause")
     # The command takes effect within one epoch, and AppTest has no timer that would then draw the page again.
     await_status(service, run_id(page), RunStatus.PAUSED)
     page.run()
@@ -248,26 +243,26 @@ def test_unknown_run_is_said_and_forgotten(open_page: OpenPage) -> None:
 
 
 def test_one_epoch_without_a_run_trains_the_first(open_page: OpenPage, service: RunService) -> None:
-    page = click(open_page(**QUICK), "step")
+    page = click(open_page(**QUICK), "transport_step")
     for epoch in (1, 2, 3):
         assert reaches(service, run_id(page), epoch)
         snapshot = service.snapshot(run_id(page))
         assert (snapshot.status, snapshot.history.num_epochs) == (RunStatus.PAUSED, epoch)
-        click(page, "step")
+        click(page, "transport_step")
 
 
 def test_pause_go_on_and_stop(open_page: OpenPage, service: RunService) -> None:
     page = paused(open_page(**QUICK), service)
     assert page.button(key="transport_pause").label == "Go on"
     page.session_state["pace"] = MAX_PACE
-    click(page, "pause")
+    click(page, "transport_pause")
     service.set_pace(run_id(page), page.session_state["owner"], Pace.full_speed())
     finish(page, service)
     assert "finished" in status_of(page)
 
     page.session_state["pace"] = SLOW_PACE
-    click(page, "start")
-    click(page, "stop")
+    click(page, "transport_start")
+    click(page, "transport_stop")
     assert "stopped at epoch" in status_of(finish(page, service))
 
 
@@ -275,20 +270,20 @@ def test_start_becomes_restart_while_ones_own_run_trains(open_page: OpenPage, se
     page = open_page(**QUICK)
     page.session_state["pace"] = SLOW_PACE
     assert page.button(key="transport_start").label == "Start"
-    click(page, "start")
+    click(page, "transport_start")
     first = run_id(page)
     assert page.button(key="transport_start").label == "Restart"
-    click(page, "start")
+    click(page, "transport_start")
     assert run_id(page) != first
     assert service.wait(first, LONGEST_WAIT_SECONDS)
     assert service.snapshot(first).status is RunStatus.STOPPED
-    click(page, "stop")
+    click(page, "transport_stop")
 
 
 def test_reset_goes_back_to_the_preview_and_keeps_the_run(open_page: OpenPage, service: RunService) -> None:
     page = trained(open_page(**QUICK), service)
     old = run_id(page)
-    click(page, "reset")
+    click(page, "transport_reset")
     assert page.session_state["run"] is None
     assert "ready" in status_of(page)
     assert service.snapshot(old).status is RunStatus.FINISHED
@@ -297,9 +292,9 @@ def test_reset_goes_back_to_the_preview_and_keeps_the_run(open_page: OpenPage, s
 def test_learning_rate_reaches_a_run_that_trains(open_page: OpenPage, service: RunService) -> None:
     page = paused(open_page(**QUICK), service)
     page.select_slider(key="learning_rate").set_value(0.5).run()
-    click(page, "step")
+    click(page, "transport_step")
     service.set_pace(run_id(page), page.session_state["owner"], Pace.full_speed())
-    click(page, "pause")
+    click(page, "transport_pause")
     finish(page, service)
     changes = service.snapshot(run_id(page)).history.learning_rate_changes
     assert [change.learning_rate for change in changes] == [0.5]
@@ -310,7 +305,7 @@ def test_other_settings_are_marked_for_the_next_run(open_page: OpenPage, service
     page.select_slider(key="noise").set_value(2.0).run()
     assert "for the next run" in page.select_slider(key="noise").label
     assert "for the next run" not in page.select_slider(key="learning_rate").label
-    click(page, "stop")
+    click(page, "transport_stop")
     finish(page, service)
     assert "for the next run" not in page.select_slider(key="noise").label
 
@@ -345,11 +340,11 @@ def test_a_watcher_cannot_steer(open_page: OpenPage, service: RunService) -> Non
     assert watcher.button(key="transport_stop").disabled
     watcher.select_slider(key="learning_rate").set_value(0.5).run()
     assert not watcher.error
-    click(watcher, "start")
+    click(watcher, "transport_start")
     assert run_id(watcher) != run_id(mine)
     assert service.snapshot(run_id(mine)).status is RunStatus.PAUSED
-    click(watcher, "stop")
-    click(mine, "stop")
+    click(watcher, "transport_stop")
+    click(mine, "transport_stop")
 
 
 def test_shared_links_are_whole(open_page: OpenPage, service: RunService) -> None:

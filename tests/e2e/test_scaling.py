@@ -108,17 +108,18 @@ def test_a_study_shows_progress_a_curve_and_a_verdict(open_page: OpenPage, serve
     wait_for_script(later, f"({POINTS})() === 2")
 
 
-def wait_until_measured(page: Page) -> None:
-    """Wait until this very study has two measurements: a chart with two points may be an earlier study's."""
-    page.get_by_text(re.compile(r"([2-9]|1\d) of 20 measurements")).wait_for(timeout=STUDY_MS)
-
-
-def test_cancel_keeps_what_is_measured(open_page: OpenPage, server: Server) -> None:
+def measuring(open_page: OpenPage) -> Page:
+    """A page whose study has two measurements and goes on: a chart with two points may be an earlier study's."""
     page = opened(open_page)
     tiny(page)
     slide_to(page, "repeats", "10", "End")
     start(page)
-    wait_until_measured(page)
+    page.get_by_text(re.compile(r"([2-9]|1\d) of 20 measurements")).wait_for(timeout=STUDY_MS)
+    return page
+
+
+def test_cancel_keeps_what_is_measured(open_page: OpenPage, server: Server) -> None:
+    page = measuring(open_page)
     page.locator(f"{key('cancel')} button:visible").click()
     page.get_by_text("Cancelled. What was measured is kept.").wait_for()
     page.locator(f"{key('start')} button:visible").wait_for()
@@ -129,11 +130,7 @@ def test_cancel_keeps_what_is_measured(open_page: OpenPage, server: Server) -> N
 
 
 def test_a_process_that_is_killed_is_told_and_another_study_starts(open_page: OpenPage, server: Server) -> None:
-    page = opened(open_page)
-    tiny(page)
-    slide_to(page, "repeats", "10", "End")
-    start(page)
-    wait_until_measured(page)
+    page = measuring(open_page)
     kill_what_measures(server)
     page.get_by_text("The process that measured ended before the study did").wait_for()
     start(page)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dpdash.buckets import MEASURED
 from dpdash.events import (
     EpochBlock,
     LearningRateChanged,
@@ -17,7 +18,7 @@ from dpdash.events import (
     RunStatus,
     RunStopped,
 )
-from dpdash.history import MEASURED, History, HistorySnapshot
+from dpdash.history import History, HistorySnapshot
 from tests.fakes import block_of
 from tests.strategies import cuts_of, epoch_blocks
 
