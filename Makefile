@@ -17,7 +17,7 @@ run: $(VENV)/.run ## Install and start the dashboard
 serve: $(VENV)/.run ## Install and serve everybody on this network, for a workshop
 	@$(BIN)/python -m dpdash serve
 
-test: $(VENV)/.dev browser ## Install and run the tests; of those that start processes of DDP, a selection
+test: $(VENV)/.dev browser ## Install and run the tests; of those that take long, a selection
 	@$(BIN)/pytest --numprocesses=2 --dist=worksteal -m "not long"
 
 check: $(VENV)/.dev ## Formatting, lint, types, who may import whom, and known vulnerabilities

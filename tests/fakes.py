@@ -89,7 +89,7 @@ class FakeClock:
         return self.now
 
 
-def eventually(condition: Callable[[], object], timeout: float = 15.0) -> None:
+def eventually(condition: Callable[[], object], timeout: float = 30.0) -> None:
     """Wait until a condition of another thread or process holds; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():

@@ -52,6 +52,11 @@ ON_RANKS: Final[Mapping[str, RunConfig]] = {
 }
 
 
+def selected(configs: Mapping[str, RunConfig], *in_every_run: str) -> list[Any]:
+    """The names of the configs; those that are not in every run of the tests are marked as long."""
+    return [name if name in in_every_run else pytest.param(name, marks=pytest.mark.long) for name in configs]
+
+
 @dataclass(frozen=True)
 class Result:
     """What a script wrote and printed."""
@@ -94,7 +99,7 @@ def assert_equals_the_run(result: Result, config: RunConfig) -> None:
     )
 
 
-@pytest.mark.parametrize("case", CONFIGS)
+@pytest.mark.parametrize("case", selected(CONFIGS, "default", "batches", "mlp"))
 def test_the_data_parallel_script_trains_as_the_run_does(case: str, tmp_path: Path) -> None:
     config = CONFIGS[case]
     result = execute(ScriptName.DATA_PARALLEL, config, tmp_path)
@@ -105,7 +110,7 @@ def test_the_data_parallel_script_trains_as_the_run_does(case: str, tmp_path: Pa
     assert last == f"slope {result.slope:.6g} (true: 3), intercept {result.intercept:.6g} (true: 0)"
 
 
-@pytest.mark.parametrize("case", ON_RANKS)
+@pytest.mark.parametrize("case", selected(ON_RANKS, "batches, the last one uneven"))
 def test_the_ddp_script_trains_as_the_run_does(case: str, tmp_path: Path) -> None:
     config = ON_RANKS[case]
     result = execute(ScriptName.DDP, config, tmp_path)

@@ -21,7 +21,7 @@ ARGUMENTS: Final = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS: Final = 20_000
+WAIT_MS: Final = 45_000
 POLL_MS: Final = 30
 LIST_MS: Final = 2_000
 NOT_RUNNING: Final = "[data-testid='stApp'][data-test-script-state='notRunning']"

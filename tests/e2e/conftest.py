@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from tests.e2e.browser import WAIT_MS, launched_browser, wait_until_drawn
-from tests.e2e.server import Server, running_server
+from tests.e2e.server import LEAN, Server, running_server
 
 OpenPage = Callable[..., Page]
 
@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("server")) as server:
+    with running_server(tmp_path_factory.mktemp("server"), LEAN) as server:
         yield server
 
 

@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
 START_SECONDS = 60
 STOP_SECONDS = 15
+LEAN: Final = {"DPDASH_TRAINING_PROCESSES": "1"}
+"""Enough for a page or two; each process that trains takes seconds of a core to start."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browser import loss_points, wait_for_points, wait_for_status, wait_until_drawn
@@ -31,6 +32,7 @@ def watcher(browser: Browser, server: Server, seed: int) -> Iterator[Page]:
     context.close()
 
 
+@pytest.mark.long
 def test_a_locked_database_and_a_run_that_hangs_are_told(browser: Browser, tmp_path: Path) -> None:
     with ten_runs(tmp_path, {HANGS: "1", CALM: "1"}) as (server, witness):
         with watcher(browser, server, HANGING) as page:

@@ -8,11 +8,12 @@ from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dpdash.ui.server import OWNER_COOKIE
 from tests.e2e.browser import button, loss_points, wait_for_points, wait_for_status, wait_until_drawn
-from tests.e2e.server import Server, running_server, start_server, stop_server
+from tests.e2e.server import LEAN, Server, running_server, start_server, stop_server
 from tests.fakes import eventually
 
 LONG = "samples=1000&epochs=100000&engine=single&replicas=1"
@@ -29,7 +30,7 @@ def person(browser: Browser) -> Iterator[Page]:
 
 
 def test_a_deep_link_is_the_very_first_request(browser: Browser, tmp_path: Path) -> None:
-    with running_server(tmp_path) as server, person(browser) as page:
+    with running_server(tmp_path, LEAN) as server, person(browser) as page:
         response = page.goto(f"{server.url}/train?samples=1234&noise=2.0&epochs=77")
         assert response is not None
         cookie = owner_cookie(response.header_values("set-cookie"))
@@ -66,6 +67,7 @@ def test_another_browser_is_another_owner(browser: Browser, server: Server) -> N
         wait_for_status(theirs, "stopped")
 
 
+@pytest.mark.long
 def test_the_next_server_shows_what_the_last_one_trained(browser: Browser, tmp_path: Path) -> None:
     first = start_server(tmp_path)
     try:

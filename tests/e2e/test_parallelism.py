@@ -86,6 +86,7 @@ def test_a_step_adds_up_and_another_stands_beside_it(open_page: OpenPage) -> Non
     expect(page.get_by_text(re.compile("The step beside it took"))).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_step_of_ddp_stands_beside_it(open_page: OpenPage) -> None:
     page = open_step(open_page)
     open_list(page, "compared_engine")

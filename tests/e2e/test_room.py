@@ -16,7 +16,7 @@ from tests.e2e.browser import (
 )
 from tests.e2e.conftest import OpenPage
 from tests.e2e.lesson import LONG_RUN, PASSPHRASE, confirm, enter, train_slowly
-from tests.e2e.server import Server, running_server
+from tests.e2e.server import LEAN, Server, running_server
 
 LONGER_THAN_A_PUSH_SECONDS = 0.5
 
@@ -25,7 +25,7 @@ LONGER_THAN_A_PUSH_SECONDS = 0.5
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A workshop's server."""
     folder = tmp_path_factory.mktemp("workshop")
-    with running_server(folder, {"DPDASH_TEACHER_PASSPHRASE": PASSPHRASE}) as server:
+    with running_server(folder, {**LEAN, "DPDASH_TEACHER_PASSPHRASE": PASSPHRASE}) as server:
         yield server
 
 

@@ -129,6 +129,7 @@ def test_cancel_keeps_what_is_measured(open_page: OpenPage, server: Server) -> N
     wait_for_script(page, f"({POINTS})() === 2")
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_is_told_and_another_study_starts(open_page: OpenPage, server: Server) -> None:
     page = measuring(open_page)
     kill_what_measures(server)

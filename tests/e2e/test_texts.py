@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 
 from dpdash.translations import PSEUDO
 from tests.e2e.browser import button, open_list, wait_for_script, wait_until_drawn
-from tests.e2e.server import Server, running_server
+from tests.e2e.server import LEAN, Server, running_server
 
 WINDOW = {"width": 1440, "height": 2000}
 QUERY = "samples=1000&epochs=60&engine=cpu_replicas&replicas=2"
@@ -80,7 +80,7 @@ HOVER = "async (node, point) => (await window.dpdashPlotly).Fx.hover(node, [poin
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that opens every page in the pseudo-locale."""
-    with running_server(tmp_path_factory.mktemp("pseudo"), {"DPDASH_LANGUAGE": PSEUDO}) as server:
+    with running_server(tmp_path_factory.mktemp("pseudo"), {**LEAN, "DPDASH_LANGUAGE": PSEUDO}) as server:
         yield server
 
 

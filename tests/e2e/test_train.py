@@ -240,7 +240,7 @@ def test_no_frames_when_nothing_trains(open_page: OpenPage) -> None:
     assert frames == []
 
 
-@pytest.mark.parametrize("size", [(1440, 900), (380, 800)])
+@pytest.mark.parametrize("size", [(1440, 900), pytest.param((380, 800), marks=pytest.mark.long)])
 def test_nothing_jumps_during_a_run(open_page: OpenPage, size: tuple[int, int]) -> None:
     page = open_page(SHORT, viewport={"width": size[0], "height": size[1]})
     page.evaluate(OBSERVE_SHIFTS)
@@ -251,7 +251,7 @@ def test_nothing_jumps_during_a_run(open_page: OpenPage, size: tuple[int, int]) 
     assert page.evaluate("window.shifts.reduce((sum, shift) => sum + shift, 0)") <= MAX_LAYOUT_SHIFT
 
 
-@pytest.mark.parametrize("language", ["en-US", "pt-BR"])
+@pytest.mark.parametrize("language", [pytest.param("en-US", marks=pytest.mark.long), "pt-BR"])
 def test_phone_has_no_horizontal_scroll(open_page: OpenPage, language: str) -> None:
     page = open_page(SHORT, viewport={"width": 380, "height": 800}, locale=language, has_touch=True)
     start(page, None)

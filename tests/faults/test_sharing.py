@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.server import ROOT, running_server
 from tests.fakes import eventually
 from tests.faults.witness import CALM, SEEDS, Witness, ten_runs
@@ -46,6 +48,7 @@ def wait_for_looks(witness: Witness) -> None:
     eventually(lambda: witness.num_epochs(SEEDS[0]) > so_far + MANY_LOOKS)
 
 
+@pytest.mark.long
 def test_servers_and_a_command_line_leave_each_others_runs_alone(tmp_path: Path) -> None:
     all_of_them = len(SEEDS)
     with (

@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from dpdash.events import RunStopped, StopReason
 from dpdash.runs.store import RunStore
 from dpdash.ui.server import asset_url
@@ -60,6 +62,7 @@ def test_every_run_is_saved_as_interrupted_even_beside_one_that_hangs(tmp_path: 
     assert store.close()
 
 
+@pytest.mark.long
 def test_a_lock_on_the_database_holds_up_nobody(tmp_path: Path) -> None:
     with ten_runs(tmp_path) as (server, witness):
         known = f"SELECT count(*) FROM runs WHERE num_epochs > 0 HAVING count(*) = {len(SEEDS)}"

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from tests.e2e.server import Server, running_server
+from tests.e2e.server import LEAN, Server, running_server
 
 MAX_SAMPLES: Final = 10_000
 MAX_EPOCHS: Final = 5_000
@@ -14,7 +14,7 @@ LIMITS: Final = {"DPDASH_MAX_SAMPLES": str(MAX_SAMPLES), "DPDASH_MAX_EPOCHS": st
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("server"), LIMITS) as server:
+    with running_server(tmp_path_factory.mktemp("server"), {**LEAN, **LIMITS}) as server:
         yield server
 
 

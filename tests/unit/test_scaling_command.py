@@ -52,7 +52,7 @@ def test_json_is_one_object(tmp_path: Path) -> None:
     assert values["verdicts"][0]["engine"] == "cpu_replicas"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_a_signal_keeps_and_prints_what_is_measured(number: signal.Signals, tmp_path: Path) -> None:
     database = tmp_path / "runs.db"
     process = started(database, *TINY[:-4], "--repeats", "20", "--seconds", "0.2")
