@@ -78,6 +78,20 @@ class RunRecord:
     message: str | None
     is_complete: bool = True
     """False when rows at the end are missing, because the database could not keep up."""
+    best_loss: float | None = None
+    """The lowest loss of any row."""
+    name: str | None = None
+    """What a person calls it; None where nobody has named it."""
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    is_pinned: bool = False
+    """Whether it is kept whatever else is let go of."""
+    is_imported: bool = False
+    """Whether it was trained elsewhere and brought in from a file."""
+    deleted_at: float | None = None
+    """When it was deleted, which can be undone for a while."""
+    sweep_id: str | None = None
+    """The sweep that it is a trial of."""
 
 
 def num_bytes(item: RunEvent | RunCreated | Cut) -> int:
@@ -138,6 +152,14 @@ def record_from_row(row: sa.Row[Any]) -> RunRecord:
         seconds=row.seconds,
         message=row.message,
         is_complete=row.is_complete,
+        best_loss=row.best_loss,
+        name=row.name,
+        note=row.note,
+        tags=tuple(row.tags),
+        is_pinned=row.is_pinned,
+        is_imported=row.is_imported,
+        deleted_at=row.deleted_at,
+        sweep_id=row.sweep_id,
     )
 
 
@@ -173,7 +195,7 @@ def _coalesced(entries: Iterable[Entry]) -> Iterator[EpochBlock]:
         yield joined(parts)
 
 
-def _changes(entries: Iterable[Entry]) -> dict[str, object]:
+def _changes(entries: Sequence[Entry]) -> dict[str, object]:
     """The columns of a run's row that a batch changes."""
     changes: dict[str, object] = {}
     for entry in entries:
@@ -186,6 +208,11 @@ def _changes(entries: Iterable[Entry]) -> dict[str, object]:
             if status.is_over:
                 # The clock may have been set back meanwhile, but no run ends before it began.
                 changes["ended_at"] = sa.func.max(runs.c.created_at, entry.at)
+    blocks_of_rows = (entry.item for entry in entries if isinstance(entry.item, EpochBlock) and len(entry.item))
+    losses = [float(block.loss.min()) for block in blocks_of_rows]
+    if losses:
+        best = min(losses)
+        changes["best_loss"] = sa.case((runs.c.best_loss < best, runs.c.best_loss), else_=best)
     return changes
 
 

@@ -72,6 +72,7 @@ class LiveRun:
             intercept=line[1] if line else None,
             seconds=ended.seconds if ended else now.seconds,
             message=ended.message if isinstance(ended, RunFailed) else None,
+            best_loss=float(now.low[0].min()) if now.num_epochs else None,
         )
 
     def register(self) -> None:

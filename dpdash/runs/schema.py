@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from dpdash.errors import StoreError
 from dpdash.runs.problems import BAD_URL, FOREIGN, NEWER
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The newest script in `migrations/versions`; a database that has it is opened without loading Alembic."""
 BUSY_SECONDS: Final = 1.0
 """Longest wait for another program's lock in one attempt; the writer then tries again with what came meanwhile."""
@@ -44,6 +44,14 @@ runs = sa.Table(
     sa.Column("seconds", sa.Float, nullable=False),
     sa.Column("message", sa.String),
     sa.Column("is_complete", sa.Boolean, nullable=False),
+    sa.Column("name", sa.String),
+    sa.Column("note", sa.String, nullable=False, server_default=""),
+    sa.Column("tags", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("is_pinned", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("is_imported", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("best_loss", sa.Float),
+    sa.Column("deleted_at", sa.Float),
+    sa.Column("sweep_id", sa.String, index=True),
 )
 
 blocks = sa.Table(
@@ -66,6 +74,24 @@ events = sa.Table(
     sa.Column("run_id", sa.String, nullable=False, index=True),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("payload", sa.JSON, nullable=False),
+)
+
+checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("state", sa.LargeBinary, nullable=False),
+)
+
+sweeps = sa.Table(
+    "sweeps",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String, nullable=False, unique=True),
+    sa.Column("owner", sa.String, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("sweep", sa.JSON, nullable=False),
 )
 
 studies = sa.Table(
