@@ -19,7 +19,7 @@ from dpdash.ui.advice import advice_box, show_advice
 from dpdash.ui.charts import sequence, show_training_charts, training_updates
 from dpdash.ui.language import _, current, number, speaking
 from dpdash.ui.live_chart import feed
-from dpdash.ui.look_back import chosen_epoch, show_look_back
+from dpdash.ui.look_back import chosen_epoch, show_idle_look_back, show_look_back
 from dpdash.ui.metrics import metrics, metrics_row, replicas, show_metrics
 from dpdash.ui.service import run_service
 from dpdash.ui.shown import epochs_per_second, shown_run
@@ -44,6 +44,8 @@ class _Place:
     advice: DeltaGenerator
     table: DeltaGenerator | None
     """None where another look is chosen."""
+    has_look_back: bool
+    """Whether a refresh shows it; while a run moves nobody can take it, and the page has drawn it once."""
     look: ViewName
     newest: Newest
 
@@ -57,9 +59,12 @@ def live_area(shown: RunSnapshot | None) -> None:
     look = choose_view()
     show_view_chart(look, view)
     table = st.container() if look == ViewName.TABLE else None
-    place = _Place(numbers, advice, table, look, Newest(view))
-    interval = run_service().refresh_seconds if shown is not None and shown.is_moving else None
+    is_moving = shown is not None and shown.is_moving
+    place = _Place(numbers, advice, table, not is_moving, look, Newest(view))
+    interval = run_service().refresh_seconds if is_moving else None
     with look_back:
+        if is_moving:
+            show_idle_look_back(view)
         st.fragment(_refresh, run_every=interval)(_frame(shown), place)
     # After the fragment, which has taken the first place in the row.
     with numbers:
@@ -104,7 +109,8 @@ def _show(shown: RunSnapshot | None, place: _Place) -> None:
         show_metrics(metrics(view))
     with place.advice:
         show_advice(shown, view)
-    show_look_back(view)
+    if place.has_look_back:
+        show_look_back(view)
     if place.table is not None:
         with place.table:
             show_table(view)

@@ -10,9 +10,9 @@ from dpdash.ui.language import _, number
 from dpdash.ui.state import LOOK_BACK_KEY, View
 
 SLIDER_KEY: Final = "look_back_slider"
-FOLLOWING_KEY: Final = f"following-{SLIDER_KEY}"
-"""The slider while it follows a run. Another one than the slider to take: a page says with each message where its
-sliders stand, also with one that is on its way while the run is paused, and nobody has taken that."""
+IDLE_KEY: Final = f"idle-{SLIDER_KEY}"
+"""The slider while nobody can take it. Another one than the slider to take: a page says with each message where
+its sliders stand, also with one that is on its way while the run is paused, and nobody has taken that."""
 
 
 def chosen_epoch(shown: RunSnapshot | None) -> int | None:
@@ -24,19 +24,30 @@ def chosen_epoch(shown: RunSnapshot | None) -> int | None:
 
 
 def show_look_back(view: View) -> None:
-    """Show the slider; it follows the run until somebody takes it."""
+    """Show the slider; it stands at the newest epoch until somebody takes it."""
     num_epochs = view.history.num_epochs if view.history else 0
-    epoch = view.cursor or max(num_epochs, 1)
-    disabled = not _stands_still(view.status) or num_epochs < 2
-    key = FOLLOWING_KEY if disabled else SLIDER_KEY
+    if not _stands_still(view.status) or num_epochs < 2:
+        show_idle_look_back(view)
+        return
+    epoch = view.cursor or num_epochs
+    _slider(view, SLIDER_KEY, _("Look back: epoch {epoch}").format(epoch=number(epoch)), epoch)
+
+
+def show_idle_look_back(view: View) -> None:
+    """Show where the slider will be; it says the same for as long as the run moves."""
+    _slider(view, IDLE_KEY, _("Look back: when the run stands still"), 1)
+
+
+def _slider(view: View, key: str, label: str, epoch: int) -> None:
+    is_idle = key == IDLE_KEY
     st.session_state[key] = epoch
     st.slider(
-        _("Look back: epoch {epoch}").format(epoch=number(epoch)),
+        label,
         1,
         max(view.config.epochs, 2),
         key=key,
-        on_change=None if disabled else _take,
-        disabled=disabled,
+        on_change=None if is_idle else _take,
+        disabled=is_idle,
         help=_("When the run stands still, moves the fit, the numbers and the cursor through every epoch."),
     )
 

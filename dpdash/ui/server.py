@@ -31,7 +31,7 @@ from dpdash.ui.ending import Ending
 from dpdash.ui.guard import RequestGuard, SecurityHeaders
 from dpdash.ui.page_guard import PageGuard
 from dpdash.ui.refusals import quieten, shorten_forged
-from dpdash.ui.theme_once import keep_theme
+from dpdash.ui.session_once import keep_sessions
 from dpdash.ui.trainers import training_processes
 
 OWNER_COOKIE: Final = "dpdash_browser"
@@ -151,7 +151,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Pay once, before the first visitor comes, for what would make that visitor wait; end the runs at the end."""
     quieten(*LOUD)
     shorten_forged()
-    keep_theme()
+    keep_sessions()
     send_at_once()
     ending = Ending(shut_down, LONGEST_END_SECONDS)
     ending.watch_signals()
