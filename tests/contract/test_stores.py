@@ -77,6 +77,16 @@ def test_a_run_is_there_with_its_settings(store: RunStore) -> None:
     assert (record.status, record.num_epochs, record.loss) == (RunStatus.WAITING, 0, None)
 
 
+def test_the_best_loss_is_that_of_any_block(store: RunStore, run_id: str) -> None:
+    parts = [block_of(1, 4), block_of(5, 4), block_of(9, 4)]
+    for part in parts:
+        store.append(run_id, part)
+        assert store.flush(LONG)
+    record = store.run(run_id)
+    assert record is not None
+    assert record.best_loss == min(float(part.loss.min()) for part in parts)
+
+
 @given(config=run_configs())
 def test_any_config_round_trips(store: RunStore, config: RunConfig) -> None:
     run_id = f"config-{time.monotonic_ns()}"

@@ -8,6 +8,8 @@ from dpdash.runs.store import RunStore
 from tests.fakes import block_of
 
 LONG = 20.0
+KEPT = ("name", "note", "tags", "is_pinned", "is_imported", "best_loss", "deleted_at", "sweep_id")
+"""Columns that later versions have added."""
 
 
 def stored_blocks(path: Path) -> list[tuple[int, int]]:
@@ -48,14 +50,20 @@ def test_blocks_with_a_gap_between_them_stay_apart(tmp_path: Path) -> None:
 def test_an_older_databases_runs_that_a_shutdown_stopped_are_interrupted(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     store = RunStore(f"sqlite:///{path}")
+    rows = block_of(1, 3)
     for run_id, reason in (("ended", StopReason.SHUTDOWN), ("stopped", StopReason.ASKED)):
         store.create_run(run_id, RunConfig(), "ann", 1.0)
-        store.append(run_id, RunStopped(0, 1.0, 2.0, 0.5, reason))
+        store.append(run_id, rows)
+        store.append(run_id, RunStopped(3, 1.0, 2.0, 0.5, reason))
     assert store.close()
     connection = sqlite3.connect(path)
     with connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
-        connection.execute("DROP TABLE studies")
+        for table in ("studies", "checkpoints", "sweeps"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP INDEX ix_runs_sweep_id")
+        for column in KEPT:
+            connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
         connection.execute("UPDATE runs SET status = 'stopped'")
     connection.close()
     again = RunStore(f"sqlite:///{path}")
@@ -63,4 +71,5 @@ def test_an_older_databases_runs_that_a_shutdown_stopped_are_interrupted(tmp_pat
         record, history = again.run(run_id), again.history(run_id)
         assert record is not None and history is not None
         assert record.status is history.snapshot().status is status
+        assert record.best_loss == float(rows.loss.min())
     assert again.close()
