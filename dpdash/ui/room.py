@@ -139,8 +139,8 @@ def _questions(room: RoomSnapshot) -> tuple[_Question, ...]:
             _("Stop all"),
             "stop",
             _(
-                "Everybody's runs end before their next epoch, and so does a study that is measured. What they have "
-                "learned stays on the pages."
+                "Everybody's runs end before their next epoch, and so does a study that is measured. What they "
+                "have learned stays on the pages."
             ),
             _("Stop all runs"),
             commands.stop_all,
