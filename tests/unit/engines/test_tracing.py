@@ -35,7 +35,7 @@ def test_a_chrome_trace_can_be_taken_again() -> None:
 
 
 def num_tensors() -> int:
-    """Tensors that the garbage collector knows of. `isinstance` would ask objects that warn when they are asked."""
+    """Tensors that the collector knows of. `isinstance` would ask objects that warn when they are asked."""
     gc.collect()
     return sum(issubclass(type(known), torch.Tensor) for known in gc.get_objects())
 
