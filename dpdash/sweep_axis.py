@@ -86,7 +86,7 @@ class Axis:
             return self._whole(self.low), self._whole(self.high)
         if not self.is_number:
             return self.values[:1]
-        return tuple({min(self.values), max(self.values)})  # type: ignore[type-var]  # numbers, as just asked
+        return tuple({min(self.values), max(self.values)})
 
     def _numeric_extent(self) -> tuple[float, float]:
         if self.is_range:

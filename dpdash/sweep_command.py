@@ -31,12 +31,15 @@ SIGN: Final = "="
 
 def sweep(
     preset: Annotated[
-        PresetName | None, typer.Option(help="A sweep that teaches something; the options below are then not taken.")
+        PresetName | None,
+        typer.Option(help="A sweep that teaches something; the options below are then not taken."),
     ] = None,
     search: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUES", help="A setting to search over: values with commas, or a range as 0.001..1."
+            "--set",
+            metavar="NAME=VALUES",
+            help="A setting to search over: values with commas, or a range as 0.001..1.",
         ),
     ] = None,
     fixed: Annotated[

@@ -1,4 +1,4 @@
-"""What a sweep has found: the best of each cell of a map, what matters, and how far slopes scatter. Plain values."""
+"""What a sweep has found: the best of each cell of a map, what matters, how far slopes scatter. Plain values."""
 
 import math
 from collections import defaultdict
@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dpdash.sweep import Axis, Sweep, Trial, TrialStatus, Value
+from dpdash.sweep import Sweep, Trial, TrialStatus
+from dpdash.sweep_axis import Axis, Value
 
 NUM_BINS: Final = 8
 """Cells of a map along a setting that is searched over a range."""
@@ -141,10 +142,10 @@ def best_so_far(sweep: Sweep) -> tuple[tuple[int, float], ...]:
 def importances(sweep: Sweep) -> tuple[tuple[str, float], ...]:
     """How much of the trials' ranking each setting explains by itself, 0 to 1, the most first.
 
-    The variance of the ranks of the values falls into a part between a setting's values and one within them: the main
-    effect of functional ANOVA (Hutter, Hoos and Leyton-Brown, ICML 2014), on ranks, so that the scale of the values
-    does not matter and trials that came to nothing count as the worst, and as epsilon-squared (Kelley, 1935), so that
-    what chance explains is taken off. Empty while there are too few trials, or all are the same.
+    The variance of the ranks of the values falls into a part between a setting's values and one within them: the
+    main effect of functional ANOVA (Hutter, Hoos and Leyton-Brown, ICML 2014), on ranks, so that the scale of the
+    values does not matter and trials that came to nothing count as the worst, and as epsilon-squared (Kelley,
+    1935), so that what chance explains is taken off. Empty while there are too few trials, or all are the same.
     """
     judged = [trial for trial in sweep.trials if trial.value is not None or trial.status.is_hopeless]
     if len(judged) < LEAST_TRIALS:
@@ -161,7 +162,7 @@ def importances(sweep: Sweep) -> tuple[tuple[str, float], ...]:
 
 
 def linear_rule(sweep: Sweep) -> LinearRule | None:
-    """The linear scaling rule through the best learning rate of the smallest batch; None where both are not searched."""
+    """The rule through the best learning rate of the smallest batch; None where both are not searched."""
     settings = sweep.plan.settings
     if not {"learning_rate", "global_batch_size"} <= set(settings):
         return None

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dpdash.figures.spec import SMALL_TEXT_SIZE, Figure, Spec, Translate, base_layout, decades, number
-from dpdash.sweep import Sweep, Trial, TrialStatus, Value
+from dpdash.sweep import Sweep, Trial, TrialStatus
+from dpdash.sweep_axis import Value
 from dpdash.sweep_results import LinearRule, SweepMap, Ticks
 
 COLOR_BAR_WIDTH: Final = 84

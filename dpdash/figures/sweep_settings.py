@@ -105,7 +105,9 @@ def spread_figure(spreads: Sequence[SlopeSpread], words: Words) -> Figure:
     firsts = list(dict.fromkeys(spread.values[:1] for spread in spreads))
     for place, first in enumerate(firsts):
         traces.append(_spread(place, [spread for spread in spreads if spread.values[:1] == first], words))
-    description = _("Measured standard deviation of the slopes over the seeds, beside the standard error by theory.")
+    description = _(
+        "Measured standard deviation of the slopes over the seeds, beside the standard error by theory."
+    )
     return Figure(title, description, tuple(traces), layout)
 
 

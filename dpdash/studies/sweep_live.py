@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from dpdash.config import RunConfig
-from dpdash.errors import N_, ConfigError, DpdashError, EngineUnavailableError, FrozenError, StoreError, UnknownRunError
+from dpdash.errors import (
+    N_,
+    ConfigError,
+    DpdashError,
+    EngineUnavailableError,
+    FrozenError,
+    StoreError,
+    UnknownRunError,
+)
 from dpdash.events import EpochBlock, RunStatus, RunStopped, StopReason
 from dpdash.runs.room import FROZEN
 from dpdash.runs.service import Pace, RunSnapshot
@@ -152,7 +160,7 @@ class LiveSweep:
         return search.num_asked < self._sweep.plan.num_trials
 
     def _start_trials(self, search: Search) -> DpdashError | None:
-        """Start as many as there are places for; why the next one must wait, where nothing of this sweep's trains."""
+        """Start as many as there are places for; why the next one must wait, if it must."""
         while self._ending is None and (self._queue or self._has_more(search)):
             if self._runs.is_frozen:
                 return FrozenError(FROZEN)
@@ -197,9 +205,7 @@ class LiveSweep:
             self._report(search, number, shown)
             if shown.status.is_over:
                 self._settle(search, number, shown)
-            elif self._ending is not None:
-                self._runs.end_trial(run_id)
-            elif self._sweep.plan.prunes and search.is_behind(number):
+            elif self._ending is not None or (self._sweep.plan.prunes and search.is_behind(number)):
                 self._runs.end_trial(run_id)
 
     def _report(self, search: Search, number: int, shown: RunSnapshot) -> None:

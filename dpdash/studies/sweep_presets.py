@@ -7,7 +7,8 @@ from typing import Final
 
 from dpdash.config import OptimizerName, RunConfig
 from dpdash.errors import N_
-from dpdash.sweep import Axis, Objective, SearchMethod, SweepPlan
+from dpdash.sweep import Objective, SearchMethod, SweepPlan
+from dpdash.sweep_axis import Axis
 
 
 class PresetName(StrEnum):
@@ -46,8 +47,8 @@ PRESETS: Final[Mapping[PresetName, Preset]] = {
     PresetName.RATE_OPTIMIZER: Preset(
         N_("Learning rate × optimizer"),
         N_(
-            "Each optimizer has learning rates of its own. SGD diverges above 2 divided by the curvature of the loss, "
-            "here about 0.12; Adam and its kin take larger ones, and are slow with small ones."
+            "Each optimizer has learning rates of its own. SGD diverges above 2 divided by the curvature of the "
+            "loss, here about 0.12; Adam and its kin take larger ones, and are slow with small ones."
         ),
         _plan(
             PresetName.RATE_OPTIMIZER,
@@ -61,8 +62,8 @@ PRESETS: Final[Mapping[PresetName, Preset]] = {
         N_("Learning rate × global batch"),
         N_(
             "The linear scaling rule: a batch that is twice as large takes half as many steps an epoch, and wants "
-            "twice the learning rate, until the largest one that does not diverge. The dashed line is the rule, drawn "
-            "through the best learning rate of the smallest batch."
+            "twice the learning rate, until the largest one that does not diverge. The dashed line is the rule, "
+            "drawn through the best learning rate of the smallest batch."
         ),
         _plan(
             PresetName.RATE_BATCH,
@@ -74,8 +75,8 @@ PRESETS: Final[Mapping[PresetName, Preset]] = {
     PresetName.NOISE_SAMPLES: Preset(
         N_("Noise × samples"),
         N_(
-            "How sure the slope is: over many draws of the data the slopes scatter as the standard error σ/√Σ(x−x̄)² "
-            "says. It grows with the noise, and falls with the square root of the number of samples."
+            "How sure the slope is: over many draws of the data the slopes scatter as the standard error "
+            "σ/√Σ(x−x̄)² says. It grows with the noise, and falls with the square root of the number of samples."
         ),
         _plan(
             PresetName.NOISE_SAMPLES,

@@ -4,11 +4,14 @@ Optuna keeps its own journal in a folder beside the database: in one database it
 shown of a sweep is ours, and a journal that is lost is written anew from it (ADR 0017).
 """
 
+import json
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dpdash.sweep import MOST_SEED, Axis, SearchMethod, Sweep, SweepPlan, Trial, TrialStatus, Value
+from dpdash.sweep import MOST_SEED, SearchMethod, Sweep, SweepPlan, Trial, TrialStatus
+from dpdash.sweep_axis import Axis, Value
 
 if TYPE_CHECKING:
     import optuna
@@ -134,22 +137,31 @@ def _journal(folder: Path, sweep_id: str) -> "optuna.storages.BaseStorage":
     lock = JournalFileOpenLock(str(path))
     # Whoever opens it holds the sweep's own lock: what is left of Optuna's belongs to a process that was killed.
     path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
-    _cut_torn_end(path)
+    _cut_unreadable_end(path)
     try:
         return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
-    except (ValueError, KeyError, AssertionError):
+    except (ValueError, KeyError, TypeError, AssertionError):
         # No journal of Optuna's; what is known of the sweep is written into a new one.
         path.unlink()
         return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
-def _cut_torn_end(path: Path) -> None:
-    """Leave out a last line that a power cut has torn: what would be written behind it could not be read."""
-    if path.exists():
-        written = path.read_bytes()
-        whole = written[: written.rfind(b"\n") + 1]
-        if len(whole) < len(written):
-            path.write_bytes(whole)
+def _cut_unreadable_end(path: Path) -> None:
+    """Leave out what a power cut has torn, and what follows: nothing behind it could be read."""
+    if not path.exists():
+        return
+    written = path.read_bytes()
+    num_whole = sum(len(line) for line in takewhile(_is_whole, written.splitlines(keepends=True)))
+    if num_whole < len(written):
+        path.write_bytes(written[:num_whole])
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return line.endswith(b"\n")
 
 
 def _sampler(plan: SweepPlan, number: int) -> "optuna.samplers.BaseSampler":
@@ -172,7 +184,8 @@ def _sampler(plan: SweepPlan, number: int) -> "optuna.samplers.BaseSampler":
 
 def _suggested(trial: "optuna.Trial", axis: Axis) -> Value:
     if not axis.is_range:
-        value: Value = trial.suggest_categorical(axis.setting, axis.values)
+        value = trial.suggest_categorical(axis.setting, axis.values)
+        assert isinstance(value, int | float | str)
         return value
     if axis.is_whole:
         return trial.suggest_int(axis.setting, int(axis.low), int(axis.high), log=axis.is_log)

@@ -73,6 +73,13 @@ class SweepService:
         self._problem: StoreError | None = None
         self._is_closing = False
 
+    @classmethod
+    def open(cls, runs: RunService, settings: ServerSettings) -> Self:
+        """A service whose trials are runs of `runs`, and which keeps what it finds where those are kept."""
+        shelf = runs.sweeps
+        folder = None if shelf is None else journal_folder(settings.database_url)
+        return cls(runs, shelf, folder, runs.limits, share_of(settings.full_speed_slots))
+
     @property
     def problem(self) -> StoreError | None:
         """Why the latest change of a sweep could not be saved; None where it was."""
@@ -87,7 +94,9 @@ class SweepService:
             FrozenError: when the teacher lets nothing new start.
             TooManyRunsError: when there are as many sweeps as there may be.
         """
-        problems = {str(problem): problem for corner in plan.corners() for problem in self._limits.problems(corner)}
+        problems = {
+            str(problem): problem for corner in plan.corners() for problem in self._limits.problems(corner)
+        }
         if problems:
             raise ConfigError(tuple(problems.values()))
         for corner in plan.corners():
@@ -195,7 +204,10 @@ class SweepService:
     def _require_room(self, owner: str) -> None:
         if self.searching(owner) is not None:
             raise TooManyRunsError(
-                N_("A sweep of this browser is searching. Wait for its end, or stop it, and start the next one then.")
+                N_(
+                    "A sweep of this browser is searching. Wait for its end, or stop it, and start the next one "
+                    "then."
+                )
             )
         num_live = sum(live.snapshot().is_live for live in self._live.values())
         if num_live >= MOST_LIVE:
@@ -209,7 +221,7 @@ class SweepService:
             )
 
     def _go_on(self, sweep_id: str) -> bool:
-        """Search where a sweep stands, unless it is over or a process does so already; whether this one now does."""
+        """Search where a sweep stands, unless it is over or searched already; whether this process now does."""
         if self._is_closing or self._searching(sweep_id) is not None or not self._take(sweep_id):
             return False
         # Read again, for the process that had the lock may have ended the sweep.

@@ -82,13 +82,11 @@ _feed = st.components.v2.component(
 )
 
 
-def chart(
-    key: str, run: str, figures: Sequence[Figure], on_pick: Callable[[], None] | None = None
-) -> None:
+def chart(key: str, run: str, figures: Sequence[Figure], on_pick: Callable[[], None] | None = None) -> None:
     """Place one or two figures side by side.
 
     `run` names what they show: zoom and legend choices last as long as it stays the same, and only a feed of the
-    same run is drawn. `on_pick` is called after a click on a point that has `customdata`, which `picked` then gives.
+    same run is drawn. `on_pick` is called after a click on a point with `customdata`, which `picked` then gives.
     """
     data = {
         "script": asset_url("live_chart.js"),
@@ -103,7 +101,7 @@ def chart(
     }
     with st.container(key=f"dpdash-frame-{key}"):
         place = _charts[len(figures)]
-        listening = {} if on_pick is None else {"on_picked_change": on_pick}
+        listening: dict[str, Any] = {} if on_pick is None else {"on_picked_change": on_pick}
         place(key=_key(key, len(figures)), data=data, height=HEIGHT, **listening)
 
 

@@ -1,7 +1,7 @@
 """The Sweep page: many runs over settings, live, and where the good ones are.
 
-As on the Scaling page the charts stand inside the fragment, whole: a trial ends a few times a second at most, and the
-figures are a few points each.
+As on the Scaling page the charts stand inside the fragment, whole: a trial ends a few times a second at most, and
+the figures are a few points each.
 """
 
 import html
@@ -78,9 +78,9 @@ def _refresh(drawn: tuple[object, ...]) -> None:
         show_charts(shown.sweep)
         st.caption(
             _(
-                "What matters: the share of the variance of the trials' ranks that each setting explains by itself, "
-                "less what chance would (the main effect of functional ANOVA, Hutter et al. 2014, on ranks). Trials "
-                "without a value count as the worst."
+                "What matters: the share of the variance of the trials' ranks that each setting explains by "
+                "itself, less what chance would (the main effect of functional ANOVA, Hutter et al. 2014, on "
+                "ranks). Trials without a value count as the worst."
             )
         )
         _show_table(shown.sweep)
@@ -103,7 +103,7 @@ def _show_notices() -> None:
 
 
 def _choose_sweep(sweeps: tuple[Sweep, ...]) -> None:
-    """The sweep to show: the one that was started or chosen last, else the newest of one's own, else the newest."""
+    """The sweep to show: the one that was started or chosen last, else one's own newest, else the newest."""
     if not sweeps:
         return
     labels = distinct({sweep.sweep_id: _label(sweep) for sweep in sweeps})
@@ -162,7 +162,9 @@ def _show_state(shown: SweepSnapshot) -> None:
     elif sweep.status is SweepStatus.STOPPED_BY_TEACHER:
         st.info(_("Stopped by the teacher. What was found is kept."))
     elif sweep.status is SweepStatus.SEARCHING and not shown.is_live:
-        st.warning(_("This sweep was interrupted, or another process goes on with it. A server that starts continues it."))
+        st.warning(
+            _("This sweep was interrupted, or another process goes on with it. A server that starts continues it.")
+        )
     elif shown.waiting_for is not None:
         st.info(escaped(_("Waiting. {reason}").format(reason=error_text(shown.waiting_for))))
 
@@ -195,7 +197,8 @@ def _values_text(sweep: Sweep, trial: Trial) -> str:
 def _show_table(sweep: Sweep) -> None:
     """The best trials, and after them the latest of those without a value."""
     ranked = sorted(
-        sweep.trials, key=lambda trial: (trial.value is None, trial.value or 0.0, -trial.number if trial.value is None else 0)
+        sweep.trials,
+        key=lambda trial: (trial.value is None, trial.value or 0.0, -trial.number if trial.value is None else 0),
     )
     columns = (
         _("Trial"),
@@ -243,14 +246,18 @@ def _choose_trial(sweep: Sweep) -> None:
             _("Open in Train"),
             key="sweep_open",
             icon=":material/open_in_new:",
-            on_click=commands.once(lambda: commands.open_trial(sweep.sweep_id, lambda: _run_of_number(sweep.sweep_id))),
+            on_click=commands.once(
+                lambda: commands.open_trial(sweep.sweep_id, lambda: _run_of_number(sweep.sweep_id))
+            ),
             help=_("Show the run of this trial on the Train page, with its settings in the sidebar."),
         )
         st.button(
             _("Open the best"),
             key="sweep_open_best",
             icon=":material/star:",
-            on_click=commands.once(lambda: commands.open_trial(sweep.sweep_id, lambda: _run_of_best(sweep.sweep_id))),
+            on_click=commands.once(
+                lambda: commands.open_trial(sweep.sweep_id, lambda: _run_of_best(sweep.sweep_id))
+            ),
         )
 
 

@@ -1,4 +1,4 @@
-"""The charts of a sweep: its map, the best so far, all settings at once, what matters, the spread of the slopes."""
+"""The charts of a sweep: its map, the best so far, all settings at once, what matters, how slopes scatter."""
 
 from collections.abc import Callable
 from functools import lru_cache

@@ -54,7 +54,9 @@ METHOD_NAMES: Final = {
 
 def show_controls(searching: SweepSnapshot | None) -> None:
     """Show what to search, and Start or Stop; `searching` is this browser's own sweep."""
-    names = {What(preset): _(PRESETS[preset].title) for preset in PresetName} | {What.OWN: _("A search of your own")}
+    names = {What(preset): _(PRESETS[preset].title) for preset in PresetName} | {
+        What.OWN: _("A search of your own")
+    }
     what = choice(
         _("What to search"),
         names,
@@ -150,7 +152,9 @@ def _show_own() -> None:
             _("Stop hopeless trials"),
             key="sweep_prunes",
             persist_state="session",
-            help=_("End a trial early whose loss is above the median of the others at the same share of its epochs."),
+            help=_(
+                "End a trial early whose loss is above the median of the others at the same share of its epochs."
+            ),
         )
     st.caption(_("All other settings: {settings}").format(settings=others_text(wanted_settings(), tuple(chosen))))
 
@@ -163,8 +167,8 @@ def _search() -> SearchMethod:
             "sweep_method",
             SearchMethod.TPE,
             help=_(
-                "Grid: every combination. Random: anywhere in the ranges. TPE: more often where the trials so far were "
-                "good."
+                "Grid: every combination. Random: anywhere in the ranges. TPE: more often where the trials so far "
+                "were good."
             ),
         )
         choice(

@@ -31,7 +31,7 @@ from dpdash.runs.encoding import MAX_BLOCK_ROWS
 from dpdash.runs.store import RunStore
 from dpdash.study import ScalingMode
 from dpdash.sweep import SearchMethod, SweepStatus, Trial, TrialStatus
-from dpdash.sweep_axis import Axis
+from dpdash.sweep_axis import Axis, Value
 from tests.fakes import block_of
 from tests.strategies import run_configs, run_logs
 from tests.unit.studies.conftest import study_of, sweep_of, sweep_plan_of
@@ -290,8 +290,13 @@ def test_a_study_comes_back_as_it_was_given(store: RunStore) -> None:
 
 
 def test_a_sweep_comes_back_as_it_was_given(store: RunStore) -> None:
-    values = {(0.01, "adam"): 1.5, (0.01, "sgd"): TrialStatus.DIVERGED, (0.1, "adam"): 0.0, (0.1, "sgd"): 1e-300}
-    grid = replace(sweep_of(lambda value: values[value]), sweep_id="sweep-a")  # type: ignore[index]  # as its axes say
+    values: dict[tuple[Value, ...], float | TrialStatus] = {
+        (0.01, "adam"): 1.5,
+        (0.01, "sgd"): TrialStatus.DIVERGED,
+        (0.1, "adam"): 0.0,
+        (0.1, "sgd"): 1e-300,
+    }
+    grid = replace(sweep_of(values.__getitem__), sweep_id="sweep-a")
     free = replace(
         grid,
         sweep_id="sweep-b",

@@ -5,7 +5,7 @@ import pytest
 from dpdash.config import RunConfig
 from dpdash.errors import ConfigError
 from dpdash.sweep import Objective, SearchMethod, TrialStatus
-from dpdash.sweep_axis import Axis
+from dpdash.sweep_axis import Axis, Value
 from tests.unit.studies.conftest import sweep_of, sweep_plan_of
 
 RATES = Axis("learning_rate", (0.01, 0.1))
@@ -55,8 +55,13 @@ def test_a_trial_has_the_base_and_its_own_values() -> None:
 
 
 def test_the_best_is_the_first_with_the_smallest_value() -> None:
-    values = {(0.01, "adam"): 3.0, (0.01, "sgd"): 2.0, (0.1, "adam"): 2.0, (0.1, "sgd"): TrialStatus.DIVERGED}
-    sweep = sweep_of(lambda value: values[value])  # type: ignore[index]  # pairs, as the plan has two axes
+    values: dict[tuple[Value, ...], float | TrialStatus] = {
+        (0.01, "adam"): 3.0,
+        (0.01, "sgd"): 2.0,
+        (0.1, "adam"): 2.0,
+        (0.1, "sgd"): TrialStatus.DIVERGED,
+    }
+    sweep = sweep_of(values.__getitem__)
     best = sweep.best
     assert best is not None and best.number == 1
     assert sweep.count(TrialStatus.DIVERGED) == 1

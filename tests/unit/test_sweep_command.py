@@ -62,7 +62,16 @@ def test_json_is_one_object(tmp_path: Path) -> None:
 
 
 def test_seeds_show_the_spread_of_the_slopes(tmp_path: Path) -> None:
-    options = ("--with", "learning_rate=0.05", "--with", "optimizer=sgd", "--with", "epochs=200", "--method", "grid")
+    options = (
+        "--with",
+        "learning_rate=0.05",
+        "--with",
+        "optimizer=sgd",
+        "--with",
+        "epochs=200",
+        "--method",
+        "grid",
+    )
     said = called(
         tmp_path / "runs.db", "sweep", *options, "--set", "samples=20,50", "--set", "seed=0,1,2,3", "--no-prune"
     )

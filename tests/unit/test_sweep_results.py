@@ -31,7 +31,7 @@ def test_the_setting_that_decides_is_the_one_that_matters() -> None:
     sweep = sweep_of(lambda values: 1000.0 * float(values[0]) + int(values[1]) / 1000, axes=(RATES, SEEDS))
     (first, share), (second, rest) = importances(sweep)
     assert (first, second) == ("learning_rate", "seed")
-    assert share > 0.9 > 0.05 > rest
+    assert share > 0.8 > 0.05 > rest
 
 
 def test_chance_explains_nothing() -> None:
@@ -137,5 +137,8 @@ def test_slopes_scatter_as_the_formula_says_where_they_do() -> None:
 
 def test_there_is_no_spread_without_seeds_or_of_networks() -> None:
     assert slope_spreads(sweep_of(lambda _values: 1.0)) == ()
-    assert slope_spreads(sweep_of(lambda _values: 1.0, axes=(SEEDS,), base=RunConfig(samples=50, hidden_depth=1))) == ()
+    assert (
+        slope_spreads(sweep_of(lambda _values: 1.0, axes=(SEEDS,), base=RunConfig(samples=50, hidden_depth=1)))
+        == ()
+    )
     assert slope_spreads(sweep_of(lambda _values: 1.0, axes=(Axis("seed", (0, 1)),))) == ()

@@ -16,7 +16,8 @@ from dpdash.figures.slope import slope_base, slope_update
 from dpdash.figures.spec import Figure, Update, number, packed
 from dpdash.figures.step import imbalance, memory_figure, shards_figure, timeline_figure
 from dpdash.figures.surface import surface_base, surface_update
-from dpdash.figures.sweep import Words, best_figure, map_figure as sweep_map_figure
+from dpdash.figures.sweep import Words, best_figure
+from dpdash.figures.sweep import map_figure as sweep_map_figure
 from dpdash.figures.sweep_settings import importance_figure, parallel_figure, spread_figure
 from dpdash.history import History, HistorySnapshot
 from dpdash.steps import Phase, ReplicaStep, Span, StepTrace
@@ -86,7 +87,9 @@ SEEDS = (Axis("noise", (0.5, 2.0)), Axis("samples", (50, 100)), Axis("seed", (0,
 
 
 def tuned(values: tuple[object, ...]) -> float | TrialStatus:
-    return TrialStatus.DIVERGED if values == (5, 0.1) else abs(float(str(values[1])) - float(str(values[0])) / 1000)
+    return (
+        TrialStatus.DIVERGED if values == (5, 0.1) else abs(float(str(values[1])) - float(str(values[0])) / 1000)
+    )
 
 
 TUNED = sweep_of(tuned, axes=RATES_AND_BATCHES)

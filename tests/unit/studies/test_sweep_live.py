@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ MakeRuns = Callable[..., RunService]
 def make_runs(tmp_path: Path) -> Iterator[MakeRuns]:
     made: list[RunService] = []
 
-    def make(engine: Engine | None = None, slots: int = 2, **settings: int) -> RunService:
+    def make(engine: Engine | None = None, slots: int = 2, **settings: Any) -> RunService:
         url = f"sqlite:///{tmp_path / 'runs.db'}"
         chosen = ServerSettings(database_url=url, full_speed_slots=slots, **settings)
         made.append(RunService(chosen, RunStore(url), find_engine=lambda config: engine or require(config)))
@@ -94,7 +95,8 @@ def test_a_hopeless_trial_is_stopped_early(make_runs: MakeRuns) -> None:
     """It stands in the middle, far behind, while others end: it would stand for ever if nobody stopped it."""
     rates = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
     engine = LossEngine(
-        lambda config: 50.0 if config.learning_rate == 0.1 else 1.0, waits=lambda config: config.learning_rate == 0.1
+        lambda config: 50.0 if config.learning_rate == 0.1 else 1.0,
+        waits=lambda config: config.learning_rate == 0.1,
     )
     runs = make_runs(engine)
     sweep = live(runs, sweep_plan_of(axes=(Axis("learning_rate", rates),), prunes=True), share=2)

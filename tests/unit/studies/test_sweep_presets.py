@@ -55,7 +55,9 @@ def test_the_best_learning_rate_grows_with_the_batch() -> None:
     rule = linear_rule(sweep)
     assert rule is not None and rule.batch_size == 16
     best = {
-        size: min((trial.value, trial.values[1]) for trial in sweep.trials if trial.values[0] == size and trial.value)
+        size: min(
+            (trial.value, trial.values[1]) for trial in sweep.trials if trial.values[0] == size and trial.value
+        )
         for size in (16, 64, 256)
     }
     rates = [float(best[size][1]) for size in (16, 64, 256)]

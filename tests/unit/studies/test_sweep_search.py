@@ -75,7 +75,7 @@ def test_a_journal_that_is_lost_is_written_anew(method: SearchMethod, tmp_path: 
     assert again.ask().number == 3
 
 
-@pytest.mark.parametrize("left", ["nonsense\n", '{"op_code": 0, "worker_id"', "\x00\x00\n{}\n"])
+@pytest.mark.parametrize("left", ["nonsense\n", "{}\n", "[1]\n", '{"op_code": 0, "worker_id"', "\x00\x00\n{}\n"])
 def test_a_journal_that_cannot_be_read_is_replaced(left: str, tmp_path: Path) -> None:
     (tmp_path / "sweep.journal").write_text(left)
     assert len(asked_for(sweep_plan_of(), tmp_path)) == 4
@@ -111,7 +111,12 @@ def test_an_end_that_only_one_of_both_knows_is_told_to_the_other(tmp_path: Path)
     again = Search(sweep_with(sweep_plan_of(), *trials), tmp_path)
     assert again.unfinished == (told,), "it is trained again, for what it gave is not known any more"
     again.finish(0, TrialStatus.COMPLETE, 1.0)
-    assert Search(sweep_with(sweep_plan_of(), replace(trials[0], status=TrialStatus.COMPLETE), trials[1]), tmp_path).unfinished == ()
+    assert (
+        Search(
+            sweep_with(sweep_plan_of(), replace(trials[0], status=TrialStatus.COMPLETE), trials[1]), tmp_path
+        ).unfinished
+        == ()
+    )
 
 
 def test_a_trial_behind_the_median_is_told(tmp_path: Path) -> None:
