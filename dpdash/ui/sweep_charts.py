@@ -27,6 +27,7 @@ def choose_map(sweep: Sweep) -> None:
     settings = list(sweep.plan.settings)
     if len(settings) <= MAX_PLOTS:
         return
+    titles = {setting: setting_title(setting) for setting in settings}
     with st.container(horizontal=True, key="sweep_map_axes"):
         for key, label, usual in ((X_KEY, _("Across"), settings[0]), (Y_KEY, _("Upwards"), settings[1])):
             if st.session_state.get(key) not in settings:
@@ -36,7 +37,7 @@ def choose_map(sweep: Sweep) -> None:
                 settings,
                 key=key,
                 persist_state="session",
-                format_func=setting_title,
+                format_func=titles.__getitem__,
                 width=240,
                 help=_("A setting of the map; each cell shows its best trial."),
             )
