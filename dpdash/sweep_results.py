@@ -25,6 +25,28 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
+class SlopeSpread:
+    """How far the slopes of trials that differ in their seed alone scatter, beside what theory says."""
+
+    values: tuple[tuple[str, Value], ...]
+    """The settings that they share, by name."""
+    num_seeds: int
+    measured: float
+    """Standard deviation of the slopes."""
+    predicted: float
+    """Root mean square of the trials' standard errors σ/√Σ(x−x̄)²."""
+
+    @property
+    def ratio(self) -> float:
+        return self.measured / self.predicted
+
+    @property
+    def relative_error(self) -> float:
+        """Of the measured standard deviation, where slopes are normally distributed: 1/√(2(n − 1))."""
+        return 1 / math.sqrt(2 * (self.num_seeds - 1))
+
+
+@dataclass(frozen=True, slots=True)
 class Ticks:
     """Where the cells of a map lie along one setting."""
 
@@ -58,6 +80,8 @@ class Cell:
     row: int
     trial: Trial
     num_trials: int
+    spread: SlopeSpread | None = None
+    """Of the slopes of its trials, where these differ in their seed alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +106,6 @@ class LinearRule:
         return self.learning_rate * batch_size / self.batch_size
 
 
-@dataclass(frozen=True, slots=True)
-class SlopeSpread:
-    """How far the slopes of trials that differ in their seed alone scatter, beside what theory says."""
-
-    values: tuple[tuple[str, Value], ...]
-    """The settings that they share, by name."""
-    num_seeds: int
-    measured: float
-    """Standard deviation of the slopes."""
-    predicted: float
-    """Root mean square of the trials' standard errors σ/√Σ(x−x̄)²."""
-
-    @property
-    def ratio(self) -> float:
-        return self.measured / self.predicted
-
-    @property
-    def relative_error(self) -> float:
-        """Of the measured standard deviation, where slopes are normally distributed: 1/√(2(n − 1))."""
-        return 1 / math.sqrt(2 * (self.num_seeds - 1))
-
-
 def ticks(axis: Axis) -> Ticks:
     """The cells along a setting; numbers are in order, whatever order they were given in."""
     if not axis.is_range:
@@ -123,9 +125,12 @@ def sweep_map(sweep: Sweep, x: str, y: str | None) -> SweepMap:
         column = across.index(trial.values[settings.index(x)])
         row = 0 if up is None or y is None else up.index(trial.values[settings.index(y)])
         groups[column, row].append(trial)
-    return SweepMap(
-        across, up, tuple(Cell(column, row, _shown(found), len(found)) for (column, row), found in groups.items())
+    spreads = {spread.values: spread for spread in slope_spreads(sweep)}
+    cells = (
+        Cell(column, row, _shown(found), len(found), spreads.get(_shared(sweep, found[0], (x, y))))
+        for (column, row), found in groups.items()
     )
+    return SweepMap(across, up, tuple(cells))
 
 
 def best_so_far(sweep: Sweep) -> tuple[tuple[int, float], ...]:
@@ -199,13 +204,22 @@ def pooled_ratio(spreads: Iterable[SlopeSpread]) -> tuple[float, float] | None:
     if not freedom:
         return None
     squares = sum((spread.num_seeds - 1) * spread.ratio**2 for spread in found)
-    return math.sqrt(squares / freedom), 1 / math.sqrt(2 * freedom)
+    # More or less noise scales the same draws: groups that differ in it alone say one thing, not two.
+    draws = {tuple(pair for pair in spread.values if pair[0] != "noise"): spread.num_seeds - 1 for spread in found}
+    return math.sqrt(squares / freedom), 1 / math.sqrt(2 * sum(draws.values()))
 
 
 def _spread(values: tuple[tuple[str, Value], ...], trials: Sequence[Trial]) -> SlopeSpread:
     slopes = np.array([trial.slope for trial in trials], dtype=np.float64)
     errors = np.array([trial.standard_error for trial in trials], dtype=np.float64)
     return SlopeSpread(values, len(trials), float(slopes.std(ddof=1)), float(np.sqrt((errors**2).mean())))
+
+
+def _shared(sweep: Sweep, trial: Trial, shown: tuple[str | None, ...]) -> tuple[tuple[str, Value], ...]:
+    """What the trials of a cell have in common; nothing where they differ in more than their seed."""
+    named = tuple(zip(sweep.plan.settings, trial.values, strict=True))
+    others = [name for name, _value in named if name not in shown]
+    return tuple(pair for pair in named if pair[0] != "seed") if others == ["seed"] else ()
 
 
 def _shown(trials: Sequence[Trial]) -> Trial:

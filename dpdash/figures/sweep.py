@@ -8,9 +8,12 @@ from typing import Final
 from dpdash.figures.spec import SMALL_TEXT_SIZE, Figure, Spec, Translate, base_layout, decades, number
 from dpdash.sweep import Sweep, Trial, TrialStatus
 from dpdash.sweep_axis import Value
-from dpdash.sweep_results import LinearRule, SweepMap, Ticks
+from dpdash.sweep_results import Cell, LinearRule, SweepMap, Ticks
 
 COLOR_BAR_WIDTH: Final = 84
+NAMES_WIDTH: Final = 104
+LONGEST_LINE: Final = 9
+"""Letters; a longer name is written in two lines."""
 MARKS: Final = {
     TrialStatus.DIVERGED: "x",
     TrialStatus.PRUNED: "line-ew",
@@ -47,22 +50,35 @@ class Words:
         return "<br>".join((*lines, f"{self.objective}: {number(trial.value, self.separators)}"))
 
 
+def in_two_lines(name: str) -> str:
+    """A long name with a break at the space that is nearest to its middle."""
+    spaces = [place for place, letter in enumerate(name) if letter == " "]
+    if len(name) <= LONGEST_LINE or not spaces:
+        return name
+    middle = min(spaces, key=lambda place: abs(2 * place - len(name)))
+    return f"{name[:middle]}<br>{name[middle + 1 :]}"
+
+
 def map_figure(sweep: Sweep, found: SweepMap, rule: LinearRule | None, words: Words) -> Figure:
     """The best value of each pair of settings, with what became of the trials that have none."""
     _ = words.text
-    title = _("Best trial by settings")
+    scatters = any(cell.spread is not None for cell in found.cells)
+    title = _("Spread of the slopes by settings") if scatters else _("Best trial by settings")
     x, y = found.x.axis.setting, None if found.y is None else found.y.axis.setting
     layout = base_layout(title, words.settings[x], "" if y is None else words.settings[y], words.separators)
-    layout["margin"] = layout["margin"] | {"r": COLOR_BAR_WIDTH, "l": 84}
+    layout["margin"] = layout["margin"] | {"r": COLOR_BAR_WIDTH, "l": NAMES_WIDTH}
     layout["xaxis"] |= _cells_axis(found.x, words)
     layout["yaxis"] |= _cells_axis(found.y, words) if found.y else {"range": [-0.5, 0.5], "showticklabels": False}
-    traces = [_heat(sweep, found, words), *_marks(sweep, found, words)]
-    best = sweep.best
+    values, description = _values(found), _("Heat map of the smallest value of the objective, by two settings.")
+    if scatters:
+        values = {(cell.column, cell.row): cell.spread.measured for cell in found.cells if cell.spread is not None}
+        description = _("Heat map of the standard deviation of the slopes over the seeds, by two settings.")
+    traces = [_heat(sweep, found, values, words), *_marks(sweep, found, words)]
+    best = None if scatters else sweep.best
     if best is not None:
         traces.append(_best_cell(found, best, words))
     if rule is not None and found.y is not None:
         traces.append(_rule_line(found.x, found.y, rule, _))
-    description = _("Heat map of the smallest value of the objective, by two settings.")
     return Figure(title, description, tuple(traces), layout)
 
 
@@ -73,8 +89,8 @@ def best_figure(sweep: Sweep, best: Sequence[tuple[int, float]], words: Words) -
     layout = base_layout(title, _("trial"), words.objective, words.separators)
     layout["xaxis"]["range"] = [0.5, sweep.plan.num_trials + 0.5]
     measured = [trial for trial in sweep.trials if trial.value is not None]
-    if measured and min(trial.value or 0.0 for trial in measured) > 0:
-        layout["yaxis"] |= {"type": "log", "tickformat": "~g"}
+    layout["yaxis"] |= {"type": "log", "exponentformat": "power"}
+    lowest = _log_floor([trial.value for trial in measured if trial.value is not None])
     traces: list[Spec] = [
         {
             "uid": "trials",
@@ -82,7 +98,7 @@ def best_figure(sweep: Sweep, best: Sequence[tuple[int, float]], words: Words) -
             "mode": "markers",
             "name": _("a trial"),
             "x": [trial.number + 1 for trial in measured],
-            "y": [trial.value for trial in measured],
+            "y": [max(trial.value or 0.0, lowest) for trial in measured],
             "customdata": [trial.run_id for trial in measured],
             "text": [words.trial(trial, sweep.plan.settings) for trial in measured],
             "hovertemplate": "%{text}<extra></extra>",
@@ -94,7 +110,7 @@ def best_figure(sweep: Sweep, best: Sequence[tuple[int, float]], words: Words) -
             "mode": "lines",
             "name": _("best so far"),
             "x": [trial for trial, _value in best],
-            "y": [value for _trial, value in best],
+            "y": [max(value, lowest) for _trial, value in best],
             "line": {"color": "role:primary", "width": 3, "shape": "hv"},
             "hoverinfo": "skip",
         },
@@ -107,24 +123,27 @@ def _cells_axis(ticks: Ticks, words: Words) -> Spec:
     places = list(range(len(ticks.centers)))
     return {
         "tickvals": places,
-        "ticktext": [words.value(center) for center in ticks.centers],
+        "ticktext": [in_two_lines(words.value(center)) for center in ticks.centers],
         "range": [-0.5, len(places) - 0.5],
         "showgrid": False,
     }
 
 
-def _heat(sweep: Sweep, found: SweepMap, words: Words) -> Spec:
+def _values(found: SweepMap) -> dict[tuple[int, int], float]:
+    return {(cell.column, cell.row): cell.trial.value for cell in found.cells if cell.trial.value is not None}
+
+
+def _heat(sweep: Sweep, found: SweepMap, values: Mapping[tuple[int, int], float], words: Words) -> Spec:
     columns, rows = len(found.x.centers), 1 if found.y is None else len(found.y.centers)
     z: list[list[float | None]] = [[None] * columns for _row in range(rows)]
     texts, runs = [[""] * columns for _row in range(rows)], [[""] * columns for _row in range(rows)]
-    values = [cell.trial.value for cell in found.cells if cell.trial.value is not None]
-    scale = _log_floor(values)
+    lowest = _log_floor(tuple(values.values()))
     for cell in found.cells:
+        value = values.get((cell.column, cell.row))
         runs[cell.row][cell.column] = cell.trial.run_id
-        texts[cell.row][cell.column] = words.trial(cell.trial, sweep.plan.settings)
-        if cell.trial.value is not None:
-            z[cell.row][cell.column] = math.log10(max(cell.trial.value, scale))
-    shown = [math.log10(max(value, scale)) for value in values] or [0.0]
+        texts[cell.row][cell.column] = _cell_text(sweep, cell, words)
+        z[cell.row][cell.column] = None if value is None else math.log10(max(value, lowest))
+    shown = [math.log10(max(value, lowest)) for value in values.values()] or [0.0]
     marks = decades(min(shown), max(shown))
     return {
         "uid": "map",
@@ -149,6 +168,20 @@ def _heat(sweep: Sweep, found: SweepMap, words: Words) -> Spec:
             "outlinewidth": 0,
         },
     }
+
+
+def _cell_text(sweep: Sweep, cell: Cell, words: Words) -> str:
+    if cell.spread is None:
+        return words.trial(cell.trial, sweep.plan.settings)
+    shared = "<br>".join(f"{words.settings[name]}: {words.value(value)}" for name, value in cell.spread.values)
+    return (
+        shared
+        + "<br>"
+        + words.text("slopes scatter by {measured}, by the formula {predicted}").format(
+            measured=number(cell.spread.measured, words.separators),
+            predicted=number(cell.spread.predicted, words.separators),
+        )
+    )
 
 
 def _log_floor(values: Sequence[float]) -> float:

@@ -6,7 +6,7 @@ from typing import Final
 
 from dpdash.figures.scaling import NUM_COLORS, SYMBOLS
 from dpdash.figures.spec import SMALL_TEXT_SIZE, Figure, Spec, base_layout, number
-from dpdash.figures.sweep import Words
+from dpdash.figures.sweep import Words, in_two_lines
 from dpdash.sweep import Sweep, Trial
 from dpdash.sweep_axis import Axis
 from dpdash.sweep_results import SlopeSpread, Ticks, ticks
@@ -27,7 +27,7 @@ def parallel_figure(sweep: Sweep, words: Words) -> Figure:
     names = [*(words.settings[setting] for setting in settings), words.objective]
     layout["xaxis"] |= {
         "tickvals": list(range(len(names))),
-        "ticktext": [name.replace(" ", "<br>", 1) for name in names],
+        "ticktext": [in_two_lines(name) for name in names],
         "range": [-0.15, len(names) - 0.7],
         "showgrid": False,
         "showline": False,
@@ -63,18 +63,23 @@ def importance_figure(shares: Sequence[tuple[str, float]], words: Words) -> Figu
     _ = words.text
     title = _("What matters")
     layout = base_layout(title, _("share of the ranking that it explains by itself"), "", words.separators)
-    layout["margin"] = layout["margin"] | {"l": 148}
+    layout["margin"] = layout["margin"] | {"l": 124}
     layout["xaxis"] |= {"range": [0, 1], "tickformat": ".0%"}
     layout["yaxis"] |= {"type": "category", "autorange": "reversed"}
+    names = [words.settings[setting] for setting, _share in shares]
+    values = [share for _setting, share in shares]
+    if shares:
+        names.append(_("only together, or by chance"))
+        values.append(max(0.0, 1 - sum(values)))
     bars: Spec = {
         "uid": "importance",
         "type": "bar",
         "orientation": "h",
         "name": _("importance"),
         "showlegend": False,
-        "x": [share for _setting, share in shares],
-        "y": [words.settings[setting] for setting, _share in shares],
-        "marker": {"color": "role:series-1"},
+        "x": values,
+        "y": [in_two_lines(name) for name in names],
+        "marker": {"color": ["role:series-1"] * len(shares) + ["role:muted"]},
         "hovertemplate": "%{y}: %{x:.0%}<extra></extra>",
     }
     description = _("Bars of how much of the trials' ranking each setting explains by itself.")
@@ -88,7 +93,7 @@ def spread_figure(spreads: Sequence[SlopeSpread], words: Words) -> Figure:
     x_title, y_title = _("standard error by the formula σ/√Σ(x−x̄)²"), _("measured standard deviation")
     layout = base_layout(title, x_title, y_title, words.separators)
     for name in ("xaxis", "yaxis"):
-        layout[name] |= {"type": "log", "tickformat": "~g"}
+        layout[name] |= {"type": "log", "tickformat": "~g", "dtick": "D2"}
     ends = [min(spread.predicted for spread in spreads) / 1.5, max(spread.predicted for spread in spreads) * 1.5]
     traces: list[Spec] = [
         {
@@ -198,7 +203,7 @@ def _upright(place: int) -> Spec:
 def _labels(place: int, scale: Ticks, words: Words) -> list[Spec]:
     axis = scale.axis
     if axis.is_range or len(axis.values) > MOST_LABELS:
-        low, high = _ends(axis)
+        low, high = sorted(axis.extremes, key=float)[:: len(axis.extremes) - 1 or 1]
         return [_label(place, 0.0, words.value(low)), _label(place, 1.0, words.value(high))]
     return [_label(place, _height(scale, value), words.value(value)) for value in scale.centers]
 

@@ -175,15 +175,16 @@ def _show_verdict(sweep: Sweep) -> None:
         if best is None or best.value is None:
             st.markdown(escaped(_("No trial has a value yet.")))
             return
-        text = _("Best: trial {trial}, with {settings}. Its {objective} is {value}.").format(
-            trial=number(best.number + 1),
-            settings=_values_text(sweep, best),
-            objective=objective,
-            value=number(best.value),
-        )
         pooled = pooled_ratio(slope_spreads(sweep))
-        if pooled is not None:
-            text += " " + _(
+        if pooled is None:
+            text = _("Best: trial {trial}, with {settings}. Its {objective} is {value}.").format(
+                trial=number(best.number + 1),
+                settings=_values_text(sweep, best),
+                objective=objective,
+                value=number(best.value),
+            )
+        else:
+            text = _(
                 "Over the seeds, the slopes scatter {ratio} times as far as the formula says; so many seeds leave "
                 "an error of ± {error} in that."
             ).format(ratio=number(pooled[0]), error=number(pooled[1], 2))

@@ -87,7 +87,6 @@ def _draws_rule(x: str, y: str | None) -> bool:
 def _more_figures(sweep: Sweep, language: Language) -> tuple[Figure, ...]:
     spoken = words(sweep.plan, language)
     shares, spreads = importances(sweep), slope_spreads(sweep)
-    figures = [parallel_figure(sweep, spoken), importance_figure(shares, spoken)]
-    if spreads:
-        figures.append(spread_figure(spreads, spoken))
-    return tuple(figures)
+    figures = (parallel_figure(sweep, spoken), importance_figure(shares, spoken))
+    # First where it is what the sweep is about: its trials then differ in their seeds.
+    return (spread_figure(spreads, spoken), *figures) if spreads else figures

@@ -160,24 +160,23 @@ def _show_own() -> None:
 
 
 def _search() -> SearchMethod:
-    with st.container(horizontal=True, key="sweep_search"):
-        method = choice(
-            _("Search"),
-            {method: _(name) for method, name in METHOD_NAMES.items()},
-            "sweep_method",
-            SearchMethod.TPE,
-            help=_(
-                "Grid: every combination. Random: anywhere in the ranges. TPE: more often where the trials so far "
-                "were good."
-            ),
-        )
-        choice(
-            _("Objective"),
-            {objective: _(name) for objective, name in OBJECTIVE_NAMES.items()},
-            "sweep_objective",
-            Objective.FINAL_LOSS,
-            help=_("What the search makes as small as it can."),
-        )
+    method = choice(
+        _("Search"),
+        {method: _(name) for method, name in METHOD_NAMES.items()},
+        "sweep_method",
+        SearchMethod.TPE,
+        help=_(
+            "Grid: every combination. Random: anywhere in the ranges. TPE: more often where the trials so far "
+            "were good."
+        ),
+    )
+    choice(
+        _("Objective"),
+        {objective: _(name) for objective, name in OBJECTIVE_NAMES.items()},
+        "sweep_objective",
+        Objective.FINAL_LOSS,
+        help=_("What the search makes as small as it can."),
+    )
     return method
 
 

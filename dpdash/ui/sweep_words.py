@@ -11,6 +11,8 @@ from dpdash.translations import Language
 from dpdash.ui.language import _, current
 from dpdash.ui.sidebar import OPTIMIZER_NAMES
 
+SMALLEST_WRITTEN: Final = 1e-4
+"""Below, a number is written with a power of ten."""
 OBJECTIVE_NAMES: Final = {
     Objective.FINAL_LOSS: N_("final loss above the optimum"),
     Objective.EPOCHS_TO_REACH: N_("epochs to 1.05 × the noise floor"),
@@ -37,7 +39,9 @@ def value_text(value: Value, language: Language | None = None) -> str:
     spoken = language or current()
     if isinstance(value, str):
         return spoken.text(OPTIMIZER_NAMES[OptimizerName(value)])
-    return spoken.setting(value) if isinstance(value, int) else spoken.number(value)
+    # What a person typed is written as it is; what a search drew from a range has too many digits for that.
+    is_short = float(f"{value:.3g}") == value and value >= SMALLEST_WRITTEN
+    return spoken.setting(value) if isinstance(value, int) or is_short else spoken.number(value)
 
 
 def named(setting: str, value: Value) -> str:

@@ -130,9 +130,20 @@ def test_slopes_scatter_as_the_formula_says_where_they_do() -> None:
     assert [spread.predicted for spread in spreads] == pytest.approx([0.05, 0.2])
     pooled = pooled_ratio(spreads)
     assert pooled is not None
-    assert pooled[1] == pytest.approx(1 / math.sqrt(2 * 58))
+    assert pooled[1] == pytest.approx(1 / math.sqrt(2 * 29)), "more noise scales the same draws"
     assert abs(pooled[0] - 1) < 3 * pooled[1]
     assert pooled_ratio(()) is None
+
+
+def test_a_cell_has_the_spread_of_trials_that_differ_in_their_seed_alone() -> None:
+    axes = (Axis("noise", (0.5, 2.0)), Axis("samples", (50, 100)), Axis("seed", (0, 1, 2)))
+    sweep = sweep_of(lambda _values: 1.0, axes=axes)
+    trials = tuple(replace(trial, slope=3 + float(trial.values[2]) / 10) for trial in sweep.trials)
+    sweep = replace(sweep, trials=trials)
+    found = sweep_map(sweep, "samples", "noise")
+    assert [cell.spread is not None and cell.spread.measured for cell in found.cells] == pytest.approx([0.1] * 4)
+    assert all(cell.spread is None for cell in sweep_map(sweep, "samples", "seed").cells)
+    assert all(cell.spread is None for cell in sweep_map(sweep, "samples", None).cells)
 
 
 def test_there_is_no_spread_without_seeds_or_of_networks() -> None:
