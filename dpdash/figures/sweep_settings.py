@@ -62,7 +62,7 @@ def importance_figure(shares: Sequence[tuple[str, float]], words: Words) -> Figu
     """How much of the trials' ranking each setting explains by itself."""
     _ = words.text
     title = _("What matters")
-    layout = base_layout(title, _("share of the ranking that it explains by itself"), "", words.separators)
+    layout = base_layout(title, _("share of the ranking explained"), "", words.separators)
     layout["margin"] = layout["margin"] | {"l": 124}
     layout["xaxis"] |= {"range": [0, 1], "tickformat": ".0%"}
     layout["yaxis"] |= {"type": "category", "autorange": "reversed"}

@@ -106,6 +106,7 @@ def test_a_map_fills_a_click_opens_a_trial_and_stop_keeps_what_was_found(
     expect(page).to_have_url(re.compile(rf"[?&]run={sweep.trials[0].run_id}(&|$)"))
 
 
+@pytest.mark.timeout(300)
 def test_a_sweep_goes_on_when_its_server_was_killed(browser: Browser, tmp_path: Path) -> None:
     """A person closes the laptop, the server dies meanwhile, and the next day all is there."""
     first = start_server(tmp_path, LEAN)
