@@ -171,13 +171,14 @@ def _heat(sweep: Sweep, found: SweepMap, values: Mapping[tuple[int, int], float]
 
 
 def _cell_text(sweep: Sweep, cell: Cell, words: Words) -> str:
+    _ = words.text
     if cell.spread is None:
         return words.trial(cell.trial, sweep.plan.settings)
     shared = "<br>".join(f"{words.settings[name]}: {words.value(value)}" for name, value in cell.spread.values)
     return (
         shared
         + "<br>"
-        + words.text("slopes scatter by {measured}, by the formula {predicted}").format(
+        + _("slopes scatter by {measured}, by the formula {predicted}").format(
             measured=number(cell.spread.measured, words.separators),
             predicted=number(cell.spread.predicted, words.separators),
         )
@@ -218,12 +219,13 @@ def _marks(sweep: Sweep, found: SweepMap, words: Words) -> list[Spec]:
 
 
 def _best_cell(found: SweepMap, best: Trial, words: Words) -> Spec:
+    _ = words.text
     cells = [cell for cell in found.cells if cell.trial.number == best.number]
     return {
         "uid": "best",
         "type": "scatter",
         "mode": "markers",
-        "name": words.text("the best"),
+        "name": _("the best"),
         "x": [cell.column for cell in cells],
         "y": [cell.row for cell in cells],
         "customdata": [cell.trial.run_id for cell in cells],

@@ -14,6 +14,8 @@ from dpdash.sweep_results import SlopeSpread, Ticks, ticks
 GOOD_SHARE: Final = 0.1
 """Of the trials with a value: so many of the best ones are drawn strongly."""
 MOST_LABELS: Final = 8
+DIGITS: Final = 4
+"""Of a height: a chart has fewer pixels than that."""
 
 
 def parallel_figure(sweep: Sweep, words: Words) -> Figure:
@@ -51,7 +53,7 @@ def parallel_figure(sweep: Sweep, words: Words) -> Figure:
     traces = []
     for uid, name, color, dash, width, wanted in groups:
         chosen = [trial for trial in sweep.trials if trial.number in wanted]
-        lines = _lines(sweep, chosen, scales, extent, words)
+        lines = _lines(chosen, scales, extent, words)
         style = {"color": color, "width": width, "dash": dash}
         traces.append({**lines, "uid": f"lines-{uid}", "name": name, "line": style, "marker": {"color": color}})
     description = _("A line for each trial through the values of its settings to its result.")
@@ -117,6 +119,7 @@ def spread_figure(spreads: Sequence[SlopeSpread], words: Words) -> Figure:
 
 
 def _spread(place: int, spreads: Sequence[SlopeSpread], words: Words) -> Spec:
+    _ = words.text
     color = f"role:series-{place % NUM_COLORS + 1}"
     shared = spreads[0].values[:1]
     errors = [spread.measured * spread.relative_error for spread in spreads]
@@ -124,7 +127,7 @@ def _spread(place: int, spreads: Sequence[SlopeSpread], words: Words) -> Spec:
         "uid": f"spread-{place}",
         "type": "scatter",
         "mode": "markers",
-        "name": _named(shared, words) or words.text("measured"),
+        "name": _named(shared, words) or _("measured"),
         "x": [spread.predicted for spread in spreads],
         "y": [spread.measured for spread in spreads],
         "error_y": {"type": "data", "array": errors, "color": color, "thickness": 1.5, "width": 5},
@@ -142,32 +145,31 @@ def _numbers(sweep: Sweep) -> set[int]:
     return {trial.number for trial in sweep.trials if trial.status.is_over}
 
 
-def _lines(
-    sweep: Sweep, trials: Sequence[Trial], scales: Sequence[Ticks], extent: tuple[float, float], words: Words
-) -> Spec:
-    """The lines of some trials as one trace, with a gap after each."""
+def _lines(trials: Sequence[Trial], scales: Sequence[Ticks], extent: tuple[float, float], words: Words) -> Spec:
+    """The lines of some trials as one trace, with a gap after each; small, as it is sent with every trial."""
+    _ = words.text
     x: list[float | None] = []
     y: list[float | None] = []
     runs: list[str] = []
-    texts: list[str] = []
+    numbers: list[int] = []
     for trial in trials:
         heights: list[float | None] = [
-            _height(scale, value) for scale, value in zip(scales, trial.values, strict=True)
+            round(_height(scale, value), DIGITS) for scale, value in zip(scales, trial.values, strict=True)
         ]
         if trial.value is not None:
-            heights.append(_share(trial.value, extent))
-        x += [*(float(place) for place in range(len(heights))), None]
+            heights.append(round(_share(trial.value, extent), DIGITS))
+        x += [*range(len(heights)), None]
         y += [*heights, None]
         runs += [trial.run_id] * (len(heights) + 1)
-        texts += [words.trial(trial, sweep.plan.settings)] * (len(heights) + 1)
+        numbers += [trial.number + 1] * (len(heights) + 1)
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "x": x,
         "y": y,
         "customdata": runs,
-        "text": texts,
-        "hovertemplate": "%{text}<extra></extra>",
+        "text": numbers,
+        "hovertemplate": _("trial %{text}") + "<extra></extra>",
     }
 
 
