@@ -20,13 +20,16 @@ CELLS = """() => { for (const plot of document.querySelectorAll('.dpdash-plot'))
 const trace = (plot._fullData ?? []).find((trace) => trace.uid === 'map');
 if (trace) return [...trace.z].flatMap((row) => [...row]).filter((value) => Number.isFinite(value)).length;
 } return 0; }"""
-BEST_PLACE = """() => { for (const plot of document.querySelectorAll('.dpdash-plot')) {
-const trace = (plot._fullData ?? []).find((trace) => trace.uid === 'best' && trace.marker);
+CELL_PLACE = """() => { for (const plot of document.querySelectorAll('.dpdash-plot')) {
+const trace = (plot._fullData ?? []).find((trace) => trace.uid === 'map');
 const {xaxis, yaxis} = plot._fullLayout ?? {};
-if (!trace || trace.mode !== 'markers') continue;
+if (!trace) continue;
 plot.scrollIntoView({block: 'center', behavior: 'instant'});
 const {left, top} = plot.querySelector('.nsewdrag').getBoundingClientRect();
-return {x: left + xaxis.d2p(trace.x[0]), y: top + yaxis.d2p(trace.y[0]), run: trace.customdata[0]};
+for (const [row, values] of [...trace.z].entries())
+  for (const [column, value] of [...values].entries())
+    if (Number.isFinite(value))
+      return {x: left + xaxis.d2p(column), y: top + yaxis.d2p(row), run: trace.customdata[row][column]};
 } return null; }"""
 
 
@@ -91,13 +94,13 @@ def test_a_map_fills_a_click_opens_a_trial_and_stop_keeps_what_was_found(
     assert sweep.status is SweepStatus.STOPPED
     assert 3 <= sweep.num_over < sweep.plan.num_trials
 
-    place = wait_for_script(page, f"({BEST_PLACE})()")
+    place = wait_for_script(page, f"({CELL_PLACE})()")
     page.mouse.click(place["x"], place["y"])
     page.locator(".dpdash-status", has_text="finished").wait_for()
     expect(page).to_have_url(re.compile(rf"[?&]run={place['run']}(&|$)"))
-    best = sweep.best
-    assert best is not None and best.run_id == place["run"]
-    samples = best.values[sweep.plan.settings.index("samples")]
+    clicked = sweep.of_run(place["run"])
+    assert clicked is not None
+    samples = clicked.values[sweep.plan.settings.index("samples")]
     expect(page).to_have_url(re.compile(rf"[?&]samples={samples}(&|$)"))
 
     turned(page)
