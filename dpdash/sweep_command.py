@@ -115,7 +115,7 @@ def as_csv(found: Sweep) -> str:
 def _cells(trial: Trial) -> tuple[str, ...]:
     numbers = ("" if number is None else repr(number) for number in (trial.value, trial.slope))
     return (
-        str(trial.number),
+        str(trial.number + 1),
         *(str(value) for value in trial.values),
         trial.status.value,
         *numbers,
@@ -195,7 +195,7 @@ def _print(found: Sweep) -> None:
     ranked = sorted(found.trials, key=lambda trial: (trial.value is None, trial.value or 0.0, trial.number))
     for trial in ranked[:MOST_ROWS]:
         table.add_row(
-            str(trial.number),
+            str(trial.number + 1),
             *(value if isinstance(value, str) else f"{value:.4g}" for value in trial.values),
             "–" if trial.value is None else f"{trial.value:.4g}",
             "–" if trial.slope is None else f"{trial.slope:.5g}",

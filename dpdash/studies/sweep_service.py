@@ -244,7 +244,7 @@ class SweepService:
         def keep(sweep: Sweep) -> None:
             self._keep(sweep)
             if sweep.status.is_over:
-                self._let_go(sweep.sweep_id)
+                self._let_go(sweep.sweep_id, for_good=True)
 
         return keep
 
@@ -273,10 +273,13 @@ class SweepService:
         self._held[sweep_id] = lock
         return True
 
-    def _let_go(self, sweep_id: str) -> None:
+    def _let_go(self, sweep_id: str, *, for_good: bool = False) -> None:
         lock = self._held.pop(sweep_id, None)
-        if lock is not None:
-            lock.release()
+        if lock is None:
+            return
+        lock.release()
+        if for_good:
+            Path(lock.lock_file).unlink(missing_ok=True)
 
     def _searching(self, sweep_id: str) -> LiveSweep | None:
         live = self._live.get(sweep_id)

@@ -66,7 +66,9 @@ def runs_of(service: SweepService) -> RunService:
     return runs
 
 
-def test_a_sweep_is_searched_and_found_again(service: SweepService, make_service: MakeService) -> None:
+def test_a_sweep_is_searched_and_found_again(
+    service: SweepService, make_service: MakeService, tmp_path: Path
+) -> None:
     sweep_id = service.start(sweep_plan_of(), "ann")
     assert service.wait(sweep_id, LONG)
     shown = service.snapshot(sweep_id)
@@ -76,6 +78,9 @@ def test_a_sweep_is_searched_and_found_again(service: SweepService, make_service
     found = later.snapshot(sweep_id)
     assert found is not None and found.sweep == shown.sweep and not found.is_live
     assert later.snapshot("no such sweep") is None
+    assert [path.name for path in journal_folder(f"sqlite:///{tmp_path / 'runs.db'}").iterdir()] == [
+        f"{sweep_id}.journal"
+    ]
     assert later.continue_interrupted() == 0
     assert service.problem is None
 
