@@ -1,4 +1,4 @@
-"""The same jobs without a browser: train, list and show runs, measure scaling; and serve them to a workshop.
+"""The same jobs without a browser: train, look at runs, measure scaling, search settings; and serve a workshop.
 
 Exit status: 0 finished, 1 failed or diverged, 2 bad arguments or an engine that this machine cannot run.
 """
@@ -24,6 +24,7 @@ from dpdash.runs.store import RunRecord
 from dpdash.scaling_command import scaling
 from dpdash.serve import serve
 from dpdash.settings import read_settings
+from dpdash.sweep_command import sweep
 from dpdash.terminal import FAILED, FINISHED, complain, option, or_exit, print_json, signals_received
 
 OWNER: Final = "command line"
@@ -36,6 +37,7 @@ runs_app = typer.Typer(no_args_is_help=True, help="Look at the runs that are sto
 app.add_typer(runs_app, name="runs")
 app.command()(serve)
 app.command()(scaling)
+app.command()(sweep)
 
 
 @app.command()

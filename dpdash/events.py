@@ -42,6 +42,8 @@ class StopReason(StrEnum):
     BROWSER_GONE = "browser_gone"
     TEACHER = "teacher"
     SHUTDOWN = "shutdown"
+    SWEEP = "sweep"
+    """Its sweep has no more use for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,3 +145,38 @@ class FakeTrainer:
 
     def end(self) -> None:
         self.is_ended = True
+
+
+class LossEngine:
+    """Trains nothing; the loss of each epoch is what a test decides.
+
+    Runs that `waits` for stand after half of their epochs, until `gate` is set or they are stopped.
+    """
+
+    name = EngineName.SINGLE
+
+    def __init__(
+        self, loss: Callable[[RunConfig], float], waits: Callable[[RunConfig], bool] = lambda _config: False
+    ) -> None:
+        self.gate = threading.Event()
+        self._loss = loss
+        self._waits = waits
+
+    def availability(self, config: RunConfig) -> Availability:
+        return Availability()
+
+    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+        emit(RunStarted(1.0, ("fake",), (config.samples,), emulated=False, one_device_step_seconds=None))
+        half = config.epochs // 2
+        self._train(config, 1, half, emit)
+        while self._waits(config) and not self.gate.wait(0.005) and control.stop_reason is None:
+            pass
+        if control.stop_reason is not None:
+            emit(RunStopped(half, 2.5, 0.5, half / 7, control.stop_reason))
+            return
+        self._train(config, half + 1, config.epochs - half, emit)
+        emit(RunFinished(config.epochs, 3.0, 0.0, config.epochs / 7))
+
+    def _train(self, config: RunConfig, first_epoch: int, num_epochs: int, emit: Emit) -> None:
+        losses = np.full(num_epochs, self._loss(config), dtype=np.float32)
+        emit(replace(block_of(first_epoch, num_epochs), loss=losses))

@@ -7,6 +7,7 @@ what has changed since, by the `uid` of the trace, and is laid over the base in 
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil, floor
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,7 @@ TITLE_SIZE: Final = 16
 HEIGHT: Final = 400
 """Pixels; what a narrow page adds to it is room for the legend."""
 LARGEST_U2: Final = 2**16 - 1
+MAX_TICKS: Final = 6
 MARGIN: Final = {"l": 68, "r": 16, "t": 44, "b": 118, "autoexpand": False}
 """Fixed, so that the plot area never moves: tick labels stand left, axis title and two rows of legend below."""
 
@@ -85,6 +87,13 @@ def number(value: float, separators: str) -> str:
         mantissa, exponent = text.split("e")
         text = f"{mantissa}×10<sup>{int(exponent)}</sup>"
     return text.replace("-", "−").replace(".", separators[0])
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Whole powers of ten in a range, thinned to a few; its two ends where there are fewer than two."""
+    powers = list(range(ceil(low), floor(high) + 1))
+    stride = -(-len(powers) // MAX_TICKS)
+    return [float(power) for power in powers[::stride]] if len(powers) > 1 else [low, high]
 
 
 def base_layout(title: str, x_title: str, y_title: str, separators: str) -> Spec:

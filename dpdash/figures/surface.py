@@ -1,18 +1,26 @@
 """The loss over all lines (slope, intercept), and the way that a run takes down it."""
 
 from collections.abc import Sequence
-from math import ceil, floor
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dpdash.config import TRUE_INTERCEPT, TRUE_SLOPE
-from dpdash.figures.spec import SMALL_TEXT_SIZE, Figure, Spec, Translate, Update, base_layout, number, packed
+from dpdash.figures.spec import (
+    SMALL_TEXT_SIZE,
+    Figure,
+    Spec,
+    Translate,
+    Update,
+    base_layout,
+    decades,
+    number,
+    packed,
+)
 
 SMALLEST_LOSS: Final = 1e-12
 """Where there is no noise the optimum's loss is 0, which has no logarithm."""
-MAX_TICKS: Final = 6
 COLOR_BAR_WIDTH: Final = 84
 
 
@@ -66,7 +74,7 @@ def _contours(
     _: Translate,
     separators: str,
 ) -> Spec:
-    ticks = _decades(float(log_loss.min()), float(log_loss.max()))
+    ticks = decades(float(log_loss.min()), float(log_loss.max()))
     return {
         "uid": "surface",
         "type": "contour",
@@ -87,13 +95,6 @@ def _contours(
             "outlinewidth": 0,
         },
     }
-
-
-def _decades(low: float, high: float) -> list[float]:
-    """Whole powers of ten in a range, thinned to a few; its two ends where there are fewer than two."""
-    powers = list(range(ceil(low), floor(high) + 1))
-    stride = -(-len(powers) // MAX_TICKS)
-    return [float(power) for power in powers[::stride]] if len(powers) > 1 else [low, high]
 
 
 def _point(uid: str, name: str, at: tuple[float, float] | None, symbol: str, color: str) -> Spec:

@@ -15,7 +15,7 @@ from dpdash.errors import StoreError
 from dpdash.events import EpochBlock
 from dpdash.history import HistorySnapshot, Row
 from dpdash.runs.problems import NO_DATABASE, StoreHealth, unhealthy
-from dpdash.runs.shelf import StudyShelf
+from dpdash.runs.shelf import StudyShelf, SweepShelf
 from dpdash.runs.store import RunRecord, RunStore
 
 CAPACITY: Final = 16
@@ -63,6 +63,11 @@ class Archive:
     def studies(self) -> StudyShelf | None:
         """Where scaling studies are kept; None without a store."""
         return self._store.studies if self._store is not None else None
+
+    @property
+    def sweeps(self) -> SweepShelf | None:
+        """Where sweeps are kept; None without a store."""
+        return self._store.sweeps if self._store is not None else None
 
     def record(self, run_id: str) -> RunRecord | None:
         """What the list of runs shows of one run.

@@ -42,6 +42,7 @@ class RunCreated:
     config: RunConfig
     owner: str
     created_at: float
+    sweep_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,7 @@ def _created_row(run_id: str, created: RunCreated, instance_id: str) -> dict[str
         "config": created.config.model_dump(mode="json"),
         "status": RunStatus.WAITING.value,
         "created_at": created.created_at,
+        "sweep_id": created.sweep_id,
         "num_epochs": 0,
         "seconds": 0.0,
         "is_complete": True,

@@ -29,9 +29,11 @@ class LiveRun:
         engine: Engine,
         store: RunStore | None,
         clock: Callable[[], float],
+        sweep_id: str | None = None,
     ) -> None:
         """`clock` is Unix time in seconds."""
         self.run_id = run_id
+        self.sweep_id = sweep_id
         self.config = config
         self.owner = owner
         self.pace = pace
@@ -73,12 +75,13 @@ class LiveRun:
             seconds=ended.seconds if ended else now.seconds,
             message=ended.message if isinstance(ended, RunFailed) else None,
             best_loss=float(now.low[0].min()) if now.num_epochs else None,
+            sweep_id=self.sweep_id,
         )
 
     def register(self) -> None:
         """Let the store know of the run, before its first event."""
         if self._store is not None:
-            self._store.create_run(self.run_id, self.config, self.owner, self.created_at)
+            self._store.create_run(self.run_id, self.config, self.owner, self.created_at, self.sweep_id)
 
     def launch(self, on_end: Callable[[], None]) -> None:
         """Train in a thread of its own; `on_end` is called there at the very end."""

@@ -6,7 +6,7 @@ from dpdash.history import Row
 from dpdash.runs.archive import Archive
 from dpdash.runs.ids import require_possible, unknown_run
 from dpdash.runs.roster import Roster
-from dpdash.runs.shelf import StudyShelf
+from dpdash.runs.shelf import StudyShelf, SweepShelf
 from dpdash.runs.snapshot import RunSnapshot, of_stored_run
 from dpdash.runs.store import RunRecord, StoreHealth
 
@@ -79,6 +79,11 @@ class RunReader:
     def studies(self) -> StudyShelf | None:
         """Where scaling studies are kept; None without a database."""
         return self._archive.studies
+
+    @property
+    def sweeps(self) -> SweepShelf | None:
+        """Where sweeps are kept; None without a database."""
+        return self._archive.sweeps
 
     @property
     def health(self) -> StoreHealth:

@@ -81,10 +81,13 @@ class RunService(RunReader):
             _log.warning("Runs are not saved yet: %s", store.health.problem)
         return cls(settings, store, find_engine=find_engine)
 
-    def start(self, config: RunConfig, owner: str, pace: Pace, *, paused: bool = False) -> str:
+    def start(
+        self, config: RunConfig, owner: str, pace: Pace, *, paused: bool = False, sweep_id: str | None = None
+    ) -> str:
         """Queue a new run, which begins at once where a slot is free, and return its id.
 
-        One that is started `paused` stands before its first epoch, to be trained step by step.
+        One that is started `paused` stands before its first epoch, to be trained step by step. A trial of a sweep
+        goes on when its browser is gone, as its sweep does.
 
         Raises:
             ConfigError: when a setting is beyond what this server allows.
@@ -92,7 +95,7 @@ class RunService(RunReader):
             FrozenError: when the teacher lets no new runs start.
             TooManyRunsError: when there are as many runs as there may be.
         """
-        return self._start(config, owner, pace, None, paused)
+        return self._start(config, owner, pace, None, paused, sweep_id)
 
     def restart(self, run_id: str, config: RunConfig, owner: str, pace: Pace, *, paused: bool = False) -> str:
         """Start a new run in the place of an old one, which is stopped if it is live and the owner's.
@@ -133,6 +136,12 @@ class RunService(RunReader):
         run = self._steered(run_id, owner)
         if run is not None:
             self._roster.stop(run, StopReason.ASKED)
+
+    def end_trial(self, run_id: str) -> None:
+        """End a trial for its sweep; does nothing for any other run."""
+        run = self._roster.get(run_id)
+        if run is not None and run.sweep_id is not None:
+            self._roster.stop(run, StopReason.SWEEP)
 
     def reset(self, run_id: str, owner: str) -> None:
         """Stop the run because its page turns to something new; what it learned stays stored."""
@@ -236,7 +245,7 @@ class RunService(RunReader):
         """Stop the runs of browsers that are gone for longer than the grace period; called every few seconds."""
         abandoned = self._crowd.take_abandoned()
         for run in self._roster.all():
-            if run.owner in abandoned:
+            if run.owner in abandoned and run.sweep_id is None:
                 self._roster.stop(run, StopReason.BROWSER_GONE)
 
     def forget_oldest(self) -> None:
@@ -259,11 +268,20 @@ class RunService(RunReader):
         self._watch.join(max(0.0, deadline - time.monotonic() - STORE_SHARE_OF_SHUTDOWN * timeout))
         self._archive.close(max(0.0, deadline - time.monotonic()))
 
-    def _start(self, config: RunConfig, owner: str, pace: Pace, in_place_of: LiveRun | None, paused: bool) -> str:
+    def _start(
+        self,
+        config: RunConfig,
+        owner: str,
+        pace: Pace,
+        in_place_of: LiveRun | None,
+        paused: bool,
+        sweep_id: str | None = None,
+    ) -> str:
         allowed = self._allowed(config)
         engine = self._find_engine(allowed)
-        self._crowd.seen(owner)
-        run = LiveRun(new_run_id(), allowed, owner, pace, engine, self._store, self._clock)
+        if sweep_id is None:
+            self._crowd.seen(owner)
+        run = LiveRun(new_run_id(), allowed, owner, pace, engine, self._store, self._clock, sweep_id)
         with self._room.admitting():
             self._roster.add(run, in_place_of, paused=paused)
         return run.run_id

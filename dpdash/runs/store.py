@@ -40,7 +40,7 @@ from dpdash.runs.schema import (
     runs,
     writing,
 )
-from dpdash.runs.shelf import StudyShelf
+from dpdash.runs.shelf import StudyShelf, SweepShelf
 from dpdash.runs.writer import MAX_PENDING_BYTES, Writer
 
 __all__ = ["RunRecord", "RunStore", "StoreHealth"]
@@ -70,10 +70,13 @@ class RunStore:
             self._open_unless_open()
         self._writer = Writer(self._commit, max_pending_bytes)
         self.studies = StudyShelf(self._write, self._reading)
+        self.sweeps = SweepShelf(self._write, self._reading)
 
-    def create_run(self, run_id: str, config: RunConfig, owner: str, created_at: float) -> None:
+    def create_run(
+        self, run_id: str, config: RunConfig, owner: str, created_at: float, sweep_id: str | None = None
+    ) -> None:
         """Queue a new run of this process; `created_at` is Unix time in seconds."""
-        self._writer.append(run_id, RunCreated(config, owner, created_at))
+        self._writer.append(run_id, RunCreated(config, owner, created_at, sweep_id))
 
     def append(self, run_id: str, event: RunEvent) -> None:
         """Queue what a run said; never waits for the disk."""

@@ -15,6 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from dpdash.errors import DpdashError
 from dpdash.runs.service import Pace, RunSnapshot
 from dpdash.study import StudyPlan
+from dpdash.sweep import SweepPlan
 from dpdash.ui.service import open_pages, owner, run_service
 from dpdash.ui.shown import is_in_spotlight
 from dpdash.ui.state import (
@@ -25,6 +26,7 @@ from dpdash.ui.state import (
     wanted_settings,
 )
 from dpdash.ui.studies import STUDY_KEY, scaling_service
+from dpdash.ui.sweeps import OPEN_KEY, SWEEP_KEY, sweep_service
 from dpdash.ui.teacher import PASSPHRASE_KEY, is_teacher, show_passphrase
 from dpdash.ui.uncut import Through, uncut
 
@@ -165,9 +167,11 @@ def freeze(frozen: bool) -> None:
 
 
 def stop_all() -> None:
-    """End everybody's runs before their next epoch, and the study that is measured."""
+    """End everybody's runs before their next epoch, and what is searched or measured."""
 
     def command() -> None:
+        # First, for a sweep would start its next trial.
+        sweep_service().stop_all()
         run_service().stop_all()
         scaling_service().stop_all()
         open_pages().redraw_all()
@@ -176,9 +180,10 @@ def stop_all() -> None:
 
 
 def clear() -> None:
-    """End everybody's runs, the study and the spotlight, and let every page go back to the preview."""
+    """End everybody's runs, studies, sweeps and the spotlight, and let every page go back to the preview."""
 
     def command() -> None:
+        sweep_service().stop_all()
         scaling_service().stop_all()
         run_service().clear()
 
@@ -205,6 +210,40 @@ def cancel_study() -> None:
     """Measure nothing more; what is measured stays."""
     with _asked() as asked:
         asked.attempt(lambda: scaling_service().cancel(asked.owner))
+
+
+def start_sweep(wanted: Callable[[], SweepPlan]) -> None:
+    """Search what the controls ask for, and show that sweep."""
+    with _asked() as asked:
+
+        def start() -> None:
+            sweep_id = sweep_service().start(asked.through(wanted), asked.owner)
+            asked.through(lambda: st.session_state.__setitem__(SWEEP_KEY, sweep_id))
+
+        asked.attempt(start)
+
+
+def stop_sweep(sweep_id: str) -> None:
+    """Start no further trial of a sweep and end those that train; what was found stays."""
+    with _asked() as asked:
+        asked.attempt(lambda: sweep_service().stop(sweep_id, asked.owner))
+
+
+def open_trial(sweep_id: str, wanted: Callable[[], str | None]) -> None:
+    """Show a trial of a sweep on the Train page, with its settings in the sidebar; nothing where it has no run."""
+    with _asked() as asked:
+        run_id = asked.through(wanted)
+        found = sweep_service().snapshot(sweep_id)
+        if run_id is None or found is None or found.sweep.of_run(run_id) is None:
+            return
+
+        def show() -> None:
+            config = run_service().snapshot(run_id).config
+            asked.through(lambda: put_settings(run_service().limits.narrowed(config)))
+            asked.through(lambda: show_run(run_id))
+            asked.through(lambda: st.session_state.__setitem__(OPEN_KEY, True))
+
+        asked.attempt(show)
 
 
 def take_problem() -> DpdashError | None:

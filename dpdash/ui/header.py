@@ -28,6 +28,7 @@ STOP_REASONS: Final = {
     StopReason.ASKED: N_("stopped at epoch {epoch}"),
     StopReason.BROWSER_GONE: N_("stopped at epoch {epoch}, because its browser was gone"),
     StopReason.TEACHER: N_("stopped at epoch {epoch} by the teacher"),
+    StopReason.SWEEP: N_("stopped at epoch {epoch} by its sweep"),
 }
 
 

@@ -4,7 +4,7 @@
 neither packs nor sends the data and the layout again. The two meet in the browser, in `static/live_chart.js`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
@@ -82,11 +82,11 @@ _feed = st.components.v2.component(
 )
 
 
-def chart(key: str, run: str, figures: Sequence[Figure]) -> None:
+def chart(key: str, run: str, figures: Sequence[Figure], on_pick: Callable[[], None] | None = None) -> None:
     """Place one or two figures side by side.
 
     `run` names what they show: zoom and legend choices last as long as it stays the same, and only a feed of the
-    same run is drawn.
+    same run is drawn. `on_pick` is called after a click on a point with `customdata`, which `picked` then gives.
     """
     data = {
         "script": asset_url("live_chart.js"),
@@ -95,11 +95,24 @@ def chart(key: str, run: str, figures: Sequence[Figure]) -> None:
         "run": run,
         "failure": _("The chart could not be loaded. Reload the page; training goes on meanwhile."),
         "mixes": MIXES,
+        "picks": on_pick is not None,
         "texts": {text: _(text) for text in PLOTLYS_TEXTS},
         "figures": [_plain(figure) for figure in figures],
     }
     with st.container(key=f"dpdash-frame-{key}"):
-        _charts[len(figures)](key=f"dpdash-chart-{len(figures)}-{key}", data=data, height=HEIGHT)
+        place = _charts[len(figures)]
+        listening: dict[str, Any] = {} if on_pick is None else {"on_picked_change": on_pick}
+        place(key=_key(key, len(figures)), data=data, height=HEIGHT, **listening)
+
+
+def picked(key: str, num_figures: int) -> str | None:
+    """What the point that was just clicked has as `customdata`; a browser may send anything."""
+    value = getattr(st.session_state.get(_key(key, num_figures)), "picked", None)
+    return value if isinstance(value, str) else None
+
+
+def _key(key: str, num_figures: int) -> str:
+    return f"dpdash-chart-{num_figures}-{key}"
 
 
 def feed(run: str, seq: int, updates: Mapping[str, Sequence[Update]], *, wakes: bool = False) -> None:

@@ -4,12 +4,9 @@ The charts stand inside the fragment, whole: a study says something new once a s
 figures are a few points each.
 """
 
-from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
@@ -22,6 +19,7 @@ from dpdash.studies.verdict import verdicts
 from dpdash.study import Study, StudyStatus
 from dpdash.ui.commands import take_problem
 from dpdash.ui.header import show_title
+from dpdash.ui.labels import distinct, local_time
 from dpdash.ui.language import _, current, number, sentence, setting, speaking
 from dpdash.ui.notices import escaped, show_error, show_warnings
 from dpdash.ui.scaling_charts import show_breakdown, show_curves
@@ -90,7 +88,7 @@ def _choose_study(studies: tuple[StudyHead, ...]) -> None:
     """The study to show: the one that was started or chosen last, else the newest."""
     if not studies:
         return
-    labels = _labels(studies)
+    labels = distinct({study.study_id: _label(study) for study in studies})
     if st.session_state.get(STUDY_KEY) not in labels:
         st.session_state[STUDY_KEY] = studies[0].study_id
     st.selectbox(
@@ -103,32 +101,16 @@ def _choose_study(studies: tuple[StudyHead, ...]) -> None:
     )
 
 
-def _labels(studies: tuple[StudyHead, ...]) -> dict[str, str]:
-    """What each is called; the browser sends the text back, so no two may be called the same."""
-    labels = {study.study_id: _label(study) for study in studies}
-    count = Counter(labels.values())
-    return {
-        study_id: label if count[label] == 1 else f"{label} · {study_id}" for study_id, label in labels.items()
-    }
-
-
 def _label(study: StudyHead) -> str:
     plan = study.plan
     return _("{time} · {engines} · {mode} · {samples} samples · width {widths} · depth {depth}").format(
-        time=datetime.fromtimestamp(study.created_at, _timezone()).strftime("%Y-%m-%d %H:%M:%S"),
+        time=local_time(study.created_at),
         engines=", ".join(engine_name(engine) for engine in plan.engines),
         mode=_(MODE_NAMES[plan.mode]),
         samples=setting(plan.samples),
         widths=", ".join(setting(width) for width in plan.hidden_widths),
         depth=setting(plan.hidden_depth),
     )
-
-
-def _timezone() -> ZoneInfo:
-    try:
-        return ZoneInfo(st.context.timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")
 
 
 def _show_progress(shown: StudySnapshot | None) -> None:

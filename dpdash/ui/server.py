@@ -48,6 +48,7 @@ LOUD: Final = (
 ONE_YEAR: Final = 365 * 24 * 3600
 SHUTDOWN_SECONDS: Final = 3.0
 STUDY_END_SECONDS: Final = 0.5
+SWEEP_END_SECONDS: Final = 0.5
 LONGEST_START_SECONDS: Final = 15.0
 """So long the first visitor waits for the processes that train; runs that start before train in this one."""
 LONGEST_END_SECONDS: Final = 4.0
@@ -188,6 +189,7 @@ def warm_up() -> None:
     from dpdash.engines import catalog
     from dpdash.problem.preview import preview
     from dpdash.ui.service import run_service
+    from dpdash.ui.sweeps import sweep_service
 
     for name in ASSET_NAMES:
         asset(name)
@@ -195,6 +197,8 @@ def warm_up() -> None:
     catalog.warm_up()
     run_service()
     processes.wait_until_ready(LONGEST_START_SECONDS)
+    # What a server that ended has left to this one; its trials then train in those processes.
+    sweep_service().continue_interrupted()
     gc.collect()
     gc.freeze()
 
@@ -203,9 +207,11 @@ def shut_down() -> None:
     """Stop the trainers and store what they have done."""
     from dpdash.ui.service import run_service
     from dpdash.ui.studies import scaling_service
+    from dpdash.ui.sweeps import sweep_service
 
-    # First, for its end is kept in the store that the runs close.
+    # First, for their ends are kept in the store that the runs close.
     scaling_service().close(timeout=STUDY_END_SECONDS)
+    sweep_service().close(timeout=SWEEP_END_SECONDS)
     run_service().shutdown(timeout=SHUTDOWN_SECONDS)
     training_processes().close()
 

@@ -30,9 +30,11 @@ from dpdash.history import History, HistorySnapshot
 from dpdash.runs.encoding import MAX_BLOCK_ROWS
 from dpdash.runs.store import RunStore
 from dpdash.study import ScalingMode
+from dpdash.sweep import SearchMethod, SweepStatus, Trial, TrialStatus
+from dpdash.sweep_axis import Axis, Value
 from tests.fakes import block_of
 from tests.strategies import run_configs, run_logs
-from tests.unit.studies.conftest import study_of
+from tests.unit.studies.conftest import study_of, sweep_of, sweep_plan_of
 
 STORES: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: f"sqlite:///{folder / 'runs.db'}"}
 STARTED = RunStarted(5.0, ("cpu", "cpu"), (3, 0), emulated=True, one_device_step_seconds=0.25)
@@ -285,3 +287,44 @@ def test_a_study_comes_back_as_it_was_given(store: RunStore) -> None:
     newest = store.studies.heads(10)
     assert [study.study_id for study in newest] == ["study-c", "study-b", "study-a"], "its place stays"
     assert store.studies.heads(1) == newest[:1]
+
+
+def test_a_sweep_comes_back_as_it_was_given(store: RunStore) -> None:
+    values: dict[tuple[Value, ...], float | TrialStatus] = {
+        (0.01, "adam"): 1.5,
+        (0.01, "sgd"): TrialStatus.DIVERGED,
+        (0.1, "adam"): 0.0,
+        (0.1, "sgd"): 1e-300,
+    }
+    grid = replace(sweep_of(values.__getitem__), sweep_id="sweep-a")
+    free = replace(
+        grid,
+        sweep_id="sweep-b",
+        plan=sweep_plan_of(
+            method=SearchMethod.TPE, axes=(Axis("samples", low=10, high=500), Axis("noise", (0.5, 1.0))), trials=9
+        ),
+        trials=(Trial(0, (10, 0.5), "run"),),
+        status=SweepStatus.SEARCHING,
+        message="{what} it is",
+    )
+    for sweep in (replace(grid, trials=()), free):
+        store.sweeps.put(sweep)
+    assert store.sweeps.get("sweep-b") == free
+    assert store.sweeps.get("no such sweep") is None
+    store.sweeps.put(grid)
+    assert store.sweeps.get("sweep-a") == grid
+    assert [type(value) for value in free.trials[0].values] == [int, float]
+    newest = store.sweeps.newest(10)
+    assert [sweep.sweep_id for sweep in newest] == ["sweep-b", "sweep-a"], "its place stays"
+    assert store.sweeps.newest(1) == newest[:1]
+    assert store.sweeps.searching() == (free,)
+    store.sweeps.put(replace(free, status=SweepStatus.FINISHED))
+    assert store.sweeps.searching() == ()
+
+
+def test_a_run_knows_the_sweep_that_it_is_a_trial_of(store: RunStore) -> None:
+    store.create_run("trial", RunConfig(), "ann", created_at=5.0, sweep_id="sweep-a")
+    store.create_run("no trial", RunConfig(), "ann", created_at=5.0)
+    assert store.flush(LONG)
+    found = store.run("trial"), store.run("no trial")
+    assert [record.sweep_id for record in found if record is not None] == ["sweep-a", None]

@@ -4,6 +4,7 @@
 const charts = new Map(); // key -> what the chart element last brought
 const feeds = new Map(); // key -> what the feed element last brought to this chart, with what it brought to others
 const scheduled = new Set(); // keys that the next frame draws
+const listening = new WeakSet(); // plots whose clicks are heard
 const SETTINGS = {
   displaylogo: false,
   showTips: false,
@@ -26,10 +27,11 @@ for (const end of ["pointerup", "pointercancel", "blur"]) {
   }, true);
 }
 
-export function showChart({ data, parentElement }) {
+export function showChart({ data, parentElement, setTriggerValue }) {
   const { key } = data;
   const chart = charts.get(key) ?? { observer: new ResizeObserver(() => schedule(key)) };
   Object.assign(chart, data, { parentElement, nodes: [...parentElement.querySelectorAll(".dpdash-plot")] });
+  chart.pick = (point) => typeof point?.customdata === "string" && setTriggerValue("picked", point.customdata);
   chart.nodes.forEach((node, index) => {
     const { name, description } = chart.figures[index];
     node.setAttribute("aria-label", `${name}. ${description}`);
@@ -77,7 +79,10 @@ function clear(node) {
 function removeChart(key) {
   const { nodes, observer } = charts.get(key);
   observer.disconnect();
-  nodes.forEach((node) => plotly && plotly.purge(node));
+  for (const node of nodes) {
+    plotly?.purge(node);
+    listening.delete(node);
+  }
   charts.delete(key);
 }
 
@@ -127,7 +132,15 @@ function draw(chart, feed) {
     if (!node.clientWidth) return; // in a tab that is not shown: the observer calls when it is
     const { traces, layout } = merged(chart.figures[index], updates[index]);
     plotly.react(node, colored(traces, theme), finished(colored(layout, theme), chart.run, node, theme), settings);
+    if (chart.picks) listen(node, chart.key);
   });
+}
+
+// A plot that has been purged has lost its listeners, and is drawn into a new node.
+function listen(node, key) {
+  if (listening.has(node)) return;
+  listening.add(node);
+  node.on("plotly_click", ({ points }) => charts.get(key)?.pick(points.at(-1)));
 }
 
 function merged({ traces, layout }, update) {

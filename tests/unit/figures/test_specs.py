@@ -1,7 +1,7 @@
 """Every figure is checked by plotly's own validation, once its roles are colours."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,11 +16,17 @@ from dpdash.figures.slope import slope_base, slope_update
 from dpdash.figures.spec import Figure, Update, number, packed
 from dpdash.figures.step import imbalance, memory_figure, shards_figure, timeline_figure
 from dpdash.figures.surface import surface_base, surface_update
+from dpdash.figures.sweep import Words, best_figure
+from dpdash.figures.sweep import map_figure as sweep_map_figure
+from dpdash.figures.sweep_settings import importance_figure, parallel_figure, spread_figure
 from dpdash.history import History, HistorySnapshot
 from dpdash.steps import Phase, ReplicaStep, Span, StepTrace
 from dpdash.studies.curves import curves
 from dpdash.studies.fits import amdahl
-from tests.unit.studies.conftest import study_of
+from dpdash.sweep import Sweep, TrialStatus
+from dpdash.sweep_axis import Axis
+from dpdash.sweep_results import best_so_far, importances, linear_rule, slope_spreads, sweep_map
+from tests.unit.studies.conftest import study_of, sweep_of
 
 CONFIG = RunConfig(epochs=5000)
 MAX_REFRESH_BYTES = 12_000
@@ -76,6 +82,35 @@ LINES = [
 ]
 BARS = [Bar("one device", {"[loss]": 0.002}), Bar("2×", {"[loss]": 0.002, "[scatter]": 0.001})]
 
+RATES_AND_BATCHES = (Axis("global_batch_size", (5, 10, 50)), Axis("learning_rate", (0.001, 0.01, 0.1)))
+SEEDS = (Axis("noise", (0.5, 2.0)), Axis("samples", (50, 100)), Axis("seed", (0, 1, 2)))
+
+
+def tuned(values: tuple[object, ...]) -> float | TrialStatus:
+    return (
+        TrialStatus.DIVERGED if values == (5, 0.1) else abs(float(str(values[1])) - float(str(values[0])) / 1000)
+    )
+
+
+TUNED = sweep_of(tuned, axes=RATES_AND_BATCHES)
+SEEDED = sweep_of(lambda values: float(str(values[0])), axes=SEEDS)
+SPREAD = replace(
+    SEEDED,
+    trials=tuple(replace(trial, slope=3 + 0.1 * float(trial.values[2])) for trial in SEEDED.trials),
+)
+HOPELESS = sweep_of(lambda _values: TrialStatus.PRUNED, axes=RATES_AND_BATCHES[:1])
+
+
+def sweep_words(sweep: Sweep) -> Words:
+    titles = {setting: f"[{setting}]" for setting in sweep.plan.settings}
+    statuses = {status: f"[{status.value}]" for status in TrialStatus}
+    return Words(bracketed, ".,", titles, str, "[objective]", statuses)
+
+
+def sweep_map_of(sweep: Sweep, x: str, y: str | None) -> Figure:
+    return sweep_map_figure(sweep, sweep_map(sweep, x, y), linear_rule(sweep), sweep_words(sweep))
+
+
 FIGURES = {
     "shards": (shards(), NOTHING_NEW),
     "timeline": (timeline_figure(step((3, 2)), "[step]", 0.02, bracketed), NOTHING_NEW),
@@ -97,6 +132,16 @@ FIGURES = {
     "map": (map_figure("[replicas]", CURVES, STUDY, bracketed), Update()),
     "map, begun": (map_figure("[replicas]", CURVES[:1], STUDY, bracketed), Update()),
     "surface": (surface(), surface_update([0.0, 1.0], [0.5, 0.2], (1.0, 0.2))),
+    "sweep": (sweep_map_of(TUNED, "global_batch_size", "learning_rate"), NOTHING_NEW),
+    "sweep, turned": (sweep_map_of(TUNED, "learning_rate", "global_batch_size"), NOTHING_NEW),
+    "sweep of one setting without a value": (sweep_map_of(HOPELESS, "global_batch_size", None), NOTHING_NEW),
+    "best so far": (best_figure(TUNED, best_so_far(TUNED), sweep_words(TUNED)), NOTHING_NEW),
+    "best of nothing": (best_figure(HOPELESS, best_so_far(HOPELESS), sweep_words(HOPELESS)), NOTHING_NEW),
+    "all settings": (parallel_figure(SEEDED, sweep_words(SEEDED)), NOTHING_NEW),
+    "all settings, nothing found": (parallel_figure(HOPELESS, sweep_words(HOPELESS)), NOTHING_NEW),
+    "what matters": (importance_figure(importances(TUNED), sweep_words(TUNED)), NOTHING_NEW),
+    "what matters, too early": (importance_figure((), sweep_words(HOPELESS)), NOTHING_NEW),
+    "spread": (spread_figure(slope_spreads(SPREAD), sweep_words(SPREAD)), NOTHING_NEW),
 }
 
 
@@ -272,3 +317,31 @@ def test_points_that_share_cores_are_hollow() -> None:
     curve = next(trace for trace in speed_up_figure(LINES, 3, bracketed).traces if trace["uid"] == "curve-0")
     assert curve["marker"]["symbol"] == ["circle", "circle", "circle-open"]
     assert curve["text"][2] == ", [oversubscribed]"
+
+
+def traces_of(figure: Figure) -> dict[str, dict[str, object]]:
+    return {trace["uid"]: trace for trace in figure.traces}
+
+
+def test_a_map_names_the_run_of_each_cell_and_draws_the_rule() -> None:
+    traces = traces_of(sweep_map_of(TUNED, "global_batch_size", "learning_rate"))
+    runs, values = traces["map"]["customdata"], traces["map"]["z"]
+    assert isinstance(runs, list) and isinstance(values, list)
+    number_of = {trial.values: trial.run_id for trial in TUNED.trials}
+    assert runs[1][2] == number_of[50, 0.01]
+    assert values[2][0] is None, "what diverged has no value"
+    assert traces["mark-diverged"]["customdata"] == [number_of[5, 0.1]]
+    rule = linear_rule(TUNED)
+    assert rule is not None and rule.learning_rate == 0.001
+    heights = traces["rule"]["y"]
+    assert isinstance(heights, list)
+    assert heights == pytest.approx([0, np.log10(2), 1])
+
+
+def test_lines_break_between_trials_and_name_their_runs() -> None:
+    traces = traces_of(parallel_figure(SEEDED, sweep_words(SEEDED)))
+    x, y, runs = (traces["lines-others"][name] for name in ("x", "y", "customdata"))
+    assert isinstance(x, list) and isinstance(y, list) and isinstance(runs, list)
+    assert len(x) == len(y) == len(runs)
+    assert x[4] is None and y[4] is None
+    assert all(0 <= height <= 1 for height in y if height is not None)

@@ -520,3 +520,15 @@ def test_a_step_that_takes_long_is_waited_for(service: RunService, engine: FakeE
     engine.step_gate.set()
     eventually(lambda: not service.snapshot(run_id).is_moving)
     assert service.snapshot(run_id).history.num_epochs == 1
+
+
+def test_only_a_trial_is_ended_as_one(service: RunService, engine: FakeEngine) -> None:
+    trial = service.start(RunConfig(epochs=5), "ann", Pace.full_speed(), sweep_id="sweep")
+    other = service.start(RunConfig(epochs=5), "ann", Pace.full_speed())
+    for run_id in (other, "no such run", trial, trial):
+        service.end_trial(run_id)
+    assert service.wait(trial, 30)
+    ended = service.snapshot(trial).history.ended
+    assert isinstance(ended, RunStopped) and ended.reason is StopReason.SWEEP
+    assert not service.snapshot(other).is_stopping
+    assert [record.sweep_id for record in service.runs()] == [None, "sweep"]

@@ -1,10 +1,14 @@
-"""Studies that are made up, measurement by measurement."""
+"""Studies and sweeps that are made up, measurement by measurement and trial by trial."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
-from dpdash.config import EngineName
+from dpdash.config import EngineName, RunConfig
 from dpdash.study import Measurement, PhaseSeconds, Point, ScalingMode, Study, StudyPlan
+from dpdash.sweep import Objective, SearchMethod, Sweep, SweepPlan, SweepStatus, Trial, TrialStatus
+from dpdash.sweep_axis import Axis, Value
 
 REPLICAS = EngineName.CPU_REPLICAS
 BASE_RATE = 100.0
@@ -56,3 +60,31 @@ def _measurement(
         traced_seconds=None if phases is None else 1 / rate,
         phases=tuple(PhaseSeconds(name, share / rate) for name, share in (phases or {}).items()),
     )
+
+
+def sweep_plan_of(**changes: Any) -> SweepPlan:
+    """A grid of two learning rates and two optimizers over tiny runs, unless a test says otherwise."""
+    usual = {
+        "base": RunConfig(samples=50, epochs=20),
+        "axes": (Axis("learning_rate", (0.01, 0.1)), Axis("optimizer", ("adam", "sgd"))),
+        "method": SearchMethod.GRID,
+        "objective": Objective.FINAL_LOSS,
+        "trials": 4,
+        "seed": 0,
+        "prunes": False,
+    }
+    return SweepPlan.parse(usual | changes)
+
+
+def sweep_of(value: Callable[[tuple[Value, ...]], float | TrialStatus], **changes: Any) -> Sweep:
+    """A whole grid whose trials have the values that a test decides, or the status where there is none."""
+    plan = sweep_plan_of(**changes)
+    trials = []
+    for number, values in enumerate(product(*(axis.values for axis in plan.axes))):
+        decided = value(values)
+        known = Trial(number, values, f"run{number}", num_epochs=20, slope=3.0, standard_error=0.1)
+        if isinstance(decided, TrialStatus):
+            trials.append(replace(known, status=decided, standard_error=None))
+        else:
+            trials.append(replace(known, status=TrialStatus.COMPLETE, value=decided))
+    return Sweep("sweep", "ann", 5.0, plan, SweepStatus.FINISHED, tuple(trials))

@@ -1,0 +1,5 @@
+"""Search over settings with many runs, and see where the good ones are."""
+
+from dpdash.ui.sweep import show_sweep
+
+show_sweep()

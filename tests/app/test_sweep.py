@@ -1,0 +1,215 @@
+"""The Sweep page without a browser: what it shows, who may start and stop, and how a trial is opened."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dpdash.runs.service import RunService
+from dpdash.studies.sweep_service import SweepService
+from dpdash.sweep import Objective, SearchMethod, SweepStatus, TrialStatus
+from dpdash.translations import PSEUDO
+from dpdash.ui import commands
+from dpdash.ui.sweeps import sweep_service
+from tests.app.conftest import OpenPage
+from tests.app.driving import again, click, go
+from tests.app.visible import visible_texts
+from tests.fakes import LossEngine, eventually
+from tests.unit.studies.conftest import sweep_of
+
+SWEEP = "../pages/sweep.py"
+LONG = 60.0
+BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
+TERMS = re.compile(r":material/\w+:|extra|%\{[^}]*\}|<[^>]*>")
+WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]{3,}")
+SMALL_SETTINGS = {"samples": "60", "epochs": "20", "engine": "single", "replicas": "1"}
+
+
+@pytest.fixture
+def engine(service: RunService) -> LossEngine:
+    """What trains instead of a real engine; it stands only where a test closes its gate."""
+    engine = LossEngine(lambda config: config.learning_rate, waits=lambda config: True)
+    engine.gate.set()
+    service._find_engine = lambda config: engine
+    return engine
+
+
+@pytest.fixture
+def sweeps(service: RunService, engine: LossEngine) -> Iterator[SweepService]:
+    made = sweep_service()
+    yield made
+    engine.gate.set()
+    made.close(timeout=LONG)
+
+
+def own_search(page: AppTest, **values: str) -> AppTest:
+    """Ask for a search of one's own over these settings."""
+    page.session_state["sweep_what"] = "own"
+    again(page)
+    page.session_state["sweep_settings"] = list(values)
+    for setting, text in values.items():
+        page.session_state[f"sweep_values_{setting}"] = text
+    return again(page)
+
+
+def finished(page: AppTest, sweeps: SweepService) -> AppTest:
+    newest = sweeps.sweeps()[0]
+    assert sweeps.wait(newest.sweep_id, LONG)
+    return again(page)
+
+
+def said(page: AppTest) -> str:
+    boxes = (*page.info, *page.warning, *page.error, *page.markdown)
+    return "\n".join(str(shown.value).replace("\\", "") for shown in boxes)
+
+
+def test_a_search_from_start_to_the_best_trial(open_page: OpenPage, sweeps: SweepService) -> None:
+    page = go(open_page(**SMALL_SETTINGS), SWEEP)
+    assert "No sweep yet." in said(page)
+    own_search(page, learning_rate="0.001..1", optimizer="adam, sgd")
+    page.session_state["sweep_trials"] = 6
+    click(page, "sweep_start")
+    finished(page, sweeps)
+    sweep = sweeps.sweeps()[0]
+    assert (sweep.status, sweep.num_over) == (SweepStatus.FINISHED, 6)
+    assert (sweep.plan.base.samples, sweep.plan.method) == (60, SearchMethod.TPE)
+    assert sweep.best is not None
+    assert f"Best: trial {sweep.best.number + 1}, with learning rate" in said(page)
+    assert page.selectbox(key="sweep_shown").value == sweep.sweep_id
+
+
+@pytest.mark.parametrize("language", ["en", "pt_BR"])
+def test_a_preset_starts_with_one_click(open_page: OpenPage, sweeps: SweepService, language: str) -> None:
+    page = go(open_page(language=language), SWEEP)
+    click(page, "sweep_start")
+    finished(page, sweeps)
+    sweep = sweeps.sweeps()[0]
+    assert (sweep.plan.preset, sweep.num_over) == ("rate_optimizer", 35)
+    assert any("200" in text for text in visible_texts(page))
+
+
+def test_stop_is_for_who_started_it(open_page: OpenPage, sweeps: SweepService, engine: LossEngine) -> None:
+    engine.gate.clear()
+    mine, others = go(open_page(owner="ann"), SWEEP), go(open_page(owner="bob"), SWEEP)
+    click(mine, "sweep_start")
+    again(others)
+    assert [button.key for button in others.button if button.key == "sweep_start"]
+    assert not [button.key for button in others.button if button.key == "sweep_stop"]
+    click(mine, "sweep_stop")
+    finished(mine, sweeps)
+    assert "Stopped. What was found is kept." in said(mine)
+
+
+def test_a_freeze_holds_a_sweep_and_refuses_new_ones(
+    open_page: OpenPage, sweeps: SweepService, service: RunService, engine: LossEngine
+) -> None:
+    engine.gate.clear()
+    page, other = go(open_page(owner="ann"), SWEEP), go(open_page(owner="bob"), SWEEP)
+    click(page, "sweep_start")
+    eventually(lambda: sweeps.sweeps()[0].trials)
+    service.freeze(True)
+    engine.gate.set()
+    eventually(lambda: (shown := sweeps.searching("ann")) is not None and shown.waiting_for is not None)
+    again(page)
+    assert "Waiting. The teacher has paused new runs on this server." in said(page)
+    click(other, "sweep_start")
+    assert "The teacher has paused new runs on this server." in said(other)
+    assert len(sweeps.sweeps()) == 1
+    service.freeze(False)
+    finished(page, sweeps)
+    assert sweeps.sweeps()[0].num_over == 35
+
+
+def test_stop_all_ends_sweeps_too(
+    open_page: OpenPage, sweeps: SweepService, engine: LossEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.gate.clear()
+    page = go(open_page(), SWEEP)
+    click(page, "sweep_start")
+    eventually(lambda: sweeps.sweeps()[0].trials)
+    monkeypatch.setattr(commands, "_as_teacher", lambda command: command())
+    commands.stop_all()
+    finished(page, sweeps)
+    assert "Stopped by the teacher. What was found is kept." in said(page)
+
+
+def test_a_trial_is_opened_in_train_with_its_settings(
+    open_page: OpenPage, sweeps: SweepService, service: RunService
+) -> None:
+    page = go(open_page(**SMALL_SETTINGS), SWEEP)
+    own_search(page, learning_rate="0.01, 0.1", seed="0, 1")
+    page.session_state["sweep_method"] = SearchMethod.GRID
+    click(page, "sweep_start")
+    finished(page, sweeps)
+    sweep = sweeps.sweeps()[0]
+    page.number_input(key="sweep_trial").set_value(3).run()
+    click(page, "sweep_open")
+    trial = sweep.trials[2]
+    assert page.session_state["run"] == trial.run_id
+    assert page.session_state["learning_rate"] == trial.values[sweep.plan.settings.index("learning_rate")]
+    assert page.query_params["run"] in (trial.run_id, [trial.run_id])
+    assert any(button.key and button.key.startswith("transport_") for button in page.button)
+    go(page, SWEEP)
+    click(page, "sweep_open_best")
+    assert sweep.best is not None and page.session_state["run"] == sweep.best.run_id
+
+
+def test_a_run_of_no_trial_is_not_opened(open_page: OpenPage, sweeps: SweepService) -> None:
+    page = go(open_page(), SWEEP)
+    click(page, "sweep_start")
+    finished(page, sweeps)
+    before = page.session_state["run"]
+    page.session_state["sweep_trial"] = 10_000
+    click(page, "sweep_open")
+    assert page.session_state["run"] in (before, sweeps.sweeps()[0].trials[0].run_id)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"learning_rate": "fast"}, "Learning rate must be a number. Received: fast."),
+        ({"learning_rate": "1..0.1"}, "A range of Learning rate has a lower and a higher end"),
+        ({}, "A sweep searches over 1 to 4 settings. Received: 0."),
+        ({"samples": "5000000000"}, "Samples must be at most"),
+    ],
+)
+def test_what_cannot_be_searched_is_a_sentence(
+    open_page: OpenPage, sweeps: SweepService, values: dict[str, str], sentence: str
+) -> None:
+    page = own_search(go(open_page(), SWEEP), **values)
+    click(page, "sweep_start")
+    assert sentence in said(page)
+    assert sweeps.sweeps() == ()
+
+
+def test_what_the_noise_floor_takes_is_asked_for(open_page: OpenPage, sweeps: SweepService) -> None:
+    page = own_search(go(open_page(**SMALL_SETTINGS), SWEEP), learning_rate="0.01, 0.3")
+    page.session_state["sweep_objective"] = Objective.EPOCHS_TO_REACH
+    page.session_state["sweep_method"] = SearchMethod.GRID
+    click(page, "sweep_start")
+    finished(page, sweeps)
+    assert {trial.status for trial in sweeps.sweeps()[0].trials} == {TrialStatus.COMPLETE, TrialStatus.NOT_REACHED}
+    assert "2 of 2 trials · 1 not reached" in "\n".join(visible_texts(page))
+
+
+def test_a_sweep_of_a_server_that_ended_says_so(
+    open_page: OpenPage, sweeps: SweepService, service: RunService
+) -> None:
+    assert service.sweeps is not None
+    service.sweeps.put(replace(sweep_of(lambda _values: 1.0), status=SweepStatus.SEARCHING, message=""))
+    page = go(open_page(), SWEEP)
+    assert "This sweep was interrupted" in said(page)
+
+
+@pytest.mark.parametrize("preset", ["noise_samples", "rate_batch", "rate_optimizer", "own"])
+def test_every_text_is_translated(open_page: OpenPage, sweeps: SweepService, preset: str) -> None:
+    page = go(open_page(language=PSEUDO, **SMALL_SETTINGS), SWEEP)
+    page.session_state["sweep_what"] = preset
+    again(page)
+    click(page, "sweep_start")
+    finished(page, sweeps)
+    for text in visible_texts(page):
+        left = TERMS.sub("", BRACKETED.sub("", BRACKETED.sub("", BRACKETED.sub("", text))))
+        assert not WORD.search(left), text
