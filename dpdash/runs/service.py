@@ -9,15 +9,16 @@ from typing import Final, Self
 from dpdash.config import RunConfig
 from dpdash.engines import catalog
 from dpdash.engines.base import Engine
-from dpdash.errors import N_, ConfigError, NotOwnerError, StoreError
+from dpdash.errors import N_, ConfigError, NotOwnerError, NotResumableError, StoreError
 from dpdash.events import StopReason
-from dpdash.limits import Limits
+from dpdash.limits import Limits, longer
 from dpdash.runs.archive import Archive
 from dpdash.runs.crowd import Crowd
 from dpdash.runs.ids import new_run_id, require_possible, unknown_run
 from dpdash.runs.live import LiveRun
 from dpdash.runs.pace import Pace
 from dpdash.runs.reader import RunReader
+from dpdash.runs.resuming import Past
 from dpdash.runs.room import Room, RoomSnapshot
 from dpdash.runs.roster import Roster
 from dpdash.runs.slots import Slots
@@ -31,6 +32,13 @@ MAX_FINISHED_IN_MEMORY: Final = 64
 LOOK_AROUND_SECONDS: Final = 5.0
 """How often the service looks for browsers that are gone and for other processes that died."""
 STORE_SHARE_OF_SHUTDOWN: Final = 0.4
+ENDING_SECONDS: Final = 2.0
+"""What the thread of a run that has ended is given to be gone."""
+NOT_RESUMABLE: Final = N_(
+    "Only a run that was stopped or interrupted here can go on. Press Start to train with these settings from the "
+    "first epoch."
+)
+NOT_ENDED: Final = N_("This run has not quite ended yet. Try again in a moment.")
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +111,27 @@ class RunService(RunReader):
         old = self._roster.get(run_id)
         is_owned = old is not None and old.owner == owner
         return self._start(config, owner, pace, old if is_owned else None, paused)
+
+    def resume_ended(self, run_id: str, owner: str, pace: Pace, epochs: int | None = None) -> None:
+        """Train a run further that was stopped or interrupted, under its own id; `epochs` makes it longer.
+
+        It goes on behind its checkpoint, or begins anew where it has none, and takes the learning rates again that
+        it had behind that. One that is live goes on as it does.
+
+        Raises:
+            CheckpointError: when its checkpoint is damaged.
+            DpdashError: as in `start`.
+            NotResumableError: when it ended otherwise, or has not quite ended.
+            SettingError: when it would be shorter than it was to be.
+            StoreError: when the database cannot be used.
+        """
+        if self._steered(run_id, owner) is not None:
+            return
+        past = self._past(run_id)
+        config = self._limits.allowed(longer(past.record.config, epochs))
+        run = LiveRun(run_id, config, owner, pace, self._find_engine(config), self._store, self._clock, past)
+        with self._room.admitting():
+            self._roster.add(run, None)
 
     def pause(self, run_id: str, owner: str) -> None:
         """Stand still before the next epoch and give the slot, or the place in the queue, to others."""
@@ -260,7 +289,7 @@ class RunService(RunReader):
         self._archive.close(max(0.0, deadline - time.monotonic()))
 
     def _start(self, config: RunConfig, owner: str, pace: Pace, in_place_of: LiveRun | None, paused: bool) -> str:
-        allowed = self._allowed(config)
+        allowed = self._limits.allowed(config)
         engine = self._find_engine(allowed)
         self._crowd.seen(owner)
         run = LiveRun(new_run_id(), allowed, owner, pace, engine, self._store, self._clock)
@@ -268,13 +297,17 @@ class RunService(RunReader):
             self._roster.add(run, in_place_of, paused=paused)
         return run.run_id
 
-    def _allowed(self, config: RunConfig) -> RunConfig:
-        # Checked anew, for a config can be copied with other values unchecked.
-        checked = RunConfig.parse(dict(config))
-        problems = self._limits.problems(checked)
-        if problems:
-            raise ConfigError(problems)
-        return checked
+    def _past(self, run_id: str) -> Past:
+        ended = self._roster.get(run_id)
+        past = self._archive.past(run_id)
+        if past is None or past.record.deleted_at is not None:
+            raise unknown_run(run_id)
+        if past.record.is_imported or not past.record.status.can_go_on:
+            raise NotResumableError(NOT_RESUMABLE)
+        # It has said its last word, but may still hold its slot.
+        if ended is not None and not ended.join(ENDING_SECONDS):
+            raise NotResumableError(NOT_ENDED)
+        return past
 
     def _steered(self, run_id: str, owner: str) -> LiveRun | None:
         """The run that a command is for; None when it is over."""
