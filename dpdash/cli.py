@@ -19,6 +19,7 @@ from dpdash.engines.base import Availability, Emit, Engine
 from dpdash.engines.control import RunControl
 from dpdash.events import Checkpoint, EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatus
 from dpdash.limits import lifted
+from dpdash.runs.resuming import NO_CHECKPOINT
 from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.runs.store import RunRecord
 from dpdash.scaling_command import scaling
@@ -92,7 +93,7 @@ def resume(
         or_exit(lambda: service.resume_ended(run_id, owner, Pace.full_speed(), wanted))
         start = service.snapshot(run_id).resumed_from
         if not start:
-            complain("This run has no checkpoint, so it begins at epoch 1 again, with the learning rates that it had.")
+            complain(NO_CHECKPOINT)
         elif not as_json:
             typer.echo(f"goes on after epoch {start}")
         shown = _watch(service, run_id, owner, quiet=as_json)

@@ -28,6 +28,9 @@ from dpdash.runs.shelf import Reading, Write
 TAKEN: Final = N_(
     "This run has been taken up or deleted in another place meanwhile. Open its link again to see what it does."
 )
+NO_CHECKPOINT: Final = N_(
+    "This run has no checkpoint, so it begins at epoch 1 again, with the learning rates that it had."
+)
 CAN_GO_ON: Final = tuple(status.value for status in RunStatus if status.can_go_on)
 
 

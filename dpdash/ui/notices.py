@@ -8,6 +8,7 @@ import streamlit as st
 
 from dpdash.errors import ConfigError, DpdashError
 from dpdash.events import RunFailed, RunStatus
+from dpdash.runs.resuming import NO_CHECKPOINT
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.commands import take_problem
 from dpdash.ui.language import _, error_text, number
@@ -89,4 +90,4 @@ def _show_resumed(shown: RunSnapshot) -> None:
         text = _("This run goes on after epoch {epoch}, where its newest checkpoint was taken.")
         st.info(text.format(epoch=number(shown.resumed_from)))
     else:
-        st.info(_("This run has no checkpoint, so it begins at epoch 1 again, with the learning rates that it had."))
+        st.info(_(NO_CHECKPOINT))
