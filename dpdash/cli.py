@@ -1,4 +1,4 @@
-"""The same jobs without a browser: train, resume, list and show runs, measure scaling; and serve them to a workshop.
+"""The same jobs without a browser: train, resume, list and show runs, measure scaling; serve them to a workshop.
 
 Exit status: 0 finished, 1 failed or diverged, 2 bad arguments or an engine that this machine cannot run.
 """
@@ -214,9 +214,7 @@ class _Overheard:
     def availability(self, config: RunConfig) -> Availability:
         return self._engine.availability(config)
 
-    def run(
-        self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None
-    ) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         def hear(event: RunEvent) -> None:
             if isinstance(event, EpochBlock):
                 self._losses.extend(event.loss.tolist())

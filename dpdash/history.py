@@ -92,10 +92,10 @@ class HistorySnapshot:
     @property
     def line(self) -> tuple[float, float] | None:
         """Slope and intercept now: after the last update when the run is over, else the last row's."""
-        if isinstance(self.ended, RunFinished | RunStopped) and self.num_epochs:
-            # One that went on and was ended before its model was there has no other line than that of its last row.
-            if math.isfinite(self.ended.slope):
-                return self.ended.slope, self.ended.intercept
+        ended = self.ended
+        # One that went on and was ended before its model was there has no other line than that of its last row.
+        if isinstance(ended, RunFinished | RunStopped) and self.num_epochs and math.isfinite(ended.slope):
+            return ended.slope, ended.intercept
         latest = self.latest
         return (latest.slope, latest.intercept) if latest else None
 

@@ -85,7 +85,10 @@ def longer(config: RunConfig, epochs: int | None) -> RunConfig:
     if epochs < config.epochs:
         raise SettingError(
             "epochs",
-            N_("{setting} of a run that goes on must be at least its own, {limit}. Received: {received}. Try {hint}."),
+            N_(
+                "{setting} of a run that goes on must be at least its own, {limit}. Received: {received}. "
+                "Try {hint}."
+            ),
             limit=config.epochs,
             received=epochs,
             hint=2 * config.epochs,

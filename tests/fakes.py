@@ -57,9 +57,7 @@ class FakeEngine:
     def availability(self, config: RunConfig) -> Availability:
         return Availability()
 
-    def run(
-        self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None
-    ) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         self.num_calls += 1
         emit(RunStarted(1.0, ("fake",), (config.samples,), emulated=False, one_device_step_seconds=None))
         epoch = start.epoch if start is not None else 0

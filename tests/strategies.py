@@ -115,7 +115,7 @@ def terminal_events() -> st.SearchStrategy[TerminalEvent]:
 
 @st.composite
 def run_logs(draw: st.DrawFn) -> tuple[RunEvent, ...]:
-    """All that a run said: in order, perhaps paused, perhaps with learning rates or checkpoints, perhaps not yet over."""
+    """All that a run said: in order, perhaps with pauses, learning rates and checkpoints, perhaps not yet over."""
     started = RunStarted(
         started_at=draw(FINITE),
         devices=tuple(draw(st.lists(st.text(max_size=5), max_size=3))),

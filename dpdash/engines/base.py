@@ -39,9 +39,7 @@ class Engine(Protocol):
     def availability(self, config: RunConfig) -> Availability:
         """Whether this machine can train the config with this engine."""
 
-    def run(
-        self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None
-    ) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """Train until the run ends, and block the caller meanwhile.
 
         With `start`, a checkpoint of the run, it goes on from there, at the epoch behind it.

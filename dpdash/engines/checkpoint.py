@@ -54,7 +54,7 @@ class State:
     replays: tuple[LearningRateChanged, ...]
     """Learning rates that the run had at later epochs before it was cut back to this one."""
     tensors: Mapping[str, Tensor]
-    """Of model, optimizer and generator, under names that begin with whose they are; none before the first epoch."""
+    """Of model, optimizer and generator, under names that begin so; none before the first epoch."""
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> Self:
@@ -120,12 +120,14 @@ class Keeper:
         self._takes = takes
 
     def take(self, epoch: int, seconds: float) -> Checkpoint | None:
-        """The run as it stands after so many epochs; None, and a line in the log, where that is too much to keep."""
+        """The run as it stands after so many epochs; None, and a line in the log, where that is too much."""
         if not self._takes:
             return None
         tensors = dict(self._tensors())
         if sum(tensor.nbytes for tensor in tensors.values()) > LARGEST_BYTES:
-            _log.warning("This model is too large for a checkpoint, which has %d MiB at most.", LARGEST_BYTES >> 20)
+            _log.warning(
+                "This model is too large for a checkpoint, which has %d MiB at most.", LARGEST_BYTES >> 20
+            )
             self._takes = False
             return None
         state = State(

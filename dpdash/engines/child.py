@@ -107,9 +107,7 @@ class TrainingProcess:
         with self._lock:
             return sum(control.epochs_per_second is None for control, _messages in self._runs.values())
 
-    def run(
-        self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None
-    ) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """Train a run there; see `Engine.run`."""
         number, messages = next(self._numbers), SimpleQueue[Message]()
         with self._lock:
@@ -178,9 +176,7 @@ class TrainingProcess:
                 run[1].put(message)
 
 
-def _relay(
-    messages: "SimpleQueue[Message]", emit: Emit, control: RunControl, start: Checkpoint | None
-) -> None:
+def _relay(messages: "SimpleQueue[Message]", emit: Emit, control: RunControl, start: Checkpoint | None) -> None:
     """Say here what is said there, until the engine there is done or its process is gone."""
     num_epochs, seconds = (start.epoch, start.seconds) if start else (0, 0.0)
     while not isinstance(message := messages.get(), Returned):

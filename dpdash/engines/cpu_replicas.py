@@ -25,9 +25,7 @@ class CpuReplicas:
         """Always: there may be more threads than cores, they are only not faster."""
         return Availability()
 
-    def run(
-        self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None
-    ) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
         train(config, emit, control, lambda: self.place(config), start=start)
 

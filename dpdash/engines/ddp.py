@@ -71,9 +71,7 @@ class Ddp:
             )
         return Availability()
 
-    def run(
-        self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None
-    ) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
         ending: TerminalEvent | None = None
         order = Train(config, start)

@@ -32,7 +32,7 @@ FLUSH_SECONDS: Final = 0.05
 CHECKPOINT_SECONDS: Final = 2.0
 """Between two checkpoints: a run that is killed trains so much again."""
 CHECKPOINT_SHARE: Final = 0.005
-"""Of the time, at most so much goes into checkpoints where the run trains; where they are saved, a few times that."""
+"""Of the time, at most so much goes into them where the run trains; where they are saved, a few times that."""
 
 Events = Generator[RunEvent, None, TerminalEvent]
 T = TypeVar("T")

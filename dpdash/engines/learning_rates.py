@@ -39,7 +39,7 @@ class LearningRates:
         self._use(change.learning_rate)
 
     def ask(self, value: float, num_epochs: int) -> bool:
-        """Use what somebody asks for after so many epochs, and take no other again; whether that changes anything."""
+        """Use what somebody asks for after so many epochs, and take no other again; whether that is a change."""
         if value == self.current and not self.replays_after(num_epochs):
             return False
         self._replays = ()

@@ -117,9 +117,7 @@ class _Outside:
         """See `Engine.availability`."""
         return self._engine.availability(config)
 
-    def run(
-        self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None
-    ) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
         chosen = self._processes.choose(control)
         (chosen or self._engine).run(config, emit, control, start)

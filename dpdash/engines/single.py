@@ -22,9 +22,7 @@ class Single:
         """Always: every machine has a CPU."""
         return Availability()
 
-    def run(
-        self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None
-    ) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
         train(config, emit, control, lambda: self.place(config), start=start)
 

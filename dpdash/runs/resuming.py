@@ -79,9 +79,7 @@ class Resumption:
         if taken is not None and not (rows and rows[-1].last_epoch >= taken.epoch):
             taken = None
         epoch = taken.epoch if taken is not None else 0
-        told = tuple(
-            event for event in said if isinstance(event, LearningRateChanged) and is_behind(event, epoch)
-        )
+        told = tuple(event for event in said if isinstance(event, LearningRateChanged) and is_behind(event, epoch))
         checkpoint = None if taken is None else Checkpoint(taken.epoch, 0.0, taken.state)
         return Past(record, _folded(rows, said, epoch), going_on(checkpoint, record.config.learning_rate, told))
 

@@ -62,9 +62,7 @@ class RunStore:
             self._open_unless_open()
         self._writer = Writer(self._commit, max_pending_bytes)
         self.studies = StudyShelf(self._write, self._reading)
-        self.resumption = Resumption(
-            self._write, self._reading, lambda: self._own.id, self._writer.forget_cut
-        )
+        self.resumption = Resumption(self._write, self._reading, lambda: self._own.id, self._writer.forget_cut)
 
     def create_run(self, run_id: str, config: RunConfig, owner: str, created_at: float) -> None:
         """Queue a new run of this process; `created_at` is Unix time in seconds."""

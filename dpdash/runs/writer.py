@@ -1,8 +1,8 @@
 """The one thread that writes: it gathers what the training threads say and commits it twice a second or more.
 
 When a commit fails, the writer says so, keeps the batch, and tries again with what came meanwhile. What waits
-is bounded: a run whose rows no longer fit is cut there, and its later rows are not saved. Of its checkpoints only the
-newest waits, and none where there is no room for it.
+is bounded: a run whose rows no longer fit is cut there, and its later rows are not saved. Of its checkpoints the
+newest alone waits, and none where there is no room for it.
 """
 
 import logging

@@ -89,7 +89,7 @@ def resume(run_id: str) -> None:
 
 
 def resume_ended(ended: RunSnapshot) -> None:
-    """Train a run further that was stopped or interrupted, to as many epochs as the sidebar has if these are more."""
+    """Train a run further that was stopped or interrupted, to the epochs of the sidebar if these are more."""
     with _asked() as asked:
         pace = asked.through(chosen_pace)
         epochs = max(ended.config.epochs, asked.through(wanted_settings).epochs)

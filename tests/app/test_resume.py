@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dpdash.events import RunStatus
+from dpdash.runs.encoding import put_checkpoint
 from dpdash.runs.service import Pace, RunService
 from dpdash.translations import LANGUAGES, PSEUDO
 from tests.app.conftest import OpenPage
@@ -104,7 +105,7 @@ def test_a_run_without_a_checkpoint_says_that_it_begins_anew(open_page: OpenPage
     service.rows(shown)
     store = service._store
     assert store is not None
-    store._write(lambda connection: connection.exec_driver_sql("DELETE FROM checkpoints"))
+    store._write(lambda connection: put_checkpoint(connection, shown, None))
     page.session_state["pace"] = SLOW_PACE
     click(page, RESUME)
     assert "This run has no checkpoint, so it begins at epoch 1 again" in told(page)

@@ -15,9 +15,7 @@ from tests.fakes import FakeEngine
 class BreakingEngine(FakeEngine):
     """Tells, with what breaks it, how many threads an operation has where it trains."""
 
-    def run(
-        self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None
-    ) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         self._failure = LookupError(f"broken, threads: {torch.get_num_threads()}")
         super().run(config, emit, control, start)
 

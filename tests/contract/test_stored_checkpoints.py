@@ -90,7 +90,9 @@ def with_changes(*changes: LearningRateChanged, epoch: int = 6) -> Checkpoint:
 
 
 def test_the_newest_checkpoint_is_where_a_run_goes_on(store: RunStore) -> None:
-    say(store, STARTED, block_of(1, 3), checkpoint_of(3), block_of(4, 3), checkpoint_of(6), block_of(7, 4), STOPPED)
+    say(
+        store, STARTED, block_of(1, 3), checkpoint_of(3), block_of(4, 3), checkpoint_of(6), block_of(7, 4), STOPPED
+    )
     past = past_of(store)
     assert State.of(past.start) == State.of(checkpoint_of(6))
     shown = past.history.snapshot()
@@ -122,7 +124,11 @@ def test_a_run_without_a_checkpoint_begins_anew(store: RunStore) -> None:
     assert State.of(past.start).replays == changes
     store.resumption.take_up(past, now_of(past))
     record = record_of(store)
-    assert (record.num_epochs, record.loss, record.slope, record.best_loss, record.seconds) == (0, *[None] * 3, 0.0)
+    assert (record.num_epochs, record.loss, record.slope, record.best_loss, record.seconds) == (
+        0,
+        *[None] * 3,
+        0.0,
+    )
     assert store.rows("run") is None
     assert State.of(past_of(store).start).replays == changes, "killed again, it still has them"
 
@@ -234,7 +240,9 @@ def test_of_many_checkpoints_that_wait_the_newest_is_saved(tmp_path: Path) -> No
     assert store.health_of("run").ok, "no row had to give way"
     assert record_of(store).num_epochs == 100
     with closing(sqlite3.connect(tmp_path / "runs.db")) as connection:
-        assert connection.execute("SELECT epoch, state FROM checkpoints").fetchall() == [(100, state + bytes([100]))]
+        assert connection.execute("SELECT epoch, state FROM checkpoints").fetchall() == [
+            (100, state + bytes([100]))
+        ]
     assert store.close()
 
 

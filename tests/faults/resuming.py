@@ -1,4 +1,4 @@
-"""Kills a server amid its runs, lets them go on, and holds them against the same runs that were never interrupted."""
+"""Kills a server amid its runs, lets them go on, and holds them against runs that were never interrupted."""
 
 import random
 import sqlite3
@@ -26,7 +26,9 @@ OWNER: Final = "a browser"
 PACE: Final = Pace.rate(300)
 CONFIGS: Final = (
     RunConfig(samples=300, epochs=3000, seed=1, global_batch_size=50),
-    RunConfig(samples=301, epochs=3000, seed=2, global_batch_size=64, optimizer="sgd_momentum", learning_rate=0.001),
+    RunConfig(
+        samples=301, epochs=3000, seed=2, global_batch_size=64, optimizer="sgd_momentum", learning_rate=0.001
+    ),
     RunConfig(samples=300, epochs=2000, seed=3, global_batch_size=100, hidden_depth=1, hidden_width=8),
     RunConfig(samples=1000, epochs=3000, seed=4, optimizer="rmsprop"),
 )

@@ -25,9 +25,7 @@ class Telling:
     def availability(self, config: RunConfig) -> Availability:
         return self._engine.availability(config)
 
-    def run(
-        self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None
-    ) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         def tell(event: RunEvent) -> None:
             emit(event)
             if isinstance(event, EpochBlock) and config.seed in SEEDS:

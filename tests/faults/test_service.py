@@ -38,9 +38,7 @@ class Hanging:
     def availability(self, config: RunConfig) -> Availability:
         return Availability()
 
-    def run(
-        self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None
-    ) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         emit(RunStarted(1.0, ("fake",), (config.samples,), emulated=False, one_device_step_seconds=None))
         emit(block_of(1, 5))
         self.is_over.wait()

@@ -20,7 +20,14 @@ def wear(folder: Path, num_kills: int = NUM_KILLS) -> tuple[Figure, ...]:
     again = tuple(float(epochs) for each in resumed for epochs in each.epochs_again)
     all_runs = f"{len(CONFIGS)} runs of each of {num_kills} killed servers"
     return (
-        Figure("differences from runs never interrupted", f"every epoch of {all_runs}", (len(mistakes),), "", "at most", 0),
+        Figure(
+            "differences from runs never interrupted",
+            f"every epoch of {all_runs}",
+            (len(mistakes),),
+            "",
+            "at most",
+            0,
+        ),
         Figure("epochs trained again", f"of {all_runs}", again),
         Figure("learning rates moved", f"in all {all_runs}", (sum(each.num_moves for each in resumed),)),
         Figure("killed before the first checkpoint", f"of {all_runs}", (sum(each.num_anew for each in resumed),)),

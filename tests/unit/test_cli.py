@@ -21,8 +21,8 @@ from dpdash.config import FIELD_NAMES, EngineName, RunConfig
 from dpdash.engines import catalog
 from dpdash.engines.base import Availability, Emit, Engine
 from dpdash.engines.control import RunControl
-from dpdash.events import Checkpoint, RunStopped
 from dpdash.engines.hardware import num_gpus
+from dpdash.events import Checkpoint, RunStopped
 from dpdash.history import NUM_BUCKETS
 from dpdash.runs.store import RunStore
 from tests.fakes import eventually
@@ -327,9 +327,7 @@ class Saboteur:
     def availability(self, config: RunConfig) -> Availability:
         return Availability()
 
-    def run(
-        self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None
-    ) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         self._database.rename(self._database.with_suffix(".away"))
         self._engine.run(config, emit, control, start)
 

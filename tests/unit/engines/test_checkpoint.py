@@ -39,7 +39,7 @@ def keeper_of(config: RunConfig, num_steps: int = 2) -> tuple[Keeper, torch.nn.M
     optimizer = build_optimizer(config, model, torch.device("cpu"))
     for _step in range(num_steps):
         optimizer.zero_grad()
-        torch.nn.functional.mse_loss(model(data.x), data.y).backward()
+        torch.autograd.backward(torch.nn.functional.mse_loss(model(data.x), data.y))
         optimizer.step()
     return Keeper(model, optimizer, data.generator, LearningRates(optimizer, config.learning_rate)), model
 
@@ -51,7 +51,7 @@ def taken(keeper: Keeper) -> Checkpoint:
 
 
 def tampered(**changes: torch.Tensor) -> Checkpoint:
-    """A checkpoint of which somebody has changed tensors; the dots of their names are written as two underlines."""
+    """A checkpoint of which somebody has changed tensors; a dot in a name is written as two underlines."""
     state = State.of(taken(keeper_of(CONFIG)[0]))
     tensors = {**state.tensors, **{name.replace("__", "."): value for name, value in changes.items()}}
     return replace(state, tensors=tensors).packed()

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,10 @@ FULL = Pace.full_speed()
 SLOW = Pace.rate(5)
 CONFIG = RunConfig(epochs=50)
 LONG = 20.0
+
+
+def _has_trained(service: RunService, run_id: str, epoch: int) -> bool:
+    return service.snapshot(run_id).history.num_epochs == epoch
 
 
 def steps(service: RunService, count: int, run_id: str) -> None:
@@ -100,7 +105,9 @@ def test_it_may_have_more_epochs(service: RunService, engine: FakeEngine) -> Non
 
 def test_it_may_not_have_fewer(service: RunService) -> None:
     run_id = stopped(service)
-    with pytest.raises(SettingError, match="epochs of a run that goes on must be at least its own, 50. Received: 20"):
+    with pytest.raises(
+        SettingError, match=r"epochs of a run that goes on must be at least its own, 50. Received: 20"
+    ):
         service.resume_ended(run_id, "ann", FULL, epochs=20)
     assert service.snapshot(run_id).status is RunStatus.STOPPED
 
@@ -313,4 +320,3 @@ def test_whenever_it_is_killed_and_however_often_it_ends_as_if_it_never_had(
     else:
         lost = whole.history.learning_rate_changes[len(changes)].epoch
         assert_same_rows(found.until(lost - 1), expected.until(lost - 1))
-
