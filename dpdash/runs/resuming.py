@@ -76,7 +76,7 @@ class Resumption:
             rows = list(rows_of(connection, run_id))
             said = [event for _number, event in events_of(connection, run_id)]
         # Rows are saved before the checkpoint behind them; somebody may have taken some away.
-        if taken is not None and not (rows and rows[-1].last_epoch >= taken.epoch):
+        if taken is not None and taken.epoch > (rows[-1].last_epoch if rows else 0):
             taken = None
         epoch = taken.epoch if taken is not None else 0
         told = tuple(event for event in said if isinstance(event, LearningRateChanged) and is_behind(event, epoch))

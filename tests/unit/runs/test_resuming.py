@@ -44,9 +44,9 @@ def _has_trained(service: RunService, run_id: str, epoch: int) -> bool:
 def steps(service: RunService, count: int, run_id: str) -> None:
     """Train so many epochs of a run, one by one."""
     for _step in range(count):
-        before = service.snapshot(run_id).history.num_epochs
+        wanted = service.snapshot(run_id).history.num_epochs + 1
         service.step(run_id, "ann")
-        eventually(lambda before=before: service.snapshot(run_id).history.num_epochs == before + 1)
+        eventually(partial(_has_trained, service, run_id, wanted))
 
 
 def stopped(service: RunService, count: int = 7, config: RunConfig = CONFIG) -> str:
