@@ -26,6 +26,8 @@ from dpdash.history import History
 from tests.contract.training import Watcher, config_for
 from tests.contract.training import run as run_on
 
+pytestmark = pytest.mark.timeout(300)  # with ddp, three times so many processes as ranks import torch, in turns
+
 MOVED_AFTER, STOPPED_AFTER = 5, 12
 NEW_RATE = 0.02
 MEASURED = tuple(name for name in COLUMNS if name != "seconds")

@@ -23,14 +23,14 @@ from tests.fakes import eventually
 
 APP: Final = Path(__file__).with_name("moved_runs.py")
 OWNER: Final = "a browser"
-PACE: Final = Pace.rate(300)
+PACE: Final = Pace.rate(120)
 CONFIGS: Final = (
-    RunConfig(samples=300, epochs=3000, seed=1, global_batch_size=50),
+    RunConfig(samples=300, epochs=1200, seed=1, global_batch_size=50),
     RunConfig(
-        samples=301, epochs=3000, seed=2, global_batch_size=64, optimizer="sgd_momentum", learning_rate=0.001
+        samples=301, epochs=1200, seed=2, global_batch_size=64, optimizer="sgd_momentum", learning_rate=0.001
     ),
-    RunConfig(samples=300, epochs=2000, seed=3, global_batch_size=100, hidden_depth=1, hidden_width=8),
-    RunConfig(samples=1000, epochs=3000, seed=4, optimizer="rmsprop"),
+    RunConfig(samples=300, epochs=1000, seed=3, global_batch_size=100, hidden_depth=1, hidden_width=8),
+    RunConfig(samples=1000, epochs=1200, seed=4, optimizer="rmsprop"),
 )
 """A run's seed is its number."""
 FACTORS: Final = (0.3, 1.5)
