@@ -20,8 +20,8 @@ from dpdash.engines.learning_rates import LearningRates
 from dpdash.errors import N_, DpdashError
 from dpdash.events import Checkpoint, LearningRateChanged
 
-LARGEST_BYTES: Final = 32 * 2**20
-"""Half of what may wait for the database; under Adam that is a model of 2.8 million parameters."""
+LARGEST_BYTES: Final = 16 * 2**20
+"""While one is saved the rows of other runs wait; under Adam that is a model of 1.4 million parameters."""
 AS_HERE: Final = 0
 """The number of threads of a run that has not been trained yet: whatever the process uses."""
 MOST_THREADS: Final = 1024

@@ -32,7 +32,9 @@ FLUSH_SECONDS: Final = 0.05
 CHECKPOINT_SECONDS: Final = 2.0
 """Between two checkpoints: a run that is killed trains so much again."""
 CHECKPOINT_SHARE: Final = 0.005
-"""Of the time, at most so much goes into them where the run trains; where they are saved, a few times that."""
+"""Of the time, at most so much goes into them where the run trains."""
+CHECKPOINT_BYTES_PER_SECOND: Final = 2 * 2**20
+"""At most so much on the way to the database: what it costs there is not known here."""
 
 Events = Generator[RunEvent, None, TerminalEvent]
 T = TypeVar("T")
@@ -215,10 +217,13 @@ class EpochLoop:
         began = self._clock()
         keeper, progress = self._training.keeper, self._progress
         checkpoint = self._wait(lambda: keeper.take(progress.num_epochs, progress.seconds))
+        num_bytes = 0
         if checkpoint is not None:
+            num_bytes = len(checkpoint.state)
             yield checkpoint
         now = self._clock()
-        self._keep_at = now + max(CHECKPOINT_SECONDS, (now - began) / CHECKPOINT_SHARE)
+        spacing = ((now - began) / CHECKPOINT_SHARE, num_bytes / CHECKPOINT_BYTES_PER_SECOND)
+        self._keep_at = now + max(CHECKPOINT_SECONDS, *spacing)
 
     def _stand(self) -> Iterator[RunEvent]:
         yield from self._flush()

@@ -276,13 +276,11 @@ def test_a_run_goes_to_the_process_with_the_least_to_do() -> None:
 def test_a_run_goes_on_there_as_it_would_here(processes: TrainingProcesses, name: EngineName) -> None:
     config = config_for(name, global_batch_size=100)
     control = RunControl()
+    control.pause()
 
     def stop_late(event: RunEvent) -> None:
-        match event:
-            case EpochBlock(first_epoch=1):
-                control.pause()
-            case RunPaused(epoch=epoch):
-                control.step_once() if epoch < 7 else control.stop()
+        if isinstance(event, RunPaused):
+            control.step_once() if event.epoch < 7 else control.stop()
 
     before = run_on(outside(processes, name), config, control, stop_late)
     checkpoint = [event for event in before.events if isinstance(event, Checkpoint)][-1]

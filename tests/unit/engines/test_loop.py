@@ -9,7 +9,12 @@ from torch import Tensor, nn
 from dpdash.config import RunConfig
 from dpdash.engines.checkpoint import Keeper, State
 from dpdash.engines.control import RunControl
-from dpdash.engines.epoch_loop import CHECKPOINT_SECONDS, CHECKPOINT_SHARE, FLUSH_SECONDS
+from dpdash.engines.epoch_loop import (
+    CHECKPOINT_BYTES_PER_SECOND,
+    CHECKPOINT_SECONDS,
+    CHECKPOINT_SHARE,
+    FLUSH_SECONDS,
+)
 from dpdash.engines.loop import train
 from dpdash.engines.placement import Placement
 from dpdash.engines.setup import ROWS_PER_BLOCK
@@ -340,3 +345,19 @@ def test_the_threads_of_a_checkpoint_are_those_of_its_run(monkeypatch: pytest.Mo
     train(SMALL, events.append, RunControl(), look, start=start)
     assert seen == [usual + 1]
     assert torch.get_num_threads() == usual
+
+
+def test_large_checkpoints_are_taken_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = TickingClock(0.001)
+    state = bytes(5 * CHECKPOINT_BYTES_PER_SECOND)
+    times: list[float] = []
+
+    def large(_keeper: Keeper, epoch: int, seconds: float) -> Checkpoint:
+        times.append(clock.now)
+        return Checkpoint(epoch, seconds, state)
+
+    monkeypatch.setattr(Keeper, "take", large)
+    events_of(RunConfig(samples=8, epochs=20_000), RunControl(), clock)
+    assert len(times) > 2
+    for before, after in pairwise(times):
+        assert after - before >= 5
