@@ -17,13 +17,13 @@ from dpdash.runs.crowd import Crowd
 from dpdash.runs.ids import new_run_id, require_possible, unknown_run
 from dpdash.runs.live import LiveRun
 from dpdash.runs.pace import Pace
-from dpdash.runs.reader import RunReader
 from dpdash.runs.resuming import Past
-from dpdash.runs.room import Room, RoomSnapshot
+from dpdash.runs.room import RoomSnapshot
 from dpdash.runs.roster import Roster
 from dpdash.runs.slots import Slots
 from dpdash.runs.snapshot import RunSnapshot
 from dpdash.runs.store import RunStore
+from dpdash.runs.taught import TaughtRuns
 from dpdash.settings import ServerSettings
 
 __all__ = ["Pace", "RoomSnapshot", "RunService", "RunSnapshot"]
@@ -43,7 +43,7 @@ NOT_ENDED: Final = N_("This run has not quite ended yet. Try again in a moment."
 _log = logging.getLogger(__name__)
 
 
-class RunService(RunReader):
+class RunService(TaughtRuns):
     """Starts and steers runs; safe for threads, and every command may be given again without harm.
 
     Commands to a run that is over do nothing. All of them raise `UnknownRunError` when there is no such run
@@ -66,9 +66,8 @@ class RunService(RunReader):
         self._limits = Limits.of(settings)
         slots = Slots(settings.full_speed_slots, settings.paced_slots)
         roster = Roster(slots, self._limits.runs_per_browser, settings.ddp_processes)
-        super().__init__(roster, Archive(store, store_problem))
-        self._crowd = Crowd(settings.grace_seconds, settings.refresh_seconds, steady_clock)
-        self._room = Room()
+        crowd = Crowd(settings.grace_seconds, settings.refresh_seconds, steady_clock)
+        super().__init__(roster, Archive(store, store_problem), crowd)
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._look_around, name="run-watch", daemon=True)
         self._watch.start()
@@ -191,67 +190,6 @@ class RunService(RunReader):
     def limits(self) -> Limits:
         """What this server allows a browser."""
         return self._limits
-
-    @property
-    def refresh_seconds(self) -> float:
-        """Seconds between two updates of a live page: the more pages are open, the more."""
-        return self._crowd.refresh_seconds
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether new runs are refused."""
-        return self._room.is_frozen
-
-    @property
-    def spotlight(self) -> str | None:
-        """Id of the run that every page shows."""
-        return self._room.spotlight
-
-    @property
-    def generation(self) -> int:
-        """How often the room was cleared."""
-        return self._room.generation
-
-    def room(self) -> RoomSnapshot:
-        """What a teacher sees of everybody's pages and runs."""
-        live = (run for run in self._roster.all() if not run.is_over)
-        runs = tuple(self._roster.snapshot(run, self._archive.health_of(run.run_id)) for run in live)
-        return RoomSnapshot(
-            is_frozen=self._room.is_frozen,
-            spotlight=self._room.spotlight,
-            generation=self._room.generation,
-            num_pages=self._crowd.num_pages,
-            num_browsers=self._crowd.num_browsers,
-            refresh_seconds=self._crowd.refresh_seconds,
-            runs=tuple(run for run in runs if run.is_live),
-        )
-
-    def freeze(self, frozen: bool) -> None:
-        """Refuse new runs, or allow them again; those that train or wait go on."""
-        self._room.freeze(frozen)
-
-    def stop_all(self) -> int:
-        """Stop everybody's runs, which stay stored; how many were not stopped before."""
-        return self._roster.stop_all(StopReason.TEACHER)
-
-    def clear(self) -> None:
-        """Stop everybody's runs, end the spotlight, and send every page back to the preview."""
-        self._room.clear(self.stop_all)
-
-    def put_in_spotlight(self, run_id: str | None) -> None:
-        """Show a run on every page until another one, or None, takes its place.
-
-        Raises:
-            UnknownRunError: when there is no such run.
-            StoreError: when it is not live and the database cannot be read.
-        """
-        if run_id is not None:
-            self.snapshot(run_id)
-        self._room.put_in_spotlight(run_id)
-
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Call a listener, from any thread, whenever the freeze, the spotlight or the generation changes."""
-        self._room.on_change(listener)
 
     def browser_opened(self, owner: str) -> None:
         """A browser opened a page."""

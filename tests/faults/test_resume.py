@@ -7,6 +7,7 @@ import pytest
 from tests.faults.resuming import CONFIGS, kill_and_resume
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", [1, 2])
 def test_runs_of_a_killed_server_go_on_as_if_it_never_was(number: int, tmp_path: Path) -> None:
     resumed = kill_and_resume(tmp_path)
