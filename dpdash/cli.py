@@ -1,4 +1,4 @@
-"""The same jobs without a browser: train, look at runs, measure scaling, search settings; and serve a workshop.
+"""The same jobs without a browser: train, resume, look at runs, measure scaling, search settings; serve.
 
 Exit status: 0 finished, 1 failed or diverged, 2 bad arguments or an engine that this machine cannot run.
 """
@@ -17,8 +17,9 @@ from dpdash.config import RunConfig
 from dpdash.engines import catalog
 from dpdash.engines.base import Availability, Emit, Engine
 from dpdash.engines.control import RunControl
-from dpdash.events import EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatus
+from dpdash.events import Checkpoint, EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatus
 from dpdash.limits import lifted
+from dpdash.runs.resuming import NO_CHECKPOINT
 from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.runs.store import RunRecord
 from dpdash.scaling_command import scaling
@@ -66,7 +67,7 @@ def train(
         complain(str(problem))
     try:
         run_id = or_exit(lambda: service.start(config, OWNER, Pace.full_speed()))
-        shown = _watch(service, run_id, quiet=as_json)
+        shown = _watch(service, run_id, OWNER, quiet=as_json)
     finally:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
     if as_json:
@@ -76,6 +77,35 @@ def train(
     saved = service.snapshot(run_id).saved
     if saved.problem is not None:
         complain("This run was not saved." if problem else f"This run was not saved whole. {saved.problem}")
+    raise typer.Exit(FINISHED if shown.status is RunStatus.FINISHED else FAILED)
+
+
+@app.command()
+def resume(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, as `runs list` prints it.")],
+    epochs: Annotated[str | None, option("epochs")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Train a run further that was stopped or interrupted, whoever started it, at full speed."""
+    wanted = None if epochs is None else or_exit(lambda: RunConfig.parse({"epochs": epochs})).epochs
+    service = _open_store()
+    try:
+        # Whoever can read the database is no less than its runs' owners.
+        owner = or_exit(lambda: service.snapshot(run_id)).owner
+        or_exit(lambda: service.resume_ended(run_id, owner, Pace.full_speed(), wanted))
+        start = service.snapshot(run_id).resumed_from
+        if not start:
+            complain(NO_CHECKPOINT)
+        elif not as_json:
+            typer.echo(f"goes on after epoch {start}")
+        shown = _watch(service, run_id, owner, quiet=as_json)
+        block = or_exit(lambda: service.rows(run_id))
+    finally:
+        service.shutdown(timeout=SHUTDOWN_SECONDS)
+    if as_json:
+        print_json(_result_values(shown, [] if block is None else block.loss.tolist()))
+    else:
+        _print_result(shown)
     raise typer.Exit(FINISHED if shown.status is RunStatus.FINISHED else FAILED)
 
 
@@ -139,8 +169,8 @@ def main() -> None:
 
 
 def _open_store() -> RunService:
-    """A service for reading; without a database there is nothing to read."""
-    service = RunService.open(or_exit(read_settings))
+    """A service on the runs that are stored; without a database there are none."""
+    service = RunService.open(lifted(or_exit(read_settings)))
     problem = service.health.problem
     if problem is not None:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
@@ -149,7 +179,7 @@ def _open_store() -> RunService:
     return service
 
 
-def _watch(service: RunService, run_id: str, quiet: bool) -> RunSnapshot:
+def _watch(service: RunService, run_id: str, owner: str, quiet: bool) -> RunSnapshot:
     """Show a progress bar until the run is over; Ctrl+C stops the run, which is kept."""
     columns = (
         TextColumn("loss {task.fields[loss]}"),
@@ -167,7 +197,7 @@ def _watch(service: RunService, run_id: str, quiet: bool) -> RunSnapshot:
         while not shown.status.is_over:
             service.wait(run_id, POLL_SECONDS)
             if received:
-                service.stop(run_id, OWNER)
+                service.stop(run_id, owner)
             shown = service.snapshot(run_id)
             latest = shown.history.latest
             loss = "–" if latest is None else f"{latest.loss:.4g}"
@@ -186,13 +216,13 @@ class _Overheard:
     def availability(self, config: RunConfig) -> Availability:
         return self._engine.availability(config)
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         def hear(event: RunEvent) -> None:
             if isinstance(event, EpochBlock):
                 self._losses.extend(event.loss.tolist())
             emit(event)
 
-        self._engine.run(config, hear, control)
+        self._engine.run(config, hear, control, start)
 
 
 def _result_values(shown: RunSnapshot, losses: list[float]) -> dict[str, Any]:

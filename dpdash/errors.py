@@ -62,6 +62,10 @@ class TooManyRunsError(DpdashError):
     """A browser, or all of them together, have as many runs as they may have at the same time."""
 
 
+class NotResumableError(DpdashError):
+    """A run cannot go on where it ended."""
+
+
 class FrozenError(DpdashError):
     """New runs are refused until the teacher allows them again."""
 

@@ -4,7 +4,7 @@ Epochs are counted from 1. Row *e* of a block holds the loss of epoch *e* and th
 before update *e*; a terminal event carries the line after the last update.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from traceback import format_exception
 from typing import Final, Self
@@ -33,6 +33,11 @@ class RunStatus(StrEnum):
     def is_over(self) -> bool:
         """Whether the run has ended, for whatever reason."""
         return self not in (RunStatus.WAITING, RunStatus.RUNNING, RunStatus.PAUSED)
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether a run that ended so may be trained further."""
+        return self in (RunStatus.STOPPED, RunStatus.INTERRUPTED)
 
 
 class StopReason(StrEnum):
@@ -83,6 +88,13 @@ class EpochBlock:
     def last_epoch(self) -> int:
         return self.first_epoch + len(self) - 1
 
+    def until(self, epoch: int) -> "EpochBlock":
+        """The rows up to an epoch; the block itself where it ends there or before."""
+        if epoch >= self.last_epoch:
+            return self
+        num_epochs = epoch - self.first_epoch + 1
+        return EpochBlock(self.first_epoch, **{name: getattr(self, name)[:num_epochs] for name in COLUMNS})
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, EpochBlock):
             return NotImplemented
@@ -93,7 +105,7 @@ class EpochBlock:
     __hash__ = None  # type: ignore[assignment]  # arrays cannot be hashed, so neither can a block
 
 
-COLUMNS: Final = tuple(field.name for field in fields(EpochBlock) if field.name != "first_epoch")
+COLUMNS: Final = tuple(column.name for column in fields(EpochBlock) if column.name != "first_epoch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +184,28 @@ class StepTraced:
     trace: StepTrace
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Everything with which the run can go on after `epoch` epochs; all of them have been said before."""
+
+    epoch: int
+    seconds: float
+    """Seconds of training so far."""
+    state: bytes = field(repr=False)
+    """Numbers and nothing else; `engines/checkpoint.py` knows which."""
+
+
 TerminalEvent = RunFinished | RunStopped | RunDiverged | RunFailed
-RunEvent = RunStarted | EpochBlock | LearningRateChanged | StepTraced | RunPaused | RunResumed | TerminalEvent
+RunEvent = (
+    RunStarted
+    | EpochBlock
+    | LearningRateChanged
+    | StepTraced
+    | Checkpoint
+    | RunPaused
+    | RunResumed
+    | TerminalEvent
+)
 
 _STATUS_AFTER: Final[dict[type, RunStatus]] = {
     RunStarted: RunStatus.RUNNING,

@@ -5,6 +5,7 @@ exact extremes of loss, slope and intercept with their epochs; when the buckets 
 the width doubles. The result depends on the rows alone, not on how they were cut into blocks.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from dpdash.buckets import MEASURED, Buckets
 from dpdash.events import (
+    Checkpoint,
     EpochBlock,
     LearningRateChanged,
     RunDiverged,
@@ -90,8 +92,10 @@ class HistorySnapshot:
     @property
     def line(self) -> tuple[float, float] | None:
         """Slope and intercept now: after the last update when the run is over, else the last row's."""
-        if isinstance(self.ended, RunFinished | RunStopped) and self.num_epochs:
-            return self.ended.slope, self.ended.intercept
+        ended = self.ended
+        # One that went on and was ended before its model was there has no other line than that of its last row.
+        if isinstance(ended, RunFinished | RunStopped) and self.num_epochs and math.isfinite(ended.slope):
+            return ended.slope, ended.intercept
         latest = self.latest
         return (latest.slope, latest.intercept) if latest else None
 
@@ -191,7 +195,9 @@ class History:
         self._taken_at = 0.0
 
     def fold(self, event: RunEvent) -> None:
-        """Take in the next event of the run."""
+        """Take in the next event of the run; a checkpoint is nothing that anybody sees."""
+        if isinstance(event, Checkpoint):
+            return
         with self._lock:
             self._version += 1
             self._status = status_after(event) or self._status
@@ -215,10 +221,11 @@ class History:
 
     def mark_interrupted(self) -> None:
         """Say that the process that trained this run died."""
-        with self._lock:
-            self._version += 1
-            self._told_version = self._version
-            self._status = RunStatus.INTERRUPTED
+        self._mark(RunStatus.INTERRUPTED)
+
+    def mark_waiting(self) -> None:
+        """Say that this run is to go on, and has not begun to yet."""
+        self._mark(RunStatus.WAITING)
 
     def snapshot(self, max_age_seconds: float = 0.0) -> HistorySnapshot:
         """The history as it is now; the same object until the next event.
@@ -231,6 +238,12 @@ class History:
                 self._snapshot = self._take()
                 self._taken_at = self._clock()
             return self._snapshot
+
+    def _mark(self, status: RunStatus) -> None:
+        with self._lock:
+            self._version += 1
+            self._told_version = self._version
+            self._status = status
 
     def _is_recent(self, snapshot: HistorySnapshot, max_age_seconds: float) -> bool:
         if snapshot.version == self._version:

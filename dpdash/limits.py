@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from dpdash.config import RunConfig, bounds
-from dpdash.errors import N_, SettingError
+from dpdash.errors import N_, ConfigError, SettingError
 from dpdash.settings import ServerSettings
 
 LIMITED: Final = ("samples", "epochs")
@@ -40,6 +40,18 @@ class Limits:
         """One sentence for each setting that is higher than this server allows."""
         return tuple(self._problem(name, getattr(config, name)) for name in self._exceeded(config))
 
+    def allowed(self, config: RunConfig) -> RunConfig:
+        """The same settings, checked anew, for a config can be copied with other values unchecked.
+
+        Raises:
+            ConfigError: when a setting is not allowed, or is beyond what this server allows.
+        """
+        checked = RunConfig.parse(dict(config))
+        problems = self.problems(checked)
+        if problems:
+            raise ConfigError(problems)
+        return checked
+
     def narrowed(self, config: RunConfig) -> RunConfig:
         """The same settings, with the highest value allowed where they ask for more."""
         changes = {name: getattr(self, name) for name in self._exceeded(config)}
@@ -60,6 +72,28 @@ class Limits:
             received=received,
             hint=min(limit, RunConfig.model_fields[setting].default),
         )
+
+
+def longer(config: RunConfig, epochs: int | None) -> RunConfig:
+    """The settings of a run that goes on, to so many epochs or, where that is None, to as many as it was to have.
+
+    Raises:
+        SettingError: when they would be fewer.
+    """
+    if epochs is None:
+        return config
+    if epochs < config.epochs:
+        raise SettingError(
+            "epochs",
+            N_(
+                "{setting} of a run that goes on must be at least its own, {limit}. Received: {received}. "
+                "Try {hint}."
+            ),
+            limit=config.epochs,
+            received=epochs,
+            hint=2 * config.epochs,
+        )
+    return config.model_copy(update={"epochs": epochs})
 
 
 def lifted(settings: ServerSettings) -> ServerSettings:

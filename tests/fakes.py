@@ -9,9 +9,11 @@ import numpy as np
 
 from dpdash.config import EngineName, RunConfig
 from dpdash.engines.base import Availability, Emit
+from dpdash.engines.checkpoint import AS_HERE, State
 from dpdash.engines.child import PROCESS_GONE
 from dpdash.engines.control import RunControl
 from dpdash.events import (
+    Checkpoint,
     EpochBlock,
     LearningRateChanged,
     RunEvent,
@@ -32,6 +34,11 @@ def block_of(first_epoch: int, num_epochs: int, seed: int = 0) -> EpochBlock:
     return EpochBlock(first_epoch, **measured, learning_rate=np.full(num_epochs, 0.01), seconds=seconds)
 
 
+def checkpoint_of(epoch: int) -> Checkpoint:
+    """A checkpoint of a run that has nothing but its epochs."""
+    return State(epoch, epoch / 7, 0.01, AS_HERE, (), {}).packed()
+
+
 class FakeEngine:
     """Obeys its control like an engine; its epochs go by only while `gate` is set, or one by one when stepped.
 
@@ -50,10 +57,10 @@ class FakeEngine:
     def availability(self, config: RunConfig) -> Availability:
         return Availability()
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         self.num_calls += 1
         emit(RunStarted(1.0, ("fake",), (config.samples,), emulated=False, one_device_step_seconds=None))
-        epoch = 0
+        epoch = start.epoch if start is not None else 0
         while epoch < config.epochs and control.stop_reason is None:
             rate = control.take_learning_rate()
             if rate is not None:
@@ -74,6 +81,7 @@ class FakeEngine:
             else:
                 self.gate.wait(0.005)
         if control.stop_reason is not None:
+            emit(checkpoint_of(epoch))
             emit(RunStopped(epoch, 2.5, 0.5, epoch / 7, control.stop_reason))
         else:
             emit(RunFinished(epoch, 3.0, 0.0, epoch / 7))
@@ -165,7 +173,7 @@ class LossEngine:
     def availability(self, config: RunConfig) -> Availability:
         return Availability()
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         emit(RunStarted(1.0, ("fake",), (config.samples,), emulated=False, one_device_step_seconds=None))
         half = config.epochs // 2
         self._train(config, 1, half, emit)

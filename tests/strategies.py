@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as npst
 
 from dpdash.config import FIELD_NAMES, EngineName, OptimizerName, RunConfig, bounds
 from dpdash.events import (
+    Checkpoint,
     EpochBlock,
     LearningRateChanged,
     RunDiverged,
@@ -114,7 +115,7 @@ def terminal_events() -> st.SearchStrategy[TerminalEvent]:
 
 @st.composite
 def run_logs(draw: st.DrawFn) -> tuple[RunEvent, ...]:
-    """All that a run said: in order, perhaps paused, perhaps with learning rates, perhaps not yet over."""
+    """All that a run said: in order, perhaps with pauses, learning rates and checkpoints, perhaps not yet over."""
     started = RunStarted(
         started_at=draw(FINITE),
         devices=tuple(draw(st.lists(st.text(max_size=5), max_size=3))),
@@ -128,11 +129,13 @@ def run_logs(draw: st.DrawFn) -> tuple[RunEvent, ...]:
     for part in draw(epoch_blocks().flatmap(cuts_of)):
         log.append(part)
         epoch = part.last_epoch
-        between = draw(st.sampled_from(["nothing", "pause", "rate"]))
+        between = draw(st.sampled_from(["nothing", "pause", "rate", "checkpoint"]))
         if between == "pause":
             log += [RunPaused(epoch), RunResumed(epoch)]
         if between == "rate":
             log.append(LearningRateChanged(epoch + 1, draw(FINITE)))
+        if between == "checkpoint":
+            log.append(Checkpoint(epoch, float(epoch), draw(st.binary(max_size=20))))
     ending = draw(st.none() | terminal_events())
     return (*log, ending) if ending is not None else tuple(log)
 

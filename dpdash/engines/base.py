@@ -8,7 +8,7 @@ from dpdash.config import EngineName, RunConfig
 from dpdash.engines.control import RunControl
 from dpdash.engines.placement import Placement
 from dpdash.errors import EngineUnavailableError
-from dpdash.events import RunEvent
+from dpdash.events import Checkpoint, RunEvent
 
 Emit = Callable[[RunEvent], None]
 """Takes a run's events in order, on the thread that trains. What it raises ends the run and is passed on."""
@@ -39,8 +39,10 @@ class Engine(Protocol):
     def availability(self, config: RunConfig) -> Availability:
         """Whether this machine can train the config with this engine."""
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """Train until the run ends, and block the caller meanwhile.
+
+        With `start`, a checkpoint of the run, it goes on from there, at the epoch behind it.
 
         Whatever happens, the last event is exactly one terminal event; only what `emit` raises is passed on.
         """

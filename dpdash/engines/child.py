@@ -28,7 +28,7 @@ from dpdash.engines.messages import (
 )
 from dpdash.engines.program import environment
 from dpdash.errors import N_
-from dpdash.events import EpochBlock, RunFailed
+from dpdash.events import Checkpoint, EpochBlock, RunFailed
 
 PROCESS_GONE: Final = N_(
     "The process that trained this run ended before the run did; perhaps it was killed because memory was short. "
@@ -107,7 +107,7 @@ class TrainingProcess:
         with self._lock:
             return sum(control.epochs_per_second is None for control, _messages in self._runs.values())
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """Train a run there; see `Engine.run`."""
         number, messages = next(self._numbers), SimpleQueue[Message]()
         with self._lock:
@@ -119,9 +119,9 @@ class TrainingProcess:
             self._orders.put((number, Obey(command, num_commands)))
 
         control.hand_on(send)
-        self._orders.put((number, Train(config)))
+        self._orders.put((number, Train(config, start)))
         try:
-            _relay(messages, emit, control)
+            _relay(messages, emit, control, start)
         finally:
             control.take_back()
             self._orders.put((number, Forget()))
@@ -176,9 +176,9 @@ class TrainingProcess:
                 run[1].put(message)
 
 
-def _relay(messages: "SimpleQueue[Message]", emit: Emit, control: RunControl) -> None:
+def _relay(messages: "SimpleQueue[Message]", emit: Emit, control: RunControl, start: Checkpoint | None) -> None:
     """Say here what is said there, until the engine there is done or its process is gone."""
-    num_epochs, seconds = 0, 0.0
+    num_epochs, seconds = (start.epoch, start.seconds) if start else (0, 0.0)
     while not isinstance(message := messages.get(), Returned):
         if isinstance(message, Stands):
             control.stands(message.num_commands)

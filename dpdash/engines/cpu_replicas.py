@@ -13,6 +13,7 @@ from dpdash.engines.base import Availability, Emit
 from dpdash.engines.control import RunControl
 from dpdash.engines.loop import train
 from dpdash.engines.placement import Placement
+from dpdash.events import Checkpoint
 
 
 class CpuReplicas:
@@ -24,9 +25,9 @@ class CpuReplicas:
         """Always: there may be more threads than cores, they are only not faster."""
         return Availability()
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
-        train(config, emit, control, lambda: self.place(config))
+        train(config, emit, control, lambda: self.place(config), start=start)
 
     def place(self, config: RunConfig) -> Placement:
         """See `InProcess.place`."""

@@ -12,6 +12,7 @@ from dpdash.engines.hardware import gpu_name, num_gpus
 from dpdash.engines.loop import train
 from dpdash.engines.placement import Placement
 from dpdash.errors import N_, EngineUnavailableError
+from dpdash.events import Checkpoint
 
 
 class DataParallel:
@@ -45,9 +46,9 @@ class DataParallel:
             )
         return Availability()
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
-        train(config, emit, control, lambda: self.place(config))
+        train(config, emit, control, lambda: self.place(config), start=start)
 
     def place(self, config: RunConfig) -> Placement:
         """See `InProcess.place`."""

@@ -20,7 +20,7 @@ from dpdash.engines.hardware import most_replicas
 from dpdash.engines.messages import Obey, Said, Stands, Train
 from dpdash.engines.sharded import LEADER
 from dpdash.errors import N_, EngineUnavailableError
-from dpdash.events import EpochBlock, RunEvent, RunFailed, RunStopped, TerminalEvent
+from dpdash.events import Checkpoint, EpochBlock, RunEvent, RunFailed, RunStopped, TerminalEvent
 
 MODULE: Final = "dpdash.engines.ddp_worker"
 NUM_STARTS: Final = 2
@@ -71,16 +71,18 @@ class Ddp:
             )
         return Availability()
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
         ending: TerminalEvent | None = None
+        order = Train(config, start)
         for attempt in range(NUM_STARTS):
+            run = _Run(order, emit, control)
             try:
                 with Launch(config.replicas, MODULE) as launch:
-                    ending = _Run(config, emit, control).follow(launch)
+                    ending = run.follow(launch)
                 break
             except StartFailedError as error:
-                ending = RunFailed(num_epochs=0, message=NO_START, traceback=f"Attempt {attempt + 1}:\n{error}")
+                ending = run.failed(NO_START, f"Attempt {attempt + 1}:\n{error}")
         assert ending is not None
         emit(ending)
 
@@ -88,9 +90,10 @@ class Ddp:
 class _Run:
     """A run as its own process sees it: says here what rank 0 says there, and hands commands on."""
 
-    def __init__(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
-        self._config, self._emit, self._control = config, emit, control
-        self._num_epochs, self._seconds = 0, 0.0
+    def __init__(self, order: Train, emit: Emit, control: RunControl) -> None:
+        self._order, self._emit, self._control = order, emit, control
+        start = order.start
+        self._num_epochs, self._seconds = (start.epoch, start.seconds) if start else (0, 0.0)
         self._has_begun = False
         self._orders: SimpleQueue[ToRank | None] = SimpleQueue()
 
@@ -103,10 +106,10 @@ class _Run:
         if not launch.wait_until_connected(lambda: self._control.stop_reason is None):
             reason = self._control.stop_reason
             assert reason is not None
-            return RunStopped(0, math.nan, math.nan, 0.0, reason)
+            return RunStopped(self._num_epochs, math.nan, math.nan, self._seconds, reason)
         with suppress(OSError):  # one that is gone already is found to be when it is listened to
             for connection in launch.ranks:
-                connection.send(Train(self._config))
+                connection.send(self._order)
         leader = launch.connection(LEADER)
         sender = threading.Thread(target=self._send_all, args=(leader,), name="orders")
         sender.start()
@@ -137,7 +140,7 @@ class _Run:
                 if connection in speaking:
                     heard_at[connection] = now
                 elif now - heard_at[connection] > SILENT_SECONDS:
-                    return self._failed(RANK_HANGS, f"Rank {rank} gives no sign of life.")
+                    return self.failed(RANK_HANGS, f"Rank {rank} gives no sign of life.")
             for connection in launch.ranks:
                 ending = self._take(launch, connection) if connection in speaking else None
                 if ending is not None:
@@ -150,13 +153,13 @@ class _Run:
         except (EOFError, OSError):
             if not self._has_begun:
                 raise StartFailedError(launch.log()) from None
-            return self._failed(RANK_GONE, f"Rank {launch.ranks[connection]} is gone.\n{launch.log()}")
+            return self.failed(RANK_GONE, f"Rank {launch.ranks[connection]} is gone.\n{launch.log()}")
         if isinstance(message, Stands):
             self._control.stands(message.num_commands)
         elif isinstance(message, Said):
             if isinstance(message.event, RunFailed):
                 text = RANK_GONE if _is_one_gone(launch) else message.event.message
-                return self._failed(text, message.event.traceback)
+                return self.failed(text, message.event.traceback)
             if isinstance(message.event, TerminalEvent):
                 return message.event
             self._say(message.event)
@@ -169,7 +172,8 @@ class _Run:
         self._emit(event)
         self._orders.put(Heard())
 
-    def _failed(self, message: str, told: str) -> RunFailed:
+    def failed(self, message: str, told: str) -> RunFailed:
+        """The end of a run of which no more can be trained."""
         return RunFailed(self._num_epochs, message, told, self._seconds)
 
 

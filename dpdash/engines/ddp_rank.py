@@ -53,7 +53,7 @@ def train_as_rank() -> None:
     ranks = Ranks(rank, num_ranks, ControlWord(folder / WORD_NAME, num_ranks))
     placement = Placement(device, places.names, partial(ranks.distribute, order.config), ranks=ranks)
     voice = Voice(connection, ranks.is_leader)
-    train(order.config, voice.say, voice.control, lambda: placement)
+    train(order.config, voice.say, voice.control, lambda: placement, start=order.start)
     # The others may still need this one, and whoever reads the last event ends them all.
     threading.Event().wait()
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dpdash.config import RunConfig
 from dpdash.engines.control import Command
-from dpdash.events import RunEvent, RunFailed
+from dpdash.events import Checkpoint, RunEvent, RunFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,10 @@ class Obey:
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """To the process: begin the run."""
+    """To the process: begin the run, or go on with it from a checkpoint."""
 
     config: RunConfig
+    start: Checkpoint | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dpdash.config import EngineName, RunConfig
 from dpdash.engines.base import Availability, Emit, Engine
 from dpdash.engines.child import TrainingProcess
 from dpdash.engines.control import RunControl
+from dpdash.events import Checkpoint
 from dpdash.settings import num_cores
 
 MODULE: Final = "dpdash.engines.training_process"
@@ -116,7 +117,7 @@ class _Outside:
         """See `Engine.availability`."""
         return self._engine.availability(config)
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
         chosen = self._processes.choose(control)
-        (chosen or self._engine).run(config, emit, control)
+        (chosen or self._engine).run(config, emit, control, start)

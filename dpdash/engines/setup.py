@@ -12,7 +12,9 @@ from torch import nn, optim
 from torch.nn.parallel import DistributedDataParallel
 
 from dpdash.config import RunConfig
+from dpdash.engines.checkpoint import Keeper
 from dpdash.engines.epochs import BatchedPass, EpochTrainer, FullBatch, GradientStep, Observer
+from dpdash.engines.learning_rates import LearningRates
 from dpdash.engines.placement import Distribute
 from dpdash.engines.rows import Rows
 from dpdash.engines.sharded import CarriedFullBatch, Carrier, Ranks, ShardedObserver, ShardStep
@@ -36,6 +38,7 @@ class Training:
     optimizer: optim.Optimizer
     observer: Observer
     rows: Rows
+    keeper: Keeper
 
 
 def set_up(
@@ -63,7 +66,9 @@ def set_up(
         trainer = _sharded_full_batch(step, data, distributed, observer, rows)
     else:
         trainer = FullBatch(step, data.x, data.y, observer.line, rows)
-    return Training(trainer, optimizer, observer, rows)
+    rates = LearningRates(optimizer, config.learning_rate)
+    keeper = Keeper(model, optimizer, data.generator, rates, takes=ranks is None or ranks.is_leader)
+    return Training(trainer, optimizer, observer, rows, keeper)
 
 
 def _step(

@@ -8,6 +8,7 @@ from dpdash.engines.control import RunControl
 from dpdash.engines.hardware import gpu_name, num_gpus
 from dpdash.engines.loop import train
 from dpdash.engines.placement import Placement
+from dpdash.events import Checkpoint
 
 CPU = "CPU"
 
@@ -21,9 +22,9 @@ class Single:
         """Always: every machine has a CPU."""
         return Availability()
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
-        train(config, emit, control, lambda: self.place(config))
+        train(config, emit, control, lambda: self.place(config), start=start)
 
     def place(self, config: RunConfig) -> Placement:
         """See `InProcess.place`."""

@@ -16,9 +16,8 @@ from typing import Final, Never, TypeAlias
 
 import torch
 
-from dpdash.config import RunConfig
 from dpdash.engines.catalog import engine, warm_up
-from dpdash.engines.messages import Forget, FromProcess, Obey, Ready, Returned, Said, Stands, ToProcess
+from dpdash.engines.messages import Forget, FromProcess, Obey, Ready, Returned, Said, Stands, ToProcess, Train
 from dpdash.engines.remote_control import RemoteControl
 from dpdash.events import RunEvent, RunFailed
 
@@ -65,13 +64,13 @@ class RemoteRun:
         self._number = number
         self._outbox = outbox
 
-    def begin(self, config: RunConfig) -> None:
+    def begin(self, order: Train) -> None:
         """Train in a thread of its own."""
-        threading.Thread(target=self._train, args=(config,), name=f"run-{self._number}", daemon=True).start()
+        threading.Thread(target=self._train, args=(order,), name=f"run-{self._number}", daemon=True).start()
 
-    def _train(self, config: RunConfig) -> None:
+    def _train(self, order: Train) -> None:
         try:
-            engine(config.engine).run(config, self._say, self.control)
+            engine(order.config.engine).run(order.config, self._say, self.control, order.start)
         except BaseException as error:
             self._outbox.put((self._number, Returned(RunFailed.of(error, num_epochs=0, seconds=0.0))))
         else:
@@ -97,7 +96,7 @@ def serve(orders: "Orders", answers: "Answers") -> None:
         if isinstance(order, Obey):
             runs[number].control.take(order)
         else:
-            runs[number].begin(order.config)
+            runs[number].begin(order)
 
 
 def _next(orders: "Orders") -> ToProcess:

@@ -15,13 +15,14 @@ from dpdash.errors import StoreError
 from dpdash.events import EpochBlock
 from dpdash.history import HistorySnapshot, Row
 from dpdash.runs.problems import NO_DATABASE, StoreHealth, unhealthy
+from dpdash.runs.resuming import Past
 from dpdash.runs.shelf import StudyShelf, SweepShelf
 from dpdash.runs.store import RunRecord, RunStore
 
 CAPACITY: Final = 16
 SHORTEST_AGE_SECONDS: Final = 1.0
 AGE_PER_READING: Final = 10.0
-"""A run that another process still trains is read again after so many times what reading it took."""
+"""A run that another process trains, or may let go on, is read again after so many times what reading it took."""
 FLUSH_SECONDS: Final = 2.0
 
 
@@ -32,7 +33,7 @@ class StoredRun:
     record: RunRecord
     history: HistorySnapshot
     valid_until: float | None
-    """Seconds of the archive's clock; None for a run that is over."""
+    """Seconds of the archive's clock; None for a run that nobody can let go on."""
 
 
 class Archive:
@@ -109,6 +110,20 @@ class Archive:
                     self._recent.popitem(last=False)
             return found
 
+    def past(self, run_id: str) -> Past | None:
+        """A run that has ended, as it was where it can go on; None when there is none with this id.
+
+        Raises:
+            CheckpointError: when its checkpoint is damaged.
+            StoreError: when there is no database, or it cannot be used.
+        """
+        if self._store is None:
+            assert self._without_store.problem is not None
+            raise self._without_store.problem
+        # What it said at its end may still wait to be saved.
+        self.flush()
+        return self._store.resumption.past(run_id)
+
     def row(self, run_id: str, epoch: int) -> Row | None:
         """One epoch exactly, or None where it is not stored or cannot be read."""
         with suppress(StoreError):
@@ -149,4 +164,5 @@ class Archive:
             return None
         now = self._clock()
         age = max(SHORTEST_AGE_SECONDS, AGE_PER_READING * (now - begin))
-        return StoredRun(record, history.snapshot(), None if record.status.is_over else now + age)
+        is_final = record.status.is_over and not record.status.can_go_on
+        return StoredRun(record, history.snapshot(), None if is_final else now + age)

@@ -1,5 +1,6 @@
 """How runs, blocks and events become rows of the database, and back."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, get_args
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter
 from dpdash.config import RunConfig
 from dpdash.events import (
     COLUMNS,
+    Checkpoint,
     EpochBlock,
     RunDiverged,
     RunEvent,
@@ -21,7 +23,7 @@ from dpdash.events import (
     StepTraced,
     status_after,
 )
-from dpdash.runs.schema import blocks, events, runs
+from dpdash.runs.schema import blocks, checkpoints, events, runs
 
 MAX_BLOCK_ROWS: Final = 16_384
 """Epochs in one stored block at most, so that looking one row up stays cheap."""
@@ -31,7 +33,7 @@ TRACE_BYTES: Final = 32_768
 """What a step that was taken apart counts in the queue: it names some hundred samples a replica."""
 
 _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
-    event.__name__: TypeAdapter(event) for event in get_args(RunEvent) if event is not EpochBlock
+    event.__name__: TypeAdapter(event) for event in get_args(RunEvent) if event not in (EpochBlock, Checkpoint)
 }
 
 
@@ -101,6 +103,8 @@ def num_bytes(item: RunEvent | RunCreated | Cut) -> int:
         return sum(getattr(item, name).nbytes for name in COLUMNS)
     if isinstance(item, StepTraced):
         return TRACE_BYTES
+    if isinstance(item, Checkpoint):
+        return EVENT_BYTES + len(item.state)
     return 0 if isinstance(item, Cut) else EVENT_BYTES
 
 
@@ -117,12 +121,13 @@ def save(connection: sa.Connection, batch: Sequence[Entry], instance_id: str) ->
     if told:
         connection.execute(sa.insert(events), told)
     for run_id, entries in _by_run(batch).items():
-        rows = [_block_row(run_id, block) for block in _coalesced(entries)]
+        rows = [block_row(run_id, block) for block in _coalesced(entries)]
         if rows:
             connection.execute(sa.insert(blocks).prefix_with("OR REPLACE"), rows)
         changes = _changes(entries)
         if changes:
             connection.execute(sa.update(runs).where(runs.c.id == run_id).values(changes))
+        _save_checkpoint(connection, run_id, entries)
 
 
 def block_from_row(row: sa.Row[Any]) -> EpochBlock:
@@ -164,6 +169,14 @@ def record_from_row(row: sa.Row[Any]) -> RunRecord:
     )
 
 
+def put_checkpoint(connection: sa.Connection, run_id: str, checkpoint: Checkpoint | None) -> None:
+    """Let a run have this checkpoint and no other, or none."""
+    connection.execute(sa.delete(checkpoints).where(checkpoints.c.run_id == run_id))
+    if checkpoint is not None:
+        row = {"run_id": run_id, "epoch": checkpoint.epoch, "state": checkpoint.state}
+        connection.execute(sa.insert(checkpoints), row)
+
+
 def joined(parts: Sequence[EpochBlock]) -> EpochBlock:
     """Consecutive blocks as one."""
     if len(parts) == 1:
@@ -196,6 +209,17 @@ def _coalesced(entries: Iterable[Entry]) -> Iterator[EpochBlock]:
         yield joined(parts)
 
 
+def _save_checkpoint(connection: sa.Connection, run_id: str, entries: Sequence[Entry]) -> None:
+    """Save the newest checkpoint of a run, after the rows before it; one that cannot go on needs none."""
+    said = [entry.item for entry in entries if not isinstance(entry.item, RunCreated | Cut)]
+    status = next(filter(None, map(status_after, reversed(said))), None)
+    taken = [item for item in said if isinstance(item, Checkpoint)]
+    if status is not None and status.is_over and not status.can_go_on:
+        put_checkpoint(connection, run_id, None)
+    elif taken:
+        put_checkpoint(connection, run_id, taken[-1])
+
+
 def _changes(entries: Sequence[Entry]) -> dict[str, object]:
     """The columns of a run's row that a batch changes."""
     changes: dict[str, object] = {}
@@ -222,7 +246,7 @@ def _changes_by(item: RunEvent | RunCreated | Cut) -> dict[str, object]:
         case EpochBlock() if len(item):
             latest = {name: float(getattr(item, name)[-1]) for name in ("loss", "slope", "intercept", "seconds")}
             return {"num_epochs": item.last_epoch, **latest}
-        case RunFinished() | RunStopped() if item.num_epochs:
+        case RunFinished() | RunStopped() if item.num_epochs and math.isfinite(item.slope):
             line = {"slope": item.slope, "intercept": item.intercept}
             return {"num_epochs": item.num_epochs, "seconds": item.seconds, **line}
         case RunDiverged():
@@ -259,7 +283,8 @@ def _event_row(entry: Entry) -> dict[str, object]:
     }
 
 
-def _block_row(run_id: str, block: EpochBlock) -> dict[str, object]:
+def block_row(run_id: str, block: EpochBlock) -> dict[str, object]:
+    """A block as it is stored."""
     columns = {name: _stored(getattr(block, name)) for name in COLUMNS}
     return {"run_id": run_id, "first_epoch": block.first_epoch, "num_epochs": len(block), **columns}
 

@@ -12,6 +12,7 @@ from dpdash.events import RunFailed, RunPaused, RunStatus, RunStopped, StopReaso
 from dpdash.history import History
 from dpdash.runs.pace import Pace
 from dpdash.runs.recorder import Recorder
+from dpdash.runs.resuming import Past
 from dpdash.runs.store import RunRecord, RunStore
 
 _log = logging.getLogger(__name__)
@@ -30,23 +31,30 @@ class LiveRun:
         store: RunStore | None,
         clock: Callable[[], float],
         sweep_id: str | None = None,
+        past: Past | None = None,
     ) -> None:
-        """`clock` is Unix time in seconds."""
+        """`clock` is Unix time in seconds; with a `past`, the run goes on where that ends."""
         self.run_id = run_id
-        self.sweep_id = sweep_id
+        self.sweep_id = past.record.sweep_id if past else sweep_id
         self.config = config
         self.owner = owner
         self.pace = pace
-        self.created_at = clock()
+        self.created_at = past.record.created_at if past else clock()
         self.ended_at: float | None = None
         self.control = RunControl(pace.epochs_per_second(config))
-        self.history = History()
+        self.history = past.history if past else History()
         self.over = threading.Event()
         self.recorder = Recorder(run_id, self.history, store, self._on_status)
         self._clock = clock
         self._engine = engine
         self._thread: threading.Thread | None = None
         self._store = store
+        self._past = past
+
+    @property
+    def resumed_from(self) -> int | None:
+        """The epoch behind which a run went on that had ended before; 0 where it had no checkpoint."""
+        return self._past.start.epoch if self._past else None
 
     @property
     def is_launched(self) -> bool:
@@ -79,8 +87,17 @@ class LiveRun:
         )
 
     def register(self) -> None:
-        """Let the store know of the run, before its first event."""
-        if self._store is not None:
+        """Let the store know of the run, before its first event.
+
+        Raises:
+            NotResumableError: when it was to go on and cannot any more.
+            StoreError: when it was to go on and the database cannot be used.
+        """
+        if self._store is None:
+            return
+        if self._past is not None:
+            self._store.resumption.take_up(self._past, self.record())
+        else:
             self._store.create_run(self.run_id, self.config, self.owner, self.created_at, self.sweep_id)
 
     def launch(self, on_end: Callable[[], None]) -> None:
@@ -89,19 +106,23 @@ class LiveRun:
         self._thread = threading.Thread(target=self._train, args=(on_end,), name=f"run-{self.run_id}", daemon=True)
         self._thread.start()
 
-    def join(self, timeout: float) -> None:
-        """Wait at most `timeout` seconds for the thread to end."""
-        if self._thread is not None:
-            self._thread.join(timeout)
+    def join(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for the thread to end; whether there is none any more."""
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def pause_before_launch(self) -> None:
         self.control.pause()
-        self.recorder.emit(RunPaused(epoch=0))
+        self.recorder.emit(RunPaused(self.history.snapshot().num_epochs))
 
     def stop_before_launch(self, reason: StopReason) -> None:
-        """End a run that never began: it has no line."""
+        """End a run that never began, or did not begin again: its line is that of its last row, if it has any."""
         self.control.stop(reason)
-        self.recorder.emit(RunStopped(0, slope=math.nan, intercept=math.nan, seconds=0.0, reason=reason))
+        so_far = self.history.snapshot()
+        slope, intercept = so_far.line or (math.nan, math.nan)
+        self.recorder.emit(RunStopped(so_far.num_epochs, slope, intercept, so_far.seconds, reason))
 
     def _on_status(self, status: RunStatus) -> None:
         if status.is_over:
@@ -111,7 +132,8 @@ class LiveRun:
 
     def _train(self, on_end: Callable[[], None]) -> None:
         try:
-            self._engine.run(self.config, self.recorder.emit, self.control)
+            start = self._past.start if self._past else None
+            self._engine.run(self.config, self.recorder.emit, self.control, start)
             if not self.is_over:
                 raise RuntimeError(f"the engine {self._engine.name} returned without saying how the run ended")
         except BaseException as error:

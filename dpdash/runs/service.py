@@ -9,20 +9,21 @@ from typing import Final, Self
 from dpdash.config import RunConfig
 from dpdash.engines import catalog
 from dpdash.engines.base import Engine
-from dpdash.errors import N_, ConfigError, NotOwnerError, StoreError
+from dpdash.errors import N_, ConfigError, NotOwnerError, NotResumableError, StoreError
 from dpdash.events import StopReason
-from dpdash.limits import Limits
+from dpdash.limits import Limits, longer
 from dpdash.runs.archive import Archive
 from dpdash.runs.crowd import Crowd
 from dpdash.runs.ids import new_run_id, require_possible, unknown_run
 from dpdash.runs.live import LiveRun
 from dpdash.runs.pace import Pace
-from dpdash.runs.reader import RunReader
-from dpdash.runs.room import Room, RoomSnapshot
+from dpdash.runs.resuming import Past
+from dpdash.runs.room import RoomSnapshot
 from dpdash.runs.roster import Roster
 from dpdash.runs.slots import Slots
 from dpdash.runs.snapshot import RunSnapshot
 from dpdash.runs.store import RunStore
+from dpdash.runs.taught import TaughtRuns
 from dpdash.settings import ServerSettings
 
 __all__ = ["Pace", "RoomSnapshot", "RunService", "RunSnapshot"]
@@ -31,11 +32,18 @@ MAX_FINISHED_IN_MEMORY: Final = 64
 LOOK_AROUND_SECONDS: Final = 5.0
 """How often the service looks for browsers that are gone and for other processes that died."""
 STORE_SHARE_OF_SHUTDOWN: Final = 0.4
+ENDING_SECONDS: Final = 2.0
+"""What the thread of a run that has ended is given to be gone."""
+NOT_RESUMABLE: Final = N_(
+    "Only a run that was stopped or interrupted here can go on. Press Start to train with these settings from the "
+    "first epoch."
+)
+NOT_ENDED: Final = N_("This run has not quite ended yet. Try again in a moment.")
 
 _log = logging.getLogger(__name__)
 
 
-class RunService(RunReader):
+class RunService(TaughtRuns):
     """Starts and steers runs; safe for threads, and every command may be given again without harm.
 
     Commands to a run that is over do nothing. All of them raise `UnknownRunError` when there is no such run
@@ -58,9 +66,8 @@ class RunService(RunReader):
         self._limits = Limits.of(settings)
         slots = Slots(settings.full_speed_slots, settings.paced_slots)
         roster = Roster(slots, self._limits.runs_per_browser, settings.ddp_processes)
-        super().__init__(roster, Archive(store, store_problem))
-        self._crowd = Crowd(settings.grace_seconds, settings.refresh_seconds, steady_clock)
-        self._room = Room()
+        crowd = Crowd(settings.grace_seconds, settings.refresh_seconds, steady_clock)
+        super().__init__(roster, Archive(store, store_problem), crowd)
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._look_around, name="run-watch", daemon=True)
         self._watch.start()
@@ -106,6 +113,28 @@ class RunService(RunReader):
         old = self._roster.get(run_id)
         is_owned = old is not None and old.owner == owner
         return self._start(config, owner, pace, old if is_owned else None, paused)
+
+    def resume_ended(self, run_id: str, owner: str, pace: Pace, epochs: int | None = None) -> None:
+        """Train a run further that was stopped or interrupted, under its own id; `epochs` makes it longer.
+
+        It goes on behind its checkpoint, or begins anew where it has none, and takes the learning rates again that
+        it had behind that. One that is live goes on as it does.
+
+        Raises:
+            CheckpointError: when its checkpoint is damaged.
+            DpdashError: as in `start`.
+            NotResumableError: when it ended otherwise, or has not quite ended.
+            SettingError: when it would be shorter than it was to be.
+            StoreError: when the database cannot be used.
+        """
+        if self._steered(run_id, owner) is not None:
+            return
+        past = self._past(run_id)
+        config = self._limits.allowed(longer(past.record.config, epochs))
+        engine = self._find_engine(config)
+        run = LiveRun(run_id, config, owner, pace, engine, self._store, self._clock, past=past)
+        with self._room.admitting():
+            self._roster.add(run, None)
 
     def pause(self, run_id: str, owner: str) -> None:
         """Stand still before the next epoch and give the slot, or the place in the queue, to others."""
@@ -172,67 +201,6 @@ class RunService(RunReader):
         """What this server allows a browser."""
         return self._limits
 
-    @property
-    def refresh_seconds(self) -> float:
-        """Seconds between two updates of a live page: the more pages are open, the more."""
-        return self._crowd.refresh_seconds
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether new runs are refused."""
-        return self._room.is_frozen
-
-    @property
-    def spotlight(self) -> str | None:
-        """Id of the run that every page shows."""
-        return self._room.spotlight
-
-    @property
-    def generation(self) -> int:
-        """How often the room was cleared."""
-        return self._room.generation
-
-    def room(self) -> RoomSnapshot:
-        """What a teacher sees of everybody's pages and runs."""
-        live = (run for run in self._roster.all() if not run.is_over)
-        runs = tuple(self._roster.snapshot(run, self._archive.health_of(run.run_id)) for run in live)
-        return RoomSnapshot(
-            is_frozen=self._room.is_frozen,
-            spotlight=self._room.spotlight,
-            generation=self._room.generation,
-            num_pages=self._crowd.num_pages,
-            num_browsers=self._crowd.num_browsers,
-            refresh_seconds=self._crowd.refresh_seconds,
-            runs=tuple(run for run in runs if run.is_live),
-        )
-
-    def freeze(self, frozen: bool) -> None:
-        """Refuse new runs, or allow them again; those that train or wait go on."""
-        self._room.freeze(frozen)
-
-    def stop_all(self) -> int:
-        """Stop everybody's runs, which stay stored; how many were not stopped before."""
-        return self._roster.stop_all(StopReason.TEACHER)
-
-    def clear(self) -> None:
-        """Stop everybody's runs, end the spotlight, and send every page back to the preview."""
-        self._room.clear(self.stop_all)
-
-    def put_in_spotlight(self, run_id: str | None) -> None:
-        """Show a run on every page until another one, or None, takes its place.
-
-        Raises:
-            UnknownRunError: when there is no such run.
-            StoreError: when it is not live and the database cannot be read.
-        """
-        if run_id is not None:
-            self.snapshot(run_id)
-        self._room.put_in_spotlight(run_id)
-
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Call a listener, from any thread, whenever the freeze, the spotlight or the generation changes."""
-        self._room.on_change(listener)
-
     def browser_opened(self, owner: str) -> None:
         """A browser opened a page."""
         self._crowd.opened(owner)
@@ -277,7 +245,7 @@ class RunService(RunReader):
         paused: bool,
         sweep_id: str | None = None,
     ) -> str:
-        allowed = self._allowed(config)
+        allowed = self._limits.allowed(config)
         engine = self._find_engine(allowed)
         if sweep_id is None:
             self._crowd.seen(owner)
@@ -286,13 +254,17 @@ class RunService(RunReader):
             self._roster.add(run, in_place_of, paused=paused)
         return run.run_id
 
-    def _allowed(self, config: RunConfig) -> RunConfig:
-        # Checked anew, for a config can be copied with other values unchecked.
-        checked = RunConfig.parse(dict(config))
-        problems = self._limits.problems(checked)
-        if problems:
-            raise ConfigError(problems)
-        return checked
+    def _past(self, run_id: str) -> Past:
+        ended = self._roster.get(run_id)
+        past = self._archive.past(run_id)
+        if past is None or past.record.deleted_at is not None:
+            raise unknown_run(run_id)
+        if past.record.is_imported or not past.record.status.can_go_on:
+            raise NotResumableError(NOT_RESUMABLE)
+        # It has said its last word, but may still hold its slot.
+        if ended is not None and not ended.join(ENDING_SECONDS):
+            raise NotResumableError(NOT_ENDED)
+        return past
 
     def _steered(self, run_id: str, owner: str) -> LiveRun | None:
         """The run that a command is for; None when it is over."""

@@ -39,6 +39,8 @@ class RunSnapshot:
     saved: StoreHealth
     is_stopping: bool = False
     """Whether it was asked to stop and has not done so yet: its engine is busy, or hangs."""
+    resumed_from: int | None = None
+    """The epoch behind which it went on in this process, 0 where it had to begin anew; None where it did not."""
 
 
 def of_live_run(run: LiveRun, slots: Slots, saved: StoreHealth, max_age_seconds: float = 0.0) -> RunSnapshot:
@@ -65,6 +67,7 @@ def of_live_run(run: LiveRun, slots: Slots, saved: StoreHealth, max_age_seconds:
         created_at=run.created_at,
         saved=saved,
         is_stopping=run.control.stop_reason is not None and not history.status.is_over,
+        resumed_from=run.resumed_from,
     )
 
 

@@ -23,23 +23,15 @@ from dpdash.runs.encoding import (
     RunCreated,
     RunRecord,
     block_from_row,
-    event_from_row,
     joined,
     record_from_row,
     save,
 )
 from dpdash.runs.instances import Instance
+from dpdash.runs.log import events_of, rows_of
 from dpdash.runs.problems import HEALTHY, INCOMPLETE, MOVED, StoreHealth, newest, told_as_store_error, unhealthy
-from dpdash.runs.schema import (
-    BUSY_SECONDS,
-    blocks,
-    connect,
-    database_path,
-    ensure_schema,
-    events,
-    runs,
-    writing,
-)
+from dpdash.runs.resuming import Resumption
+from dpdash.runs.schema import BUSY_SECONDS, blocks, connect, database_path, ensure_schema, runs, writing
 from dpdash.runs.shelf import StudyShelf, SweepShelf
 from dpdash.runs.writer import MAX_PENDING_BYTES, Writer
 
@@ -71,6 +63,7 @@ class RunStore:
         self._writer = Writer(self._commit, max_pending_bytes)
         self.studies = StudyShelf(self._write, self._reading)
         self.sweeps = SweepShelf(self._write, self._reading)
+        self.resumption = Resumption(self._write, self._reading, lambda: self._own.id, self._writer.forget_cut)
 
     def create_run(
         self, run_id: str, config: RunConfig, owner: str, created_at: float, sweep_id: str | None = None
@@ -128,11 +121,10 @@ class RunStore:
             if status is None:
                 return None
             history = History()
-            for block in _connected(self._blocks(connection, run_id)):
+            for block in rows_of(connection, run_id):
                 history.fold(block)
-            of_run = sa.select(events).where(events.c.run_id == run_id).order_by(events.c.number)
-            for row in connection.execute(of_run):
-                history.fold(event_from_row(row))
+            for _number, event in events_of(connection, run_id):
+                history.fold(event)
         if status == RunStatus.INTERRUPTED:
             history.mark_interrupted()
         return history
@@ -140,7 +132,7 @@ class RunStore:
     def rows(self, run_id: str) -> EpochBlock | None:
         """Every stored epoch of a run in one block; None before there is one."""
         with self._reading() as connection:
-            parts = list(_connected(self._blocks(connection, run_id)))
+            parts = list(rows_of(connection, run_id))
         return joined(parts) if parts else None
 
     def row(self, run_id: str, epoch: int) -> Row | None:
@@ -257,26 +249,11 @@ class RunStore:
         if _inode(self.path) != self._inode:
             raise StoreError(MOVED, path=self.path)
 
-    @staticmethod
-    def _blocks(connection: sa.Connection, run_id: str) -> Iterator[EpochBlock]:
-        of_run = sa.select(blocks).where(blocks.c.run_id == run_id).order_by(blocks.c.first_epoch)
-        return map(block_from_row, connection.execute(of_run))
-
     def _let_go(self) -> None:
         self._is_closed = True
         self._engine.dispose()
         if self._instance is not None:
             self._instance.release()
-
-
-def _connected(parts: Iterator[EpochBlock]) -> Iterator[EpochBlock]:
-    """The blocks from epoch 1 up to the first gap."""
-    expected = 1
-    for block in parts:
-        if block.first_epoch != expected:
-            return
-        expected = block.last_epoch + 1
-        yield block
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

@@ -90,6 +90,15 @@ def resume(run_id: str) -> None:
         asked.steer(run_id, run_service().resume)
 
 
+def resume_ended(ended: RunSnapshot) -> None:
+    """Train a run further that was stopped or interrupted, to the epochs of the sidebar if these are more."""
+    with _asked() as asked:
+        pace = asked.through(chosen_pace)
+        epochs = max(ended.config.epochs, asked.through(wanted_settings).epochs)
+        asked.through(lambda: show_run(ended.run_id))
+        asked.steer(ended.run_id, lambda run_id, owner: run_service().resume_ended(run_id, owner, pace, epochs))
+
+
 def one_epoch(mine: RunSnapshot | None) -> None:
     """Train exactly one more epoch and stand still; without a live run, the first epoch of a new one."""
     live = mine is not None and not mine.status.is_over

@@ -8,6 +8,7 @@ import streamlit as st
 
 from dpdash.errors import ConfigError, DpdashError
 from dpdash.events import RunFailed, RunStatus
+from dpdash.runs.resuming import NO_CHECKPOINT
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.commands import take_problem
 from dpdash.ui.language import _, error_text, number
@@ -54,6 +55,7 @@ def show_run_notices(shown: RunSnapshot | None) -> None:
     elif shown.owner != owner():
         st.info(_("You are watching a run of another browser. Start trains your own with the same settings."))
     _show_waiting(shown)
+    _show_resumed(shown)
     if isinstance(shown.history.ended, RunFailed):
         # Those that this program makes itself are in the catalogue; any other stays as it is.
         st.error(escaped(_("The run failed: {message}").format(message=_(shown.history.ended.message))))
@@ -79,3 +81,13 @@ def _show_waiting(shown: RunSnapshot) -> None:
     else:
         text = _("All slots are taken: place {place} in the queue. The run goes on by itself.")
     st.info(text.format(place=place))
+
+
+def _show_resumed(shown: RunSnapshot) -> None:
+    if shown.resumed_from is None or shown.status.is_over:
+        return
+    if shown.resumed_from:
+        text = _("This run goes on after epoch {epoch}, where its newest checkpoint was taken.")
+        st.info(text.format(epoch=number(shown.resumed_from)))
+    else:
+        st.info(_(NO_CHECKPOINT))

@@ -1,4 +1,4 @@
-"""The transport bar: start, pause, one epoch, stop, reset, and the pace.
+"""The transport bar: start, resume, pause, one epoch, stop, reset, and the pace.
 
 Shortcuts are chords: a single key is dead while a slider has the focus, and Space presses other buttons.
 """
@@ -34,6 +34,16 @@ def transport(shown: RunSnapshot | None) -> None:
             type="primary",
             disabled=guided,
         )
+        if mine is not None and mine.status.can_go_on:
+            ended = mine
+            _button(
+                _("Resume"),
+                "resume",
+                "resume",
+                "Ctrl+Shift+Enter",
+                lambda: commands.resume_ended(ended),
+                help=_("Train this run further, to as many epochs as the settings have if these are more."),
+            )
         if paused:
             _button(_("Go on"), "pause", "resume", "Ctrl+Space", lambda: commands.resume(_id(mine)))
         else:

@@ -15,13 +15,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crowd, ddp, machine, million, page, tracing
+from tests.bench import checkpoints, crowd, ddp, machine, million, page, tracing
 from tests.bench.figure import Figure
 from tests.bench.training import DEFINITIONS, Definition, bare_listing, compare, recorded
 
 OUTPUT: Final = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 # The long run comes first: its memory is measured in a process that has done nothing else.
-PARTS: Final = ("million", "training", "tracing", "ddp", "page", "crowd")
+PARTS: Final = ("million", "training", "checkpoints", "tracing", "ddp", "page", "crowd")
 COLUMNS: Final = ("Figure", "Median", "Min – max", "Target", "Met")
 PAIRS: Final = 5
 QUICK_SHARE: Final = 0.05
@@ -43,6 +43,10 @@ def main() -> int:
                 figures += million.measure(million.QUICK if arguments.quick else million.FULL, Path(folder))
             elif part == "training":
                 figures += _training(Path(folder), arguments.quick)
+            elif part == "checkpoints":
+                figures += checkpoints.measure(
+                    checkpoints.QUICK if arguments.quick else checkpoints.FULL, Path(folder)
+                )
             elif part == "tracing":
                 figures += tracing.measure(quick=arguments.quick)
             elif part == "ddp":

@@ -8,15 +8,16 @@ from dpdash.config import EngineName, RunConfig
 from dpdash.engines import catalog, training_process
 from dpdash.engines.base import Emit
 from dpdash.engines.control import RunControl
+from dpdash.events import Checkpoint
 from tests.fakes import FakeEngine
 
 
 class BreakingEngine(FakeEngine):
     """Tells, with what breaks it, how many threads an operation has where it trains."""
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         self._failure = LookupError(f"broken, threads: {torch.get_num_threads()}")
-        super().run(config, emit, control)
+        super().run(config, emit, control, start)
 
 
 if __name__ == "__main__":

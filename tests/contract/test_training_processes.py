@@ -13,10 +13,12 @@ import pytest
 from dpdash.config import EngineName, OptimizerName, RunConfig
 from dpdash.engines.base import Engine
 from dpdash.engines.catalog import engine
+from dpdash.engines.checkpoint import State
 from dpdash.engines.child import PROCESS_GONE
 from dpdash.engines.control import RunControl
 from dpdash.engines.processes import MODULE, TrainingProcesses
 from dpdash.events import (
+    Checkpoint,
     EpochBlock,
     LearningRateChanged,
     RunDiverged,
@@ -269,3 +271,40 @@ def test_a_run_goes_to_the_process_with_the_least_to_do() -> None:
         assert sorted(process.num_runs for process in processes.ready) == [1, 1]
         idle = [process for process in processes.ready if not process.num_at_full_speed]
         assert processes.choose(RunControl()) in idle
+
+
+def test_a_run_goes_on_there_as_it_would_here(processes: TrainingProcesses, name: EngineName) -> None:
+    config = config_for(name, global_batch_size=100)
+    control = RunControl()
+    control.pause()
+
+    def stop_late(event: RunEvent) -> None:
+        if isinstance(event, RunPaused):
+            control.step_once() if event.epoch < 7 else control.stop()
+
+    before = run_on(outside(processes, name), config, control, stop_late)
+    checkpoint = [event for event in before.events if isinstance(event, Checkpoint)][-1]
+    there = run_on(outside(processes, name), config, start=checkpoint)
+    here = run_on(engine(name), config, start=checkpoint)
+    assert there.blocks[0].first_epoch == 8
+    for column in ("loss", "slope", "intercept", "learning_rate"):
+        np.testing.assert_array_equal(there.column(column), here.column(column))
+
+
+def test_one_that_goes_on_and_is_killed_has_trained_what_it_had() -> None:
+    start = State(70, 1.5, 0.01, 0, (), {}).packed()
+    control = RunControl()
+    control.pause()
+    with started(1) as processes:
+        watcher = Watcher()
+        run = threading.Thread(
+            target=outside(processes).run,
+            args=(config_for(EngineName.SINGLE, epochs=ENDLESS), watcher.emit, control, start),
+        )
+        run.start()
+        watcher.wait_for(RunPaused)
+        os.kill(processes.ready[0].pid, signal.SIGKILL)
+        run.join()
+    ending = watcher.terminal
+    assert isinstance(ending, RunFailed)
+    assert (ending.num_epochs, ending.seconds) == (70, 1.5)

@@ -11,7 +11,7 @@ from dpdash.config import EngineName, RunConfig
 from dpdash.engines.base import Engine
 from dpdash.engines.control import RunControl
 from dpdash.engines.hardware import num_gpus
-from dpdash.events import EpochBlock, RunEvent, StepTraced, TerminalEvent
+from dpdash.events import Checkpoint, EpochBlock, RunEvent, StepTraced, TerminalEvent
 
 ENDLESS = 1_000_000
 WAIT_SECONDS = 60
@@ -75,9 +75,10 @@ def run(
     config: RunConfig,
     control: RunControl | None = None,
     react: Callable[[RunEvent], None] | None = None,
+    start: Checkpoint | None = None,
 ) -> Watcher:
     watcher = Watcher(react)
-    engine.run(config, watcher.emit, control or RunControl())
+    engine.run(config, watcher.emit, control or RunControl(), start)
     return watcher
 
 

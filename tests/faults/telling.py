@@ -9,7 +9,7 @@ from dpdash.config import EngineName, RunConfig
 from dpdash.engines import catalog, training_process
 from dpdash.engines.base import Availability, Emit, Engine
 from dpdash.engines.control import RunControl
-from dpdash.events import EpochBlock, RunEvent
+from dpdash.events import Checkpoint, EpochBlock, RunEvent
 from tests.faults.witness import HANGING, HANGS, HANGS_AT_EPOCH, PIPE, SEEDS
 
 
@@ -25,7 +25,7 @@ class Telling:
     def availability(self, config: RunConfig) -> Availability:
         return self._engine.availability(config)
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         def tell(event: RunEvent) -> None:
             emit(event)
             if isinstance(event, EpochBlock) and config.seed in SEEDS:
@@ -33,7 +33,7 @@ class Telling:
                 if config.seed == self._hanging_seed and event.last_epoch >= HANGS_AT_EPOCH:
                     threading.Event().wait()
 
-        self._engine.run(config, tell, control)
+        self._engine.run(config, tell, control, start)
 
 
 def let_runs_tell() -> None:

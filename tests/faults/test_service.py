@@ -13,7 +13,7 @@ from dpdash.config import EngineName, RunConfig
 from dpdash.engines.base import Availability, Emit, Engine
 from dpdash.engines.catalog import require
 from dpdash.engines.control import RunControl
-from dpdash.events import RunStarted, RunStatus
+from dpdash.events import Checkpoint, RunStarted, RunStatus
 from dpdash.runs import problems
 from dpdash.runs.service import Pace, RunService
 from dpdash.runs.store import RunStore
@@ -38,7 +38,7 @@ class Hanging:
     def availability(self, config: RunConfig) -> Availability:
         return Availability()
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         emit(RunStarted(1.0, ("fake",), (config.samples,), emulated=False, one_device_step_seconds=None))
         emit(block_of(1, 5))
         self.is_over.wait()

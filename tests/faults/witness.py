@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dpdash.engines.loop import FLUSH_SECONDS
+from dpdash.engines.epoch_loop import FLUSH_SECONDS
 from dpdash.events import RunStatus
 from dpdash.runs.pace import Pace
 from dpdash.runs.store import RunStore

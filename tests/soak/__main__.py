@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.figure import Figure
-from tests.soak import crowd, kills, links, locks, room
+from tests.soak import crowd, kills, links, locks, resumes, room
 
 PARTS: Final[Mapping[str, Callable[[Path], tuple[Figure, ...]]]] = {
     "kills": kills.wear,
+    "resumes": resumes.wear,
     "locks": locks.wear,
     "links": links.wear,
     "crowd": crowd.wear,

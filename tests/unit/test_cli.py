@@ -22,7 +22,9 @@ from dpdash.engines import catalog
 from dpdash.engines.base import Availability, Emit, Engine
 from dpdash.engines.control import RunControl
 from dpdash.engines.hardware import num_gpus
+from dpdash.events import Checkpoint, RunStopped
 from dpdash.history import NUM_BUCKETS
+from dpdash.runs.store import RunStore
 from tests.fakes import eventually
 from tests.reference import listing
 
@@ -187,6 +189,8 @@ def test_a_bad_value_gets_one_sentence_and_no_traceback(database: Path) -> None:
         (("runs", "list", "--limit", "0"), ("--limit",)),
         (("runs", "show", "nothing"), ("There is no run nothing here",)),
         (("runs", "show", "nothing", "--json"), ("There is no run nothing here",)),
+        (("resume", "nothing"), ("There is no run nothing here",)),
+        (("resume", "nothing", "--epochs", "many"), ("epochs must be a whole number", "many", "Try 500")),
     ],
 )
 def test_bad_arguments_end_with_2(arguments: tuple[str, ...], words: tuple[str, ...], database: Path) -> None:
@@ -323,9 +327,9 @@ class Saboteur:
     def availability(self, config: RunConfig) -> Availability:
         return Availability()
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         self._database.rename(self._database.with_suffix(".away"))
-        self._engine.run(config, emit, control)
+        self._engine.run(config, emit, control, start)
 
 
 def test_a_database_that_goes_away_is_told_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,3 +341,49 @@ def test_a_database_that_goes_away_is_told_at_the_end(tmp_path: Path, monkeypatc
     assert len(said.json["losses"]) == 200
     assert said.stderr.startswith("This run was not saved whole. The database")
     assert "was moved" in said.stderr
+
+
+LONG_RUN = ("--samples", "100", "--epochs", "8000", "--global-batch-size", "50")
+"""Lasts seconds: long enough for a signal to come in the middle."""
+
+
+def test_a_stopped_run_goes_on_as_if_it_never_had(tmp_path: Path) -> None:
+    database = tmp_path / "runs.db"
+    process = started(database, "train", "--json", *LONG_RUN)
+    eventually(lambda: process.poll() is not None or num_blocks(database) > 0, LONGEST_SECONDS)
+    process.send_signal(signal.SIGINT)
+    stopped = ended(process).json
+    assert stopped["status"] == "stopped"
+
+    resumed = called(database, "resume", stopped["run_id"], "--json")
+    assert (resumed.status, resumed.stderr) == (0, "")
+    assert (resumed.json["status"], resumed.json["run_id"]) == ("finished", stopped["run_id"])
+    whole = called(database, "train", "--json", *LONG_RUN).json
+    for name in ("losses", "slope", "intercept"):
+        assert resumed.json[name] == whole[name]
+
+    again = called(database, "resume", stopped["run_id"])
+    assert (again.status, again.stdout) == (2, "")
+    assert again.stderr.startswith("Only a run that was stopped or interrupted here can go on.")
+
+
+def test_a_run_of_a_browser_goes_on_with_more_epochs_and_stays_its_own(tmp_path: Path) -> None:
+    database = tmp_path / "runs.db"
+    store = RunStore(f"sqlite:///{database}")
+    store.create_run("abc", RunConfig(samples=50, epochs=20), "a browser", 1.0)
+    store.append("abc", RunStopped(0, float("nan"), float("nan"), 0.0))
+    assert store.close()
+    refused = called(database, "resume", "abc", "--epochs", "10")
+    assert refused.status == 2
+    assert "must be at least its own, 20. Received: 10. Try 40." in refused.stderr
+    said = called(database, "resume", "abc", "--epochs", "30")
+    assert said.status == 0
+    assert said.stderr.startswith(
+        "This run has no checkpoint, so it begins at epoch 1 again, with the learning rates"
+    )
+    assert "run abc finished after 30 of 30 epochs" in said.stdout
+    store = RunStore(f"sqlite:///{database}")
+    record = store.run("abc")
+    assert record is not None
+    assert (record.owner, record.config.epochs) == ("a browser", 30)
+    assert store.close()

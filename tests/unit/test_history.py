@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dpdash.buckets import MEASURED
 from dpdash.events import (
+    Checkpoint,
     EpochBlock,
     LearningRateChanged,
     RunDiverged,
@@ -206,3 +207,27 @@ def test_interrupted_is_a_status_of_its_own() -> None:
     history.mark_interrupted()
     assert history.snapshot().status is RunStatus.INTERRUPTED
     assert history.snapshot().status.is_over
+
+
+def test_a_checkpoint_is_nothing_that_anybody_sees() -> None:
+    history = History()
+    history.fold(block_of(1, 3))
+    before = history.snapshot()
+    history.fold(Checkpoint(3, 1.0, b"state"))
+    assert history.snapshot() is before
+
+
+def test_a_run_that_is_to_go_on_waits_with_its_curve() -> None:
+    history = History()
+    for event in (STARTED, block_of(1, 3)):
+        history.fold(event)
+    history.mark_waiting()
+    shown = history.snapshot()
+    assert (shown.status, shown.num_epochs, shown.ended) == (RunStatus.WAITING, 3, None)
+
+
+def test_a_run_that_went_on_and_has_no_line_of_its_end_has_that_of_its_last_row() -> None:
+    history = History()
+    for event in (block := block_of(1, 3), RunStopped(3, float("nan"), float("nan"), 1.0)):
+        history.fold(event)
+    assert history.snapshot().line == (block.slope[-1], block.intercept[-1])

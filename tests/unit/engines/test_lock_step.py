@@ -38,7 +38,7 @@ def training_of(rank: int, folder: Path, recorder: Recorder) -> tuple[Training, 
     """A rank's training in step with one other."""
     word = ControlWord(folder / "word", 2)
     optimizer = optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
-    training = Training(recorder, optimizer, Mock(), Rows(1, torch.device("cpu")))
+    training = Training(recorder, optimizer, Mock(), Rows(1, torch.device("cpu")), Mock())
     return in_step(training, Ranks(rank, 2, word), recorder.take_part), word
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -6,11 +7,19 @@ import torch
 from torch import Tensor, nn
 
 from dpdash.config import RunConfig
+from dpdash.engines.checkpoint import Keeper, State
 from dpdash.engines.control import RunControl
-from dpdash.engines.loop import FLUSH_SECONDS, train
+from dpdash.engines.epoch_loop import (
+    CHECKPOINT_BYTES_PER_SECOND,
+    CHECKPOINT_SECONDS,
+    CHECKPOINT_SHARE,
+    FLUSH_SECONDS,
+)
+from dpdash.engines.loop import train
 from dpdash.engines.placement import Placement
 from dpdash.engines.setup import ROWS_PER_BLOCK
 from dpdash.events import (
+    Checkpoint,
     EpochBlock,
     LearningRateChanged,
     RunEvent,
@@ -207,3 +216,148 @@ def test_rows_before_a_failure_are_kept(monkeypatch: pytest.MonkeyPatch) -> None
     ending = events[-1]
     assert isinstance(ending, RunFailed)
     assert ending.num_epochs == 5 == sum(map(len, blocks_of(events)))
+
+
+class TickingClock(FakeClock):
+    """Goes on a little whenever it is read."""
+
+    def __init__(self, tick: float) -> None:
+        super().__init__()
+        self.tick = tick
+
+    def __call__(self) -> float:
+        self.now += self.tick
+        return self.now
+
+
+def checkpoints_of(events: list[RunEvent]) -> list[Checkpoint]:
+    return [event for event in events if isinstance(event, Checkpoint)]
+
+
+def test_checkpoints_are_taken_at_an_interval_after_the_rows_before_them() -> None:
+    clock = TickingClock(0.001)
+    events = events_of(RunConfig(samples=8, epochs=10_000), RunControl(), clock)
+    checkpoints = checkpoints_of(events)
+    assert len(checkpoints) == pytest.approx(clock.now / CHECKPOINT_SECONDS, abs=1.5)
+    num_epochs = 0
+    for event in events:
+        if isinstance(event, EpochBlock):
+            num_epochs, seconds = event.last_epoch, event.seconds[-1]
+        elif isinstance(event, Checkpoint):
+            assert (event.epoch, event.seconds) == (num_epochs, seconds)
+    assert checkpoints[-1].epoch < 10_000, "a run that is finished needs none"
+
+
+def test_checkpoints_that_take_long_are_taken_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = TickingClock(0.001)
+    take, cost = Keeper.take, 0.02
+    times: list[float] = []
+
+    def slowly(keeper: Keeper, epoch: int, seconds: float) -> Checkpoint | None:
+        times.append(clock.now)
+        clock.now += cost
+        return take(keeper, epoch, seconds)
+
+    monkeypatch.setattr(Keeper, "take", slowly)
+    events_of(RunConfig(samples=8, epochs=20_000), RunControl(), clock)
+    assert len(times) > 2
+    for before, after in pairwise(times):
+        assert after - before >= cost / CHECKPOINT_SHARE
+
+
+def test_what_a_checkpoint_takes_is_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = TickingClock(0.01)
+    without = events_of(RunConfig(samples=8, epochs=1000), RunControl(), clock)[-1]
+
+    def slowly(_keeper: Keeper, _epoch: int, _seconds: float) -> None:
+        clock.now += 1000
+
+    monkeypatch.setattr(Keeper, "take", slowly)
+    ending = events_of(RunConfig(samples=8, epochs=1000), RunControl(), clock)[-1]
+    assert isinstance(without, RunFinished) and isinstance(ending, RunFinished)
+    assert ending.seconds == pytest.approx(without.seconds, rel=0.1)
+
+
+def test_a_pause_and_a_stop_take_one_checkpoint_before_they_are_told() -> None:
+    control = RunControl()
+    events: list[RunEvent] = []
+
+    def emit(event: RunEvent) -> None:
+        events.append(event)
+        match event:
+            case EpochBlock(first_epoch=1):
+                control.pause()
+            case RunPaused(epoch=3):
+                control.stop()
+            case RunPaused():
+                control.step_once()
+
+    train(SMALL, emit, control, cpu)
+    told = [event for event in events if isinstance(event, Checkpoint | RunPaused | RunStopped)]
+    assert [(type(event), getattr(event, "epoch", None)) for event in told] == [
+        *[(kind, epoch) for epoch in (1, 2, 3) for kind in (Checkpoint, RunPaused)],
+        (RunStopped, None),
+    ]
+
+
+def test_a_damaged_checkpoint_fails_its_run_where_it_stood() -> None:
+    events: list[RunEvent] = []
+    train(SMALL, events.append, RunControl(), cpu, start=Checkpoint(7, 0.5, b"nothing"))
+    (ending,) = events
+    assert isinstance(ending, RunFailed)
+    assert (ending.num_epochs, ending.seconds) == (7, 0.5)
+    assert "The checkpoint of this run cannot be used" in ending.message
+
+
+def test_a_run_whose_checkpoint_is_its_end_is_finished() -> None:
+    whole: list[RunEvent] = []
+    control = RunControl()
+
+    def stop_late(event: RunEvent) -> None:
+        whole.append(event)
+        if isinstance(event, EpochBlock) and event.last_epoch == 5:
+            control.stop()
+        elif isinstance(event, EpochBlock):
+            control.pause()
+        elif isinstance(event, RunPaused):
+            control.step_once()
+
+    train(SMALL, stop_late, control, cpu)
+    events: list[RunEvent] = []
+    train(
+        SMALL.model_copy(update={"epochs": 5}), events.append, RunControl(), cpu, start=checkpoints_of(whole)[-1]
+    )
+    stopped, ending = whole[-1], events[-1]
+    assert isinstance(stopped, RunStopped) and isinstance(ending, RunFinished)
+    assert (ending.num_epochs, ending.slope, ending.intercept) == (5, stopped.slope, stopped.intercept)
+
+
+def test_the_threads_of_a_checkpoint_are_those_of_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = torch.get_num_threads()
+    seen: list[int] = []
+
+    def look() -> Placement:
+        seen.append(torch.get_num_threads())
+        return cpu()
+
+    start = State(0, 0.0, 0.01, usual + 1, (), {}).packed()
+    events: list[RunEvent] = []
+    train(SMALL, events.append, RunControl(), look, start=start)
+    assert seen == [usual + 1]
+    assert torch.get_num_threads() == usual
+
+
+def test_large_checkpoints_are_taken_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = TickingClock(0.001)
+    state = bytes(5 * CHECKPOINT_BYTES_PER_SECOND)
+    times: list[float] = []
+
+    def large(_keeper: Keeper, epoch: int, seconds: float) -> Checkpoint:
+        times.append(clock.now)
+        return Checkpoint(epoch, seconds, state)
+
+    monkeypatch.setattr(Keeper, "take", large)
+    events_of(RunConfig(samples=8, epochs=20_000), RunControl(), clock)
+    assert len(times) > 2
+    for before, after in pairwise(times):
+        assert after - before >= 5

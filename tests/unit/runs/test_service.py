@@ -291,7 +291,7 @@ def test_an_engine_that_raises_ends_its_run_and_frees_the_slot(make_service: Mak
 
 def test_an_engine_that_ends_without_a_word_has_failed(make_service: MakeService) -> None:
     class Silent(FakeEngine):
-        def run(self, config: object, emit: object, control: object) -> None:
+        def run(self, config: object, emit: object, control: object, start: object = None) -> None:
             pass
 
     service = make_service(engine=Silent())
@@ -390,6 +390,7 @@ ASK: dict[str, Callable[[RunService, str], object]] = {
     "snapshot": RunService.snapshot,
     "rows": RunService.rows,
     "row": lambda service, run_id: service.row(run_id, 1),
+    "resume_ended": lambda service, run_id: service.resume_ended(run_id, "ann", FULL),
     "put_in_spotlight": RunService.put_in_spotlight,
 }
 HOSTILE = (

@@ -1,0 +1,146 @@
+"""The button that lets a run go on that has ended: where it stands, and what it does."""
+
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dpdash.events import RunStatus
+from dpdash.runs.encoding import put_checkpoint
+from dpdash.runs.service import Pace, RunService
+from dpdash.translations import LANGUAGES, PSEUDO
+from tests.app.conftest import OpenPage
+from tests.app.driving import click
+from tests.app.test_train import (
+    LONGEST_WAIT_SECONDS,
+    MAX_PACE,
+    QUICK,
+    SLOW_PACE,
+    WORD,
+    await_status,
+    finish,
+    paused,
+    reaches,
+    run_id,
+    status_of,
+    trained,
+    without_brackets,
+)
+from tests.app.visible import visible_texts
+
+RESUME = "transport_resume"
+
+
+def keys(page: AppTest) -> set[str]:
+    return {str(button.key) for button in page.button}
+
+
+def stopped(page: AppTest, service: RunService, epochs: int = 3) -> AppTest:
+    """A page whose run was stopped after a few epochs."""
+    click(page, "transport_step")
+    for epoch in range(1, epochs + 1):
+        assert reaches(service, run_id(page), epoch)
+        if epoch < epochs:
+            click(page, "transport_step")
+    click(page, "transport_stop")
+    return finish(page, service)
+
+
+def told(page: AppTest) -> str:
+    return "\n".join(shown.value.replace("\\", "") for shown in page.info)
+
+
+def test_a_run_that_was_stopped_goes_on_to_its_end(open_page: OpenPage, service: RunService) -> None:
+    page = stopped(open_page(**QUICK), service)
+    first = run_id(page)
+    assert RESUME in keys(page)
+    page.session_state["pace"] = SLOW_PACE
+    click(page, RESUME)
+    assert run_id(page) == first
+    assert "This run goes on after epoch 3, where its newest checkpoint was taken." in told(page)
+    assert RESUME not in keys(page)
+    assert service.snapshot(first).config.epochs == 40
+    service.set_pace(first, page.session_state["owner"], Pace.full_speed())
+    finish(page, service)
+    assert "finished" in status_of(page)
+    assert RESUME not in keys(page)
+    assert "goes on after" not in told(page)
+    rows = service.rows(first)
+    assert rows is not None and len(rows) == 40
+
+
+def test_more_epochs_in_the_sidebar_make_it_longer(open_page: OpenPage, service: RunService) -> None:
+    page = stopped(open_page(**QUICK), service)
+    page.session_state["pace"] = MAX_PACE
+    page.select_slider(key="epochs").set_value(50).run()
+    finish(click(page, RESUME), service)
+    assert service.snapshot(run_id(page)).history.num_epochs == 50
+
+
+def test_fewer_epochs_in_the_sidebar_leave_it_as_it_was(open_page: OpenPage, service: RunService) -> None:
+    page = stopped(open_page(**QUICK), service)
+    page.session_state["pace"] = MAX_PACE
+    page.select_slider(key="epochs").set_value(10).run()
+    finish(click(page, RESUME), service)
+    assert not page.error
+    assert service.snapshot(run_id(page)).history.num_epochs == 40
+
+
+def test_only_a_run_of_ones_own_that_was_stopped_offers_it(open_page: OpenPage, service: RunService) -> None:
+    page = open_page(**QUICK)
+    assert RESUME not in keys(page)
+    paused(page, service)
+    assert RESUME not in keys(page)
+    click(page, "transport_stop")
+    finish(page, service)
+    assert RESUME in keys(page)
+    watcher = open_page(owner="another browser", run=run_id(page))
+    assert RESUME not in keys(watcher)
+    assert RESUME not in keys(trained(page, service))
+
+
+def test_a_run_without_a_checkpoint_says_that_it_begins_anew(open_page: OpenPage, service: RunService) -> None:
+    page = stopped(open_page(**QUICK), service)
+    shown = run_id(page)
+    service.rows(shown)
+    store = service._store
+    assert store is not None
+    store._write(lambda connection: put_checkpoint(connection, shown, None))
+    page.session_state["pace"] = SLOW_PACE
+    click(page, RESUME)
+    assert "This run has no checkpoint, so it begins at epoch 1 again" in told(page)
+    click(page, "transport_stop")
+    assert service.wait(shown, LONGEST_WAIT_SECONDS)
+
+
+def test_what_is_refused_is_said(open_page: OpenPage, service: RunService) -> None:
+    page = stopped(open_page(**QUICK), service)
+    service.freeze(True)
+    page.run()
+    click(page, RESUME)
+    assert "The teacher has paused new runs on this server" in page.error[0].value
+    assert service.snapshot(run_id(page)).status is RunStatus.STOPPED
+    service.freeze(False)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_is_offered_and_told_in_every_language(language: str, open_page: OpenPage, service: RunService) -> None:
+    page = stopped(open_page(language, **QUICK), service)
+    page.session_state["pace"] = SLOW_PACE
+    click(page, RESUME)
+    await_status(service, run_id(page), RunStatus.RUNNING)
+    assert len(page.info) == 1
+    click(page, "transport_stop")
+    finish(page, service)
+
+
+def test_its_texts_went_through_gettext(open_page: OpenPage, service: RunService) -> None:
+    page = stopped(open_page(PSEUDO, **QUICK), service)
+    page.session_state["pace"] = SLOW_PACE
+    exempt = {code.value for code in page.code} | set(LANGUAGES.values())
+    for shown in (page, click(page, RESUME)):
+        texts = [text for text in visible_texts(shown) if text not in exempt]
+        assert [text for text in texts if WORD.search(without_brackets(text))] == []
+    assert re.search("⟦", told(page))
+    click(page, "transport_stop")
+    assert service.wait(run_id(page), LONGEST_WAIT_SECONDS)

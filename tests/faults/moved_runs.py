@@ -1,0 +1,50 @@
+"""The real app with a few runs from its start on, whose learning rates somebody moves all the time.
+
+`streamlit run` starts it; `resuming.py` has the runs, kills it, and lets them go on.
+"""
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import streamlit as st
+
+from dpdash.settings import ServerSettings
+from dpdash.ui import server
+from dpdash.ui.service import run_service
+from tests.e2e.server import ROOT
+from tests.faults.resuming import BETWEEN_MOVES_SECONDS, CONFIGS, FACTORS, OWNER, PACE
+
+
+@asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[None]:
+    """The app's own, and the runs."""
+    async with server.lifespan(app):
+        await asyncio.to_thread(start_runs)
+        yield
+
+
+def start_runs() -> None:
+    """Start the runs, and move their learning rates until the process ends."""
+    service = run_service()
+    ids = [service.start(config, OWNER, PACE) for config in CONFIGS]
+
+    def move() -> None:
+        while True:
+            time.sleep(random.uniform(*BETWEEN_MOVES_SECONDS))
+            number = random.randrange(len(ids))
+            rate = CONFIGS[number].learning_rate * random.uniform(*FACTORS)
+            service.set_learning_rate(ids[number], OWNER, rate)
+
+    threading.Thread(target=move, name="mover", daemon=True).start()
+
+
+app = st.App(
+    str(ROOT / "dpdash" / "main.py"),
+    lifespan=lifespan,
+    routes=server.ROUTES,
+    middleware=server.middleware(ServerSettings()),
+)
