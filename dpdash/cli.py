@@ -21,6 +21,7 @@ from dpdash.events import EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatu
 from dpdash.limits import lifted
 from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.runs.store import RunRecord
+from dpdash.runs_command import export_runs, import_file, open_store
 from dpdash.scaling_command import scaling
 from dpdash.serve import serve
 from dpdash.settings import read_settings
@@ -32,10 +33,12 @@ POLL_SECONDS: Final = 0.05
 SHUTDOWN_SECONDS: Final = 5.0
 WIDE: Final = 200
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-runs_app = typer.Typer(no_args_is_help=True, help="Look at the runs that are stored.")
+runs_app = typer.Typer(no_args_is_help=True, help="Look at the runs that are stored, and take them elsewhere.")
 app.add_typer(runs_app, name="runs")
 app.command()(serve)
 app.command()(scaling)
+runs_app.command("export")(export_runs)
+runs_app.command("import")(import_file)
 
 
 @app.command()
@@ -83,7 +86,7 @@ def list_runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array and nothing else.")] = False,
 ) -> None:
     """List the newest runs."""
-    service = _open_store()
+    service = open_store()
     try:
         records = service.runs(limit)
     finally:
@@ -114,7 +117,7 @@ def show_run(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Show one run whole."""
-    service = _open_store()
+    service = open_store()
     try:
         shown = or_exit(lambda: service.snapshot(run_id))
         block = or_exit(lambda: service.rows(run_id)) if as_json else None
@@ -134,17 +137,6 @@ def main() -> None:
     """Run the command line; what goes wrong is one sentence of the command's, and no log beside it."""
     logging.getLogger("dpdash").addHandler(logging.NullHandler())
     app(prog_name="python -m dpdash")
-
-
-def _open_store() -> RunService:
-    """A service for reading; without a database there is nothing to read."""
-    service = RunService.open(or_exit(read_settings))
-    problem = service.health.problem
-    if problem is not None:
-        service.shutdown(timeout=SHUTDOWN_SECONDS)
-        complain(str(problem))
-        raise typer.Exit(FAILED)
-    return service
 
 
 def _watch(service: RunService, run_id: str, quiet: bool) -> RunSnapshot:

@@ -17,6 +17,7 @@ from dpdash.history import HistorySnapshot, Row
 from dpdash.runs.problems import NO_DATABASE, StoreHealth, unhealthy
 from dpdash.runs.shelf import StudyShelf
 from dpdash.runs.store import RunRecord, RunStore
+from dpdash.runs.transfer import RunTransfer
 
 CAPACITY: Final = 16
 SHORTEST_AGE_SECONDS: Final = 1.0
@@ -63,6 +64,18 @@ class Archive:
     def studies(self) -> StudyShelf | None:
         """Where scaling studies are kept; None without a store."""
         return self._store.studies if self._store is not None else None
+
+    @property
+    def transfer(self) -> RunTransfer:
+        """Whole runs in the database, also those that were only queued.
+
+        Raises:
+            StoreError: when there is no database that is open.
+        """
+        if self._store is None or not self._store.is_open:
+            raise self.health.problem or StoreError(NO_DATABASE)
+        self.flush()
+        return self._store.transfer
 
     def record(self, run_id: str) -> RunRecord | None:
         """What the list of runs shows of one run.

@@ -23,6 +23,7 @@ from dpdash.runs.encoding import (
     RunCreated,
     RunRecord,
     block_from_row,
+    connected,
     event_from_row,
     joined,
     record_from_row,
@@ -41,6 +42,7 @@ from dpdash.runs.schema import (
     writing,
 )
 from dpdash.runs.shelf import StudyShelf
+from dpdash.runs.transfer import RunTransfer
 from dpdash.runs.writer import MAX_PENDING_BYTES, Writer
 
 __all__ = ["RunRecord", "RunStore", "StoreHealth"]
@@ -70,6 +72,7 @@ class RunStore:
             self._open_unless_open()
         self._writer = Writer(self._commit, max_pending_bytes)
         self.studies = StudyShelf(self._write, self._reading)
+        self.transfer = RunTransfer(self._write, self._reading, lambda: self._own.id)
 
     def create_run(self, run_id: str, config: RunConfig, owner: str, created_at: float) -> None:
         """Queue a new run of this process; `created_at` is Unix time in seconds."""
@@ -125,7 +128,7 @@ class RunStore:
             if status is None:
                 return None
             history = History()
-            for block in _connected(self._blocks(connection, run_id)):
+            for block in connected(self._blocks(connection, run_id)):
                 history.fold(block)
             of_run = sa.select(events).where(events.c.run_id == run_id).order_by(events.c.number)
             for row in connection.execute(of_run):
@@ -137,7 +140,7 @@ class RunStore:
     def rows(self, run_id: str) -> EpochBlock | None:
         """Every stored epoch of a run in one block; None before there is one."""
         with self._reading() as connection:
-            parts = list(_connected(self._blocks(connection, run_id)))
+            parts = list(connected(self._blocks(connection, run_id)))
         return joined(parts) if parts else None
 
     def row(self, run_id: str, epoch: int) -> Row | None:
@@ -264,16 +267,6 @@ class RunStore:
         self._engine.dispose()
         if self._instance is not None:
             self._instance.release()
-
-
-def _connected(parts: Iterator[EpochBlock]) -> Iterator[EpochBlock]:
-    """The blocks from epoch 1 up to the first gap."""
-    expected = 1
-    for block in parts:
-        if block.first_epoch != expected:
-            return
-        expected = block.last_epoch + 1
-        yield block
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from dpdash.config import RunConfig
 from dpdash.events import COLUMNS
+from dpdash.exports.charts import lines_up_to
 from dpdash.figures.slope import slope_base, slope_update
 from dpdash.figures.spec import Figure, Update
 from dpdash.figures.surface import surface_base, surface_update
 from dpdash.problem.preview import preview
 from dpdash.translations import Language
-from dpdash.ui.charts import NUM_BASES, lines_up_to
+from dpdash.ui.charts import NUM_BASES
 from dpdash.ui.choice import choice
 from dpdash.ui.handout import handout
 from dpdash.ui.language import _, current, number, setting
