@@ -103,8 +103,9 @@ def list_runs(
         slope = "–" if record.slope is None else f"{record.slope:.5g}"
         progress = f"{record.num_epochs} of {record.config.epochs}"
         engine = f"{record.config.engine} × {record.config.replicas}"
+        status = f"{record.status}, imported" if record.is_imported else record.status.value
         table.add_row(
-            record.run_id, started, record.status, progress, loss, slope, str(record.config.samples), engine
+            record.run_id, started, status, progress, loss, slope, str(record.config.samples), engine
         )
     # Into a pipe, nothing is cut: the lines are as wide as they are.
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)

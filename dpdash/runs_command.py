@@ -107,12 +107,11 @@ def _write_event_files(runs: Sequence[WholeRun], folder: Path) -> None:
 
 def _write(path: Path, encode: Callable[[], Iterable[bytes]]) -> None:
     """Write a file whole or not at all."""
-    if path == STANDARD_OUTPUT:
-        for part in or_exit(encode):
-            sys.stdout.buffer.write(part)
-        return
     unfinished = path.with_name(path.name + UNFINISHED)
     try:
+        if path == STANDARD_OUTPUT:
+            sys.stdout.buffer.writelines(encode())
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with unfinished.open("wb") as file:
             file.writelines(encode())

@@ -25,11 +25,12 @@ GAP: Final = 16
 PLOTLYS_TEXTS: Final = (
     N_("Reset axes"),
     N_("Download plot as a PNG"),
+    N_("Download plot as an SVG"),
     N_("Preparing image - this may take a few seconds"),
     N_("Image download succeeded"),
     N_("Sorry, there was a problem downloading your image!"),
 )
-"""What plotly.js itself writes on a chart, letter by letter as its dictionaries have it."""
+"""What plotly.js writes on a chart, letter by letter as its dictionaries have it, and the button that is not its own."""
 
 # A style sheet of the page and not of the components: it has to reserve the heights, and to hide the feed with the
 # page's gap around it, before the browser has fetched what draws a component. Nor is it sent with each refresh.
