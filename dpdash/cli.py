@@ -104,9 +104,7 @@ def list_runs(
         progress = f"{record.num_epochs} of {record.config.epochs}"
         engine = f"{record.config.engine} × {record.config.replicas}"
         status = f"{record.status}, imported" if record.is_imported else record.status.value
-        table.add_row(
-            record.run_id, started, status, progress, loss, slope, str(record.config.samples), engine
-        )
+        table.add_row(record.run_id, started, status, progress, loss, slope, str(record.config.samples), engine)
     # Into a pipe, nothing is cut: the lines are as wide as they are.
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     console.print(table if records else "No runs yet. Try: python -m dpdash train")

@@ -1,7 +1,7 @@
 """Runs as JSON that comes back: one array of small objects, so that both ways it passes through piece by piece.
 
-The first object says what the file is. Then each run is an object `run`, followed by its `learning_rate_changes` and
-its `rows`. Owners, the paths in tracebacks and steps that were taken apart stay here (ADR 0016).
+The first object says what the file is. Then each run is an object `run`, followed by its `learning_rate_changes`
+and its `rows`. Owners, the paths in tracebacks and steps that were taken apart stay here (ADR 0016).
 """
 
 import json

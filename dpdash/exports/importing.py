@@ -1,6 +1,6 @@
 """A colleague's runs, brought in from a file as runs of one's own."""
 
-from typing import BinaryIO
+from typing import IO
 
 from dpdash.errors import N_, ConfigError, RunFileError
 from dpdash.exports.run_reading import read_runs
@@ -8,7 +8,7 @@ from dpdash.runs.ids import new_run_id
 from dpdash.runs.service import RunService
 
 
-def import_runs(file: BinaryIO, service: RunService, owner: str) -> tuple[str, ...]:
+def import_runs(file: IO[bytes], service: RunService, owner: str) -> tuple[str, ...]:
     """Check a whole file, then save its runs under new ids, all or none; the ids, in the order of the file.
 
     Raises:

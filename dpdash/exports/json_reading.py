@@ -1,13 +1,13 @@
 """A JSON array of objects, read object by object from a file that may be anything.
 
-No more than one object is in memory, and that is bounded: by its length before it is parsed, and by its depth after.
+No more than one object is in memory, and that is bounded: its length before it is parsed, its depth after.
 """
 
 import codecs
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Final, NoReturn
+from typing import IO, Any, Final, NoReturn
 
 from dpdash.config import shown
 from dpdash.errors import N_, RunFileError
@@ -21,15 +21,15 @@ from dpdash.exports.bounds import (
 
 CHUNK_BYTES: Final = 2**20
 NEAR_THE_END: Final = 16
-"""What is cut off within a word or a number fails so close to where it is cut; anything farther from it is wrong."""
+"""What is cut off in a word or a number fails so close to where it is cut; anything farther from it is wrong."""
+UNENDED: Final = "Unterminated string"
+"""So begins what the parser says of a text whose end has not come yet; it points at its begin."""
 BLANKS: Final = re.compile(r"[ \t\r\n]*")
 
-NOT_TEXT: Final = N_(
-    "The file is not text in UTF-8, as JSON is. Choose the .json file that dpdash exported."
-)
+NOT_TEXT: Final = N_("The file is not text in UTF-8, as JSON is. Choose the .json file that dpdash exported.")
 NOT_JSON: Final = N_(
-    "The file is not the JSON that dpdash exports: it goes wrong at character {position}, near {received}. Export the "
-    "run again, or correct the file there."
+    "The file is not the JSON that dpdash exports: it goes wrong at character {position}, near {received}. "
+    "Export the run again, or correct the file there."
 )
 CUT_OFF: Final = N_("The file ends in the middle, at character {position}. Copy or export it again, whole.")
 TOO_LONG: Final = N_(
@@ -44,15 +44,15 @@ TOO_DEEP: Final = N_(
     "shallower ones."
 )
 NO_OBJECT: Final = N_(
-    "The file must be one JSON array of objects. Received: {received} at character {position}. Choose the .json file "
-    "that dpdash exported."
+    "The file must be one JSON array of objects. Received: {received} at character {position}. Choose the "
+    ".json file that dpdash exported."
 )
 NO_NUMBER: Final = N_(
     "{received} in part {part} of the file is no number that JSON has. Export the run again, or correct the file."
 )
 
 
-def objects(file: BinaryIO) -> Iterator[dict[str, Any]]:
+def objects(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     """The objects of the array, one after the other.
 
     Raises:
@@ -73,7 +73,7 @@ def objects(file: BinaryIO) -> Iterator[dict[str, Any]]:
 class _Text:
     """The text from where it has been read to, of which no more is kept than the next object needs."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._decode = codecs.getincrementaldecoder("utf-8-sig")("strict")
         self._decoder = json.JSONDecoder(parse_constant=self._refuse, parse_int=self._whole)
@@ -116,17 +116,16 @@ class _Text:
 
     def _need_more(self, error: json.JSONDecodeError) -> None:
         """Read on where an object may only be cut off; else say what is wrong with it."""
-        is_cut = error.msg.startswith("Unterminated string") or error.pos > len(self._buffer) - NEAR_THE_END
+        is_cut = error.msg.startswith(UNENDED) or error.pos > len(self._buffer) - NEAR_THE_END
         if not is_cut:
             self._at = error.pos
             self._complain(self._buffer[error.pos : error.pos + NEAR_THE_END])
         if len(self._buffer) - self._at > MOST_PART_CHARACTERS:
             raise RunFileError(PART_TOO_LONG, part=self._part, limit=MOST_PART_CHARACTERS)
         if not self._read_on():
-            self._complain("" if self._is_cut_off(error) else self._buffer[error.pos : error.pos + NEAR_THE_END])
-
-    def _is_cut_off(self, error: json.JSONDecodeError) -> bool:
-        return error.pos >= len(self._buffer.rstrip()) or error.msg.startswith("Unterminated string")
+            is_whole = error.pos < len(self._buffer.rstrip()) and not error.msg.startswith(UNENDED)
+            self._at = error.pos
+            self._complain(self._buffer[error.pos : error.pos + NEAR_THE_END] if is_whole else "")
 
     def _shallow(self, value: Any) -> dict[str, Any]:
         level = [value]

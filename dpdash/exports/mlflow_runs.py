@@ -20,7 +20,8 @@ MILLISECONDS: Final = 1_000
 STATUS: Final = {RunStatus.FINISHED: "FINISHED", RunStatus.STOPPED: "KILLED", RunStatus.INTERRUPTED: "KILLED"}
 
 NO_ADDRESS: Final = N_(
-    "Set {variable} to where MLflow keeps its runs, as in http://127.0.0.1:5000 or sqlite:///mlflow.db, and try again."
+    "Set {variable} to where MLflow keeps its runs, as in http://127.0.0.1:5000 or sqlite:///mlflow.db, and "
+    "try again."
 )
 REFUSED: Final = N_("MLflow at {variable} did not take the run ({detail}). Check that address, and try again.")
 

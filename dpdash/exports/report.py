@@ -122,10 +122,13 @@ def _numbers(runs: Sequence[ReportedRun], language: Language) -> str:
         (_("Lowest loss"), lambda run: number(_lowest_loss(run))),
         (_("Loss of the best line of this data"), lambda run: number(run.preview.optimum.loss)),
         (_("Noise floor"), lambda run: number(run.preview.noise_floor)),
-        (_("Slope (true {true})").format(true=number(TRUE_SLOPE)), lambda run: number(run.line[0])),
+        (_("Slope (true {true})").format(true=language.setting(TRUE_SLOPE)), lambda run: number(run.line[0])),
         (_("Slope of the best line of this data"), lambda run: number(run.preview.optimum.slope)),
         (_("Standard error of that slope"), lambda run: number(_slope_error(run))),
-        (_("Intercept (true {true})").format(true=number(TRUE_INTERCEPT)), lambda run: number(run.line[1])),
+        (
+            _("Intercept (true {true})").format(true=language.setting(TRUE_INTERCEPT)),
+            lambda run: number(run.line[1]),
+        ),
         (_("Seconds of training"), lambda run: number(run.history.seconds if run.history else None)),
         (_("Epochs per second"), lambda run: number(run.history.epochs_per_second if run.history else None)),
         (_("Trained on"), lambda run: _machine(run, language)),
@@ -144,7 +147,9 @@ def _settings(runs: Sequence[ReportedRun], language: Language) -> str:
     return _table(sorted(lines(), key=lambda line: len(set(line[1])) == 1), marks_differences=True)
 
 
-def _table(lines: Iterator[tuple[str, list[str]]] | list[tuple[str, list[str]]], *, marks_differences: bool) -> str:
+def _table(
+    lines: Iterator[tuple[str, list[str]]] | list[tuple[str, list[str]]], *, marks_differences: bool
+) -> str:
     rows = []
     for name, values in lines:
         differs = marks_differences and len(set(values)) > 1

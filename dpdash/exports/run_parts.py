@@ -21,7 +21,8 @@ Column = Annotated[list[Any], Field(min_length=1, max_length=MOST_PART_ROWS)]
 
 MISSING: Final = N_("{field} is missing in part {part} of the file. Export the run again with dpdash.")
 UNKNOWN: Final = N_(
-    "There is no field {field} in part {part} of the file as this dpdash knows it. Export the run with the same version."
+    "There is no field {field} in part {part} of the file as this dpdash knows it. Export the run with the "
+    "same version."
 )
 OTHER: Final = N_(
     "{field} in part {part} of the file is not as dpdash writes it. Received: {received}. Export the run again."
@@ -33,13 +34,15 @@ _RULES: Final[Mapping[str, str]] = {
         "{field} in part {part} of the file must be a number. Received: {received}. Correct it, or export again."
     ),
     "whole": N_(
-        "{field} in part {part} of the file must be a whole number. Received: {received}. Correct it, or export again."
+        "{field} in part {part} of the file must be a whole number. Received: {received}. Correct it, or "
+        "export again."
     ),
     "text": N_(
         "{field} in part {part} of the file must be a text. Received: {received}. Correct it, or export again."
     ),
     "yes_or_no": N_(
-        "{field} in part {part} of the file must be true or false. Received: {received}. Correct it, or export again."
+        "{field} in part {part} of the file must be true or false. Received: {received}. Correct it, or "
+        "export again."
     ),
     "list": N_(
         "{field} in part {part} of the file must be a list. Received: {received}. Correct it, or export again."
@@ -60,8 +63,8 @@ _RULES: Final[Mapping[str, str]] = {
         "again."
     ),
     "longest": N_(
-        "{field} in part {part} of the file may have at most {limit} entries. Received: {received}. Export again with "
-        "dpdash."
+        "{field} in part {part} of the file may have at most {limit} entries. Received: {received}. Export "
+        "again with dpdash."
     ),
 }
 _RULE_OF_ERROR: Final[Mapping[str, str]] = {

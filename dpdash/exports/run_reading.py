@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 import numpy as np
 
@@ -44,8 +44,8 @@ from dpdash.runs.transfer import ArrivedRun
 NO_LINES: Final = "\n"
 
 UNEXPECTED: Final = N_(
-    "Part {part} of the file is neither a run nor its rows or learning rates. Received: {received}. Export the run "
-    "again."
+    "Part {part} of the file is neither a run nor its rows or learning rates. Received: {received}. Export "
+    "the run again."
 )
 NO_RUN_YET: Final = N_("Part {part} of the file belongs to no run. Put its run before it, or export again.")
 NO_RUNS: Final = N_("There is no run in the file. Export one with dpdash.")
@@ -53,14 +53,15 @@ TOO_MANY_RUNS: Final = N_("The file has more than {limit} runs. Export fewer run
 TOO_MANY_EPOCHS: Final = N_("The file has more than {limit} epochs. Export fewer runs into one file.")
 BAD_SETTINGS: Final = N_("The settings of the run in part {part} of the file are not allowed. {problems}")
 UNEVEN: Final = N_(
-    "{field} in part {part} of the file must have as many numbers as loss, {limit}. Received: {received}. Export the "
-    "run again."
+    "{field} in part {part} of the file must have as many numbers as loss, {limit}. Received: {received}. "
+    "Export the run again."
 )
 BAD_NUMBERS: Final = N_(
     "{field} in part {part} of the file must be finite numbers. Received: {received}. Correct it, or export again."
 )
 GAP: Final = N_(
-    "The rows in part {part} of the file must go on with epoch {limit}. Received: {received}. Export the run again."
+    "The rows in part {part} of the file must go on with epoch {limit}. Received: {received}. Export the run "
+    "again."
 )
 BEYOND_SETTINGS: Final = N_(
     "The rows in part {part} of the file go to epoch {received}, but the run has {limit}. Export the run again."
@@ -70,7 +71,7 @@ MISCOUNTED: Final = N_(
 )
 
 
-def read_runs(file: BinaryIO, clock: Callable[[], float] = time.time) -> tuple[ArrivedRun, ...]:
+def read_runs(file: IO[bytes], clock: Callable[[], float] = time.time) -> tuple[ArrivedRun, ...]:
     """The runs of a file that `json_parts` has written; `clock` is Unix time in seconds.
 
     Raises:
@@ -127,9 +128,7 @@ class _Arriving:
         if block.first_epoch != self._num_epochs + 1:
             raise RunFileError(GAP, part=number, limit=self._num_epochs + 1, received=block.first_epoch)
         if block.last_epoch > self._config.epochs:
-            raise RunFileError(
-                BEYOND_SETTINGS, part=number, limit=self._config.epochs, received=block.last_epoch
-            )
+            raise RunFileError(BEYOND_SETTINGS, part=number, limit=self._config.epochs, received=block.last_epoch)
         self._blocks.append(block)
         self._num_epochs = block.last_epoch
         return len(block)
@@ -167,7 +166,9 @@ class _Arriving:
 
 def readable(text: str, longest: int, keep: str = "") -> str:
     """A text without signs that cannot be seen, or that turn a line around, and not too long to show."""
-    signs = (sign if sign.isprintable() or sign in keep else "\N{REPLACEMENT CHARACTER}" for sign in text[:longest])
+    signs = (
+        sign if sign.isprintable() or sign in keep else "\N{REPLACEMENT CHARACTER}" for sign in text[:longest]
+    )
     return "".join(signs).strip()
 
 

@@ -12,14 +12,14 @@ DASHES: Final = ("solid", "dash", "dot", "dashdot")
 """A second mark of the run: with more runs than colours, colour and dash together are its own."""
 
 
-def losses_overlaid(
-    runs: Sequence[tuple[str, HistorySnapshot]], _: Translate, separators: str = ".,"
-) -> Figure:
+def losses_overlaid(runs: Sequence[tuple[str, HistorySnapshot]], _: Translate, separators: str = ".,") -> Figure:
     """A curve for each run, by its name; each keeps its exact first, last and extreme points."""
     layout = base_layout(_("Loss per epoch"), _("epoch"), _("loss (mean squared error)"), separators)
     layout["yaxis"] |= {"type": "log", "tickformat": "~g"}
     traces = tuple(_curve(place, name, history) for place, (name, history) in enumerate(runs))
-    description = _("Line chart of the loss of every epoch of {number} runs, logarithmic.").format(number=len(runs))
+    description = _("Line chart of the loss of every epoch of {number} runs, logarithmic.").format(
+        number=len(runs)
+    )
     return Figure(layout["title"]["text"], description, traces, layout)
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dpdash.errors import N_, DpdashError, RunFileError
 from dpdash.exports.bounds import MOST_FILE_BYTES
-from dpdash.exports.extras import EXTRAS_FILE, is_installed
+from dpdash.exports.extras import EXTRAS_FILE, MISSING, is_installed
 from dpdash.exports.formats import FILES, FileFormat, FormatName
 from dpdash.exports.mlflow_runs import LIBRARY as MLFLOW
 from dpdash.exports.mlflow_runs import send_to_mlflow, tracking_uri
@@ -84,9 +84,7 @@ def import_form() -> None:
 def _reason_against(made: FileFormat, num_runs: int) -> str | None:
     """Why these runs cannot become such a file here."""
     if not made.is_installed:
-        return _("This export needs {library}, which is not installed. Install it: python -m pip install -r {file}").format(
-            library=made.needs, file=EXTRAS_FILE
-        )
+        return _(MISSING).format(library=made.needs, file=EXTRAS_FILE)
     if num_runs > 1 and not made.holds_several:
         return _("Such a file holds one run.")
     return None
@@ -116,8 +114,8 @@ def _send_all(run_ids: tuple[str, ...], asker: str) -> None:
     if num_epochs > MOST_SENT_EPOCHS:
         raise RunFileError(
             N_(
-                "A page sends at most {limit} epochs to MLflow. Received: {received}. Use the command line: python -m "
-                "dpdash runs export ID --format mlflow"
+                "A page sends at most {limit} epochs to MLflow. Received: {received}. Use the command line: "
+                "python -m dpdash runs export ID --format mlflow"
             ),
             limit=MOST_SENT_EPOCHS,
             received=num_epochs,

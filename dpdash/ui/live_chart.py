@@ -30,7 +30,7 @@ PLOTLYS_TEXTS: Final = (
     N_("Image download succeeded"),
     N_("Sorry, there was a problem downloading your image!"),
 )
-"""What plotly.js writes on a chart, letter by letter as its dictionaries have it, and the button that is not its own."""
+"""What plotly.js writes on a chart, letter by letter as its dictionaries have it, and on the button for SVG."""
 
 # A style sheet of the page and not of the components: it has to reserve the heights, and to hide the feed with the
 # page's gap around it, before the browser has fetched what draws a component. Nor is it sent with each refresh.

@@ -1,7 +1,7 @@
 """Addresses that only the browser can use that a page has made them for.
 
-What a page may show to a browser, that browser may also take home. So the page decides, when it makes the address; the
-route needs no rules of its own, and an address that somebody else gets hold of leads nowhere.
+What a page may show to a browser, that browser may also take home. So the page decides, when it makes the address;
+the route needs no rules of its own, and an address that somebody else gets hold of leads nowhere.
 """
 
 import hashlib

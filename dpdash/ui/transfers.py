@@ -45,10 +45,12 @@ NUM_REMEMBERED: Final = 64
 _log = logging.getLogger(__name__)
 
 FOREIGN: Final = N_(
-    "This address works only in the browser whose page made it, with cookies, and until the server ends. Open the page "
-    "and press the button there."
+    "This address works only in the browser whose page made it, with cookies, and until the server ends. Open "
+    "the page and press the button there."
 )
-TOO_LARGE: Final = N_("The file has more than {limit} bytes, which is the most that is imported. Export fewer runs.")
+TOO_LARGE: Final = N_(
+    "The file has more than {limit} bytes, which is the most that is imported. Export fewer runs."
+)
 TOO_SLOW: Final = N_("The file took longer than {seconds} seconds to arrive. Try again on a faster connection.")
 TOO_OFTEN: Final = N_("There were too many imports. Wait {seconds} seconds and try again.")
 IMPORTED: Final = N_("Runs imported: {number}.")

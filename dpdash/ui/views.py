@@ -147,4 +147,3 @@ def show_downloads(newest: Newest) -> None:
 
 def _written(column: str, value: float) -> str:
     return setting(value) if column == "learning_rate" else number(value, TABLE_DIGITS)
-

@@ -97,9 +97,7 @@ def test_mlflow_is_offered_where_somebody_has_said_where_it_is(
     assert any("A page sends at most 5 epochs to MLflow" in error.value for error in page.error)
 
 
-def test_what_mlflow_takes_is_said(
-    open_page: OpenPage, run_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_mlflow_takes_is_said(open_page: OpenPage, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
     monkeypatch.setenv(VARIABLE, "somewhere")
     monkeypatch.setattr(exports, "is_installed", lambda library: True)

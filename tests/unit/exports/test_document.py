@@ -28,7 +28,7 @@ from tests.strategies import run_configs, run_logs
 from tests.unit.exports.made_up import LOG, NUM_EPOCHS, STARTED, file_of, parts_of, whole_run
 
 
-def columns_of(blocks: tuple[EpochBlock, ...], name: str) -> np.ndarray:  # type: ignore[type-arg]  # of either width
+def columns_of(blocks: tuple[EpochBlock, ...], name: str) -> np.ndarray:
     return np.concatenate([getattr(block, name) for block in blocks])
 
 

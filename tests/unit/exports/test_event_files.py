@@ -40,6 +40,6 @@ def test_without_tensorboard_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     import sys
 
     monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
-    with pytest.raises(RunFileError, match="needs tensorboard, which is not installed. Install it: python -m pip"):
+    with pytest.raises(RunFileError, match=r"needs tensorboard, which is not installed. Install it: "):
         next(event_parts(RUN))
     assert not extras.is_installed("a_library_that_is_nowhere")

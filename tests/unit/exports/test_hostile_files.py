@@ -31,7 +31,6 @@ def refusal(file: io.BufferedIOBase | io.RawIOBase) -> str:
     with pytest.raises(RunFileError) as caught:
         read_runs(file)  # type: ignore[arg-type]  # all that it needs is read
     sentence = str(caught.value)
-    assert "{" not in sentence.replace("{'", "").replace("{}", "")
     assert len(sentence) < 1_000
     return sentence
 
@@ -121,7 +120,10 @@ CHANGES: dict[str, tuple[Change, str]] = {
     ),
     "an unknown field": (lambda parts: parts[1]["run"].update(owner="me"), "There is no field owner in part 2"),
     "a gap": (lambda parts: rows(parts).update(first_epoch=5), "must go on with epoch 1. Received: 5."),
-    "a column that is short": (lambda parts: rows(parts)["slope"].pop(), "slope in part 4 of the file must have as"),
+    "a column that is short": (
+        lambda parts: rows(parts)["slope"].pop(),
+        "slope in part 4 of the file must have as",
+    ),
     "a text for a number": (
         lambda parts: rows(parts)["loss"].__setitem__(0, "1.5"),
         "loss in part 4 of the file must be finite numbers. Received: 1.5.",

@@ -85,7 +85,7 @@ def test_of_a_file_with_one_bad_run_nothing_is_saved(service: RunService, store:
 
 def test_a_run_that_is_larger_than_the_server_allows_is_refused(service: RunService, store: RunStore) -> None:
     large = whole_run(config=RunConfig(samples=2_000, epochs=NUM_EPOCHS))
-    with pytest.raises(RunFileError, match="Run 2 of the file is larger .* samples must be at most 1000 on this"):
+    with pytest.raises(RunFileError, match=r"Run 2 of the file is larger .* samples must be at most 1000 on this"):
         import_runs(file_of(whole_run(), large), service, IMPORTER)
     assert store.runs() == ()
 

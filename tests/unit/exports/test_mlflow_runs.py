@@ -61,5 +61,5 @@ def test_an_address_that_leads_nowhere_is_said(monkeypatch: pytest.MonkeyPatch) 
 
 def test_without_mlflow_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(RunFileError, match="needs mlflow, which is not installed. Install it: python -m pip"):
+    with pytest.raises(RunFileError, match=r"needs mlflow, which is not installed. Install it: python -m pip"):
         send_to_mlflow(RUN)

@@ -1,3 +1,4 @@
+import csv
 import io
 import json
 from collections.abc import Iterator
@@ -20,13 +21,14 @@ NAMES = ["run", "epoch", *COLUMNS]
 @given(log=run_logs())
 def test_a_csv_has_the_very_numbers(log: tuple[RunEvent, ...]) -> None:
     run = whole_run(log)
-    table = pd.read_csv(io.BytesIO(b"".join(csv_parts([run]))), float_precision="round_trip")
+    names, *rows = csv.reader(b"".join(csv_parts([run])).decode().splitlines())
     blocks = list(run.blocks())
-    assert list(table) == NAMES
-    assert list(table["epoch"]) == list(range(1, 1 + sum(map(len, blocks))))
+    assert names == NAMES
+    assert [int(row[1]) for row in rows] == list(range(1, 1 + sum(map(len, blocks))))
     for name in COLUMNS:
         sent = np.concatenate([getattr(block, name) for block in blocks])
-        assert np.array_equal(table[name].to_numpy(dtype=np.float64).astype(sent.dtype), sent)
+        found = np.array([float(row[NAMES.index(name)]) for row in rows])
+        assert found.astype(sent.dtype).tobytes() == sent.tobytes()
 
 
 @given(log=run_logs())
