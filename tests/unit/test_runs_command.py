@@ -71,6 +71,7 @@ def test_event_files_stand_in_a_folder_for_each_run(database: Path, tmp_path: Pa
     assert all(next((folder / name).glob("events.out.tfevents.*")).stat().st_size for name in ("one", "two"))
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning", "ignore::DeprecationWarning")
 def test_mlflow_gets_a_run(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow")
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"

@@ -169,7 +169,7 @@ def test_what_is_wrong_is_said(name: str) -> None:
         (b"[1]", "must be one JSON array of objects. Received: 1 at character 2"),
         (b'[{"format": NaN}]', "NaN in part 1 of the file is no number"),
         (b'[{"format": ' + b"9" * 5_000 + b"}]", "in part 1 of the file is no number"),
-        (b'[{"a" 1}]', "goes wrong at character 6, near 1}]"),
+        (b'[{"a" 1}]', "goes wrong at character 7, near 1}]"),
         (WHOLE[:-100], "ends in the middle"),
         (WHOLE.rstrip()[:-1] + b"]]", "goes wrong"),
         (WHOLE + b"x", "goes wrong at character"),

@@ -15,6 +15,9 @@ from tests.unit.exports.made_up import STARTED, whole_run
 NUM_EPOCHS = 600
 RUN = whole_run((STARTED, block_of(1, NUM_EPOCHS)), RunConfig(epochs=NUM_EPOCHS), name="The best")
 
+# MLflow uses what SQLAlchemy 2.1 no longer likes.
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning", "ignore::DeprecationWarning")
+
 
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
