@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from dpdash.errors import N_, DpdashError, UnknownRunError
+from dpdash.errors import N_, DpdashError, RunFileError, StoreError, UnknownRunError
 from dpdash.translations import Language, language
 from dpdash.ui.passphrase import Allowance, Tries
 from dpdash.ui.tickets import OWNER_COOKIE, is_valid, owner_of, ticket
@@ -209,7 +209,10 @@ async def _take_import(request: Request) -> Response:
         with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
             await _receive(request, file)
             run_ids = await run_in_threadpool(_import, file, asker.owner)
-    except DpdashError as error:
+    except (RunFileError, StoreError) as error:
+        # What was sent was taken: the answer says what came of it.
+        return JSONResponse({"text": asker.words.error(error)})
+    except UploadError as error:
         return _refused(request, error)
     except ClientDisconnect:
         return Response(status_code=400)

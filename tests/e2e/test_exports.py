@@ -58,17 +58,15 @@ def test_a_run_is_taken_away_in_each_format_and_brought_back(open_page: OpenPage
 
 
 def test_a_file_that_is_no_export_is_refused_with_a_sentence(open_page: OpenPage, tmp_path: Path) -> None:
-    page = open_page("?samples=100&epochs=5&engine=single&replicas=1", locale="pt-BR")
-    page.locator("[data-testid=stMain] label", has_text=re.compile("Tabela|Table")).first.click()
-    form = page.locator(
-        ".st-key-import_form, [data-testid=stBidiComponentRegular]", has=page.locator("input[type=file]")
-    )
+    page = open_page("?samples=100&epochs=5&engine=single&replicas=1")
+    page.get_by_role("radio", name="Table").click()
     (tmp_path / "bad.json").write_bytes(b"{}")
-    form.first.locator("input[type=file]").set_input_files(tmp_path / "bad.json")
-    expect(page.get_by_role("status").filter(has_text="1")).to_be_visible()
+    page.locator("input[type=file]").set_input_files(tmp_path / "bad.json")
+    expect(page.get_by_text("it goes wrong at character 1, near {.")).to_be_visible()
     (tmp_path / "good.json").write_bytes(file_of(whole_run()).getvalue())
-    form.first.locator("input[type=file]").set_input_files(tmp_path / "good.json")
-    expect(page.get_by_role("link", name="CSV")).to_be_visible()
+    page.locator("input[type=file]").set_input_files(tmp_path / "good.json")
+    expect(page.get_by_text("Runs imported: 1.")).to_be_visible()
+    expect(page.get_by_role("link", name="Every epoch (CSV)")).to_be_visible()
 
 
 def test_the_menu_is_for_everybody(open_page: OpenPage) -> None:
