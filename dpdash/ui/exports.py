@@ -5,7 +5,7 @@ from typing import Final
 import streamlit as st
 
 from dpdash.errors import N_, DpdashError, RunFileError
-from dpdash.exports.bounds import MOST_FILE_BYTES
+from dpdash.exports.bounds import MOST_FILE_BYTES, MOST_RUNS
 from dpdash.exports.extras import EXTRAS_FILE, MISSING, is_installed
 from dpdash.exports.formats import FILES, FileFormat, FormatName
 from dpdash.exports.mlflow_runs import LIBRARY as MLFLOW
@@ -44,7 +44,12 @@ _form = st.components.v2.component(
 
 
 def export_menu(run_ids: tuple[str, ...]) -> None:
-    """Show the ways in which these runs can be taken away; each file is made while it is fetched."""
+    """Show the ways in which these runs can be taken away; each file is made while it is fetched.
+
+    Without a run there is nothing to show.
+    """
+    if not run_ids:
+        return
     with st.container(horizontal=True, key="export_menu"):
         for name, made in FILES.items():
             reason = _reason_against(made, len(run_ids))
@@ -83,6 +88,8 @@ def import_form() -> None:
 
 def _reason_against(made: FileFormat, num_runs: int) -> str | None:
     """Why these runs cannot become such a file here."""
+    if num_runs > MOST_RUNS:
+        return _("One file holds at most {limit} runs.").format(limit=number(MOST_RUNS))
     if not made.is_installed:
         return _(MISSING).format(library=made.needs, file=EXTRAS_FILE)
     if num_runs > 1 and not made.holds_several:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 EXPORT_PATH: Final = "/dpdash/export"
 IMPORT_PATH: Final = "/dpdash/import"
 IMPORT: Final = "import"
-EXPORTS_EACH, EXPORTS_TOGETHER = 2, 8
+EXPORTS_EACH, EXPORTS_TOGETHER = 2, 4
 IMPORTS_EACH, IMPORTS_TOGETHER = 1, 2
 STALLED_SECONDS: Final = 60.0
 """So long one piece may take to be taken; whoever takes longer makes room for others."""
@@ -126,7 +126,7 @@ class _Streamed(StreamingResponse):
 
 
 class _Imports:
-    """Who has brought in what lately, and how often; used by the event loop alone."""
+    """Who has brought in what lately, and how often."""
 
     def __init__(self) -> None:
         self._by_browser = Tries(A_BROWSERS_IMPORTS)

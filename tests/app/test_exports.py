@@ -105,3 +105,13 @@ def test_what_mlflow_takes_is_said(open_page: OpenPage, run_id: str, monkeypatch
     page = click(at_the_table(open_page(run=run_id)), "send_to_mlflow")
     assert sent == [run_id]
     assert "Sent to MLflow. Runs: 1." in visible_texts(page)
+
+
+def test_more_runs_than_one_file_holds_are_not_offered(
+    service: RunService, open_page: OpenPage, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "MOST_RUNS", 0)
+    page = at_the_table(open_page(run=run_id))
+    links = [link.proto for link in page.get("link_button") if link.proto.url.startswith(EXPORT_PATH)]
+    assert links
+    assert all(link.disabled and link.help == "One file holds at most 0 runs." for link in links)
