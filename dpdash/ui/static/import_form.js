@@ -5,6 +5,7 @@ export function showImportForm({ data, parentElement, setTriggerValue }) {
   const input = parentElement.querySelector("input");
   const status = parentElement.querySelector("p");
   label.textContent = data.label;
+  // Not taken away at the end: Streamlit also ends a call that a newer one has overtaken.
   input.onchange = async () => {
     const [file] = input.files;
     if (!file) return;
@@ -16,7 +17,6 @@ export function showImportForm({ data, parentElement, setTriggerValue }) {
     input.disabled = false;
     if (answer.runs) setTriggerValue("imported", Date.now());
   };
-  return () => (input.onchange = null);
 }
 
 async function sent(file, data) {
