@@ -16,7 +16,9 @@ NUM_EPOCHS = 600
 RUN = whole_run((STARTED, block_of(1, NUM_EPOCHS)), RunConfig(epochs=NUM_EPOCHS), name="The best")
 
 # MLflow uses what SQLAlchemy 2.1 no longer likes.
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning", "ignore::DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sqlalchemy.exc.SADeprecationWarning", "ignore::DeprecationWarning"
+)
 
 
 @pytest.fixture
