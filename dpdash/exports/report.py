@@ -101,7 +101,8 @@ def light_colors() -> Mapping[str, str]:
 def _in_short(run: ReportedRun, language: Language) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in run.config.to_query().items())
     slope, intercept = (language.number(value) for value in run.line)
-    return language.text("Slope {slope}, intercept {intercept}. Settings: {settings}.").format(
+    _ = language.text
+    return _("Slope {slope}, intercept {intercept}. Settings: {settings}.").format(
         slope=slope, intercept=intercept, settings=settings
     )
 
@@ -187,7 +188,8 @@ def _happening(run: ReportedRun, language: Language) -> str:
 
 def _status(run: ReportedRun, language: Language) -> str:
     status = "–" if run.status is None else language.text(STATUS_NAMES[run.status])
-    return language.text("{status}, imported from a file").format(status=status) if run.is_imported else status
+    _ = language.text
+    return _("{status}, imported from a file").format(status=status) if run.is_imported else status
 
 
 def _machine(run: ReportedRun, language: Language) -> str:
@@ -196,7 +198,8 @@ def _machine(run: ReportedRun, language: Language) -> str:
         return "–"
     devices = ", ".join(started.devices)
     if started.emulated:
-        return language.text("{devices}: emulated, threads on the CPU stand in for GPUs").format(devices=devices)
+        _ = language.text
+        return _("{devices}: emulated, threads on the CPU stand in for GPUs").format(devices=devices)
     return devices
 
 
