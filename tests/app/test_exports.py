@@ -1,13 +1,18 @@
 """The menu that takes runs away, and the form that brings them in, in each language."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dpdash.config import RunConfig
+from dpdash.events import EpochBlock, LearningRateChanged, RunFinished
+from dpdash.exports.formats import FILES, FormatName
 from dpdash.exports.importing import import_runs
 from dpdash.exports.mlflow_runs import VARIABLE
+from dpdash.exports.whole import whole_runs
 from dpdash.runs.service import Pace, RunService
 from dpdash.translations import LANGUAGES, language
 from dpdash.ui import exports
@@ -15,7 +20,7 @@ from dpdash.ui.transfers import EXPORT_PATH, IMPORT_PATH
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click
 from tests.app.visible import visible_texts
-from tests.unit.exports.made_up import file_of, whole_run
+from tests.unit.exports.made_up import STARTED, file_of, whole_run
 
 LONG = 30.0
 ME = "a browser"
@@ -115,3 +120,18 @@ def test_more_runs_than_one_file_holds_are_not_offered(
     links = [link.proto for link in page.get("link_button") if link.proto.url.startswith(EXPORT_PATH)]
     assert links
     assert all(link.disabled and link.help == "One file holds at most 0 runs." for link in links)
+
+
+@pytest.mark.parametrize("look", ["surface", "slope", "table"])
+def test_numbers_that_nobody_trained_break_no_page(open_page: OpenPage, service: RunService, look: str) -> None:
+    values = np.array([-3e38, 3e38, 0, 1e-45, -1], dtype=np.float32)
+    times = np.array([1e300, -1e300, 0, 5, -5])
+    block = EpochBlock(1, loss=values, slope=values, intercept=values, learning_rate=times, seconds=times)
+    started = replace(STARTED, devices=("<script>", ""), shard_sizes=(0,), one_device_step_seconds=-1e300)
+    log = (started, block, LearningRateChanged(1_000_000, -1e300), RunFinished(5, 1e308, -1e308, -5.0))
+    hostile = whole_run(log, name="**bold** <b>", note="$x$")
+    (imported,) = import_runs(file_of(hostile), service, ME)
+    page = open_page(run=imported)
+    page.session_state["view"] = look
+    assert len(offers(again(page))) == (len(NAMES) if look == "table" else 0)
+    assert b"Slope" in b"".join(FILES[FormatName.HTML].encode(whole_runs(service, [imported]), language("en")))
