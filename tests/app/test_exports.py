@@ -18,7 +18,7 @@ from dpdash.translations import LANGUAGES, language
 from dpdash.ui import exports
 from dpdash.ui.transfers import EXPORT_PATH, IMPORT_PATH
 from tests.app.conftest import OpenPage
-from tests.app.driving import again, click
+from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts
 from tests.unit.exports.made_up import STARTED, file_of, whole_run
 
@@ -134,4 +134,5 @@ def test_numbers_that_nobody_trained_break_no_page(open_page: OpenPage, service:
     page = open_page(run=imported)
     page.session_state["view"] = look
     assert len(offers(again(page))) == (len(NAMES) if look == "table" else 0)
+    go(page, "../pages/parallelism.py")
     assert b"Slope" in b"".join(FILES[FormatName.HTML].encode(whole_runs(service, [imported]), language("en")))
