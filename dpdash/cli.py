@@ -22,6 +22,7 @@ from dpdash.limits import lifted
 from dpdash.runs.resuming import NO_CHECKPOINT
 from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.runs.store import RunRecord
+from dpdash.runs_command import export_runs, import_file, open_store
 from dpdash.scaling_command import scaling
 from dpdash.serve import serve
 from dpdash.settings import read_settings
@@ -34,11 +35,13 @@ POLL_SECONDS: Final = 0.05
 SHUTDOWN_SECONDS: Final = 5.0
 WIDE: Final = 200
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-runs_app = typer.Typer(no_args_is_help=True, help="Look at the runs that are stored.")
+runs_app = typer.Typer(no_args_is_help=True, help="Look at the runs that are stored, and take them elsewhere.")
 app.add_typer(runs_app, name="runs")
 app.command()(serve)
 app.command()(scaling)
 app.command()(sweep)
+runs_app.command("export")(export_runs)
+runs_app.command("import")(import_file)
 
 
 @app.command()
@@ -88,7 +91,7 @@ def resume(
 ) -> None:
     """Train a run further that was stopped or interrupted, whoever started it, at full speed."""
     wanted = None if epochs is None else or_exit(lambda: RunConfig.parse({"epochs": epochs})).epochs
-    service = _open_store()
+    service = open_store()
     try:
         # Whoever can read the database is no less than its runs' owners.
         owner = or_exit(lambda: service.snapshot(run_id)).owner
@@ -115,7 +118,7 @@ def list_runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array and nothing else.")] = False,
 ) -> None:
     """List the newest runs."""
-    service = _open_store()
+    service = open_store()
     try:
         records = service.runs(limit)
     finally:
@@ -132,9 +135,8 @@ def list_runs(
         slope = "–" if record.slope is None else f"{record.slope:.5g}"
         progress = f"{record.num_epochs} of {record.config.epochs}"
         engine = f"{record.config.engine} × {record.config.replicas}"
-        table.add_row(
-            record.run_id, started, record.status, progress, loss, slope, str(record.config.samples), engine
-        )
+        status = f"{record.status}, imported" if record.is_imported else record.status.value
+        table.add_row(record.run_id, started, status, progress, loss, slope, str(record.config.samples), engine)
     # Into a pipe, nothing is cut: the lines are as wide as they are.
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     console.print(table if records else "No runs yet. Try: python -m dpdash train")
@@ -146,7 +148,7 @@ def show_run(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Show one run whole."""
-    service = _open_store()
+    service = open_store()
     try:
         shown = or_exit(lambda: service.snapshot(run_id))
         block = or_exit(lambda: service.rows(run_id)) if as_json else None
@@ -166,17 +168,6 @@ def main() -> None:
     """Run the command line; what goes wrong is one sentence of the command's, and no log beside it."""
     logging.getLogger("dpdash").addHandler(logging.NullHandler())
     app(prog_name="python -m dpdash")
-
-
-def _open_store() -> RunService:
-    """A service on the runs that are stored; without a database there are none."""
-    service = RunService.open(lifted(or_exit(read_settings)))
-    problem = service.health.problem
-    if problem is not None:
-        service.shutdown(timeout=SHUTDOWN_SECONDS)
-        complain(str(problem))
-        raise typer.Exit(FAILED)
-    return service
 
 
 def _watch(service: RunService, run_id: str, owner: str, quiet: bool) -> RunSnapshot:

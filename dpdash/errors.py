@@ -70,5 +70,9 @@ class FrozenError(DpdashError):
     """New runs are refused until the teacher allows them again."""
 
 
+class RunFileError(DpdashError, ValueError):
+    """A file of runs is not what it must be, or a run cannot be written as one."""
+
+
 class StoreError(DpdashError):
     """The database cannot be used; training goes on without being saved."""

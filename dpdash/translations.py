@@ -28,6 +28,7 @@ PSEUDO: Final = "pseudo"
 """Not a language: brackets every text, so that a test sees what was never handed to gettext."""
 SCIENTIFIC_FROM: Final = 1e7
 SCIENTIFIC_BELOW: Final = 1e-4
+LARGEST_SETTING: Final = 1e15
 SUPERSCRIPTS: Final = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -68,7 +69,8 @@ class Language:
 
     def setting(self, value: float) -> str:
         """Write a number that a person set: all of its digits, and none that it does not have."""
-        return _setting(value, self.locale)
+        # Beyond any bound, as a file from elsewhere may have it, Babel gives up.
+        return _setting(value, self.locale) if abs(value) < LARGEST_SETTING else self.number(value)
 
     def number(self, value: float, digits: int = 3) -> str:
         """Write a number: whole ones in full, others with so many significant digits."""

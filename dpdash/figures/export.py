@@ -36,7 +36,12 @@ def colored(part: Any, colors: Mapping[str, str]) -> Any:
 
 
 def standalone_page(
-    title: str, text: str, figures: Sequence[tuple[Figure, Update]], colors: Mapping[str, str], language: str
+    title: str,
+    text: str,
+    figures: Sequence[tuple[Figure, Update]],
+    colors: Mapping[str, str],
+    language: str,
+    tables: str = "",
 ) -> str:
     """An HTML page with the figures, which a browser shows without a server.
 
@@ -46,6 +51,7 @@ def standalone_page(
         figures: Each figure with what has changed since.
         colors: The colour of every role, as #rrggbb.
         language: Code of the page's language.
+        tables: What stands between the text and the figures, as HTML.
     """
     drawn = [
         to_html(
@@ -59,7 +65,7 @@ def standalone_page(
     return (
         f'<!doctype html><html lang="{escape(language)}"><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<body style="font-family: sans-serif; margin: 2rem; color: {colors["text"]}">'
-        f"<h1>{escape(title)}</h1><p>{escape(text)}</p>{''.join(drawn)}</body></html>"
+        f"<h1>{escape(title)}</h1><p>{escape(text)}</p>{tables}{''.join(drawn)}</body></html>"
     )
 
 

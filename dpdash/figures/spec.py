@@ -22,6 +22,8 @@ SMALL_TEXT_SIZE: Final = 13
 TITLE_SIZE: Final = 16
 HEIGHT: Final = 400
 """Pixels; what a narrow page adds to it is room for the legend."""
+MIXES: Final = {"reference": 0.85, "muted": 0.7, "grid": 0.12}
+"""Roles that lie between the text's colour and the background's, by the share of the text's."""
 LARGEST_U2: Final = 2**16 - 1
 MAX_TICKS: Final = 6
 MARGIN: Final = {"l": 68, "r": 16, "t": 44, "b": 118, "autoexpand": False}

@@ -1,5 +1,6 @@
 """What a page shows before the first run: the data, how it is cut, the untrained line and the best one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeVar
@@ -8,12 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dpdash.config import EngineName, RunConfig
+from dpdash.config import EngineName, RunConfig, bounds
 from dpdash.problem.batches import draw_order
 from dpdash.problem.data import Data, draw
 from dpdash.problem.model import SimpleNN, build_model
 from dpdash.problem.optimum import Moments, Optimum, line_projection, noise_floor, optimum
 from dpdash.sharding import shard_sizes
+from dpdash.verdict import Target
 
 NUM_CACHED: Final = 32
 """A preview is a few kilobytes, but drawing ten million samples for it takes a second."""
@@ -51,6 +53,17 @@ def preview(config: RunConfig, max_points: int = 400) -> Preview:
     defaults = {name: RunConfig.model_fields[name].default for name in ("epochs", "learning_rate", "optimizer")}
     # Any engine would do that allows any number of replicas.
     return _preview(config.model_copy(update=defaults | {"engine": EngineName.CPU_REPLICAS}), max_points)
+
+
+def target(known: Preview, allowed: Callable[[str], tuple[float, float]] = bounds) -> Target:
+    """What a run is measured against; `allowed` has the lowest and highest value of a setting to suggest."""
+    return Target(
+        optimum_slope=known.optimum.slope,
+        optimum_loss=known.optimum.loss,
+        noise_floor=known.noise_floor,
+        mean_square_x=known.moments.var_x + known.moments.mean_x**2,
+        bounds=allowed,
+    )
 
 
 def points(config: RunConfig, samples: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

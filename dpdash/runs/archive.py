@@ -18,6 +18,7 @@ from dpdash.runs.problems import NO_DATABASE, StoreHealth, unhealthy
 from dpdash.runs.resuming import Past
 from dpdash.runs.shelf import StudyShelf, SweepShelf
 from dpdash.runs.store import RunRecord, RunStore
+from dpdash.runs.transfer import RunTransfer
 
 CAPACITY: Final = 16
 SHORTEST_AGE_SECONDS: Final = 1.0
@@ -69,6 +70,18 @@ class Archive:
     def sweeps(self) -> SweepShelf | None:
         """Where sweeps are kept; None without a store."""
         return self._store.sweeps if self._store is not None else None
+
+    @property
+    def transfer(self) -> RunTransfer:
+        """Whole runs in the database, also those that were only queued.
+
+        Raises:
+            StoreError: when there is no database that is open.
+        """
+        if self._store is None or not self._store.is_open:
+            raise self.health.problem or StoreError(NO_DATABASE)
+        self.flush()
+        return self._store.transfer
 
     def record(self, run_id: str) -> RunRecord | None:
         """What the list of runs shows of one run.

@@ -5,19 +5,14 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from dpdash.events import EpochBlock, RunEvent
-from dpdash.runs.encoding import block_from_row, event_from_row
+from dpdash.runs.encoding import block_from_row, connected, event_from_row
 from dpdash.runs.schema import blocks, events
 
 
 def rows_of(connection: sa.Connection, run_id: str) -> Iterator[EpochBlock]:
     """The blocks of a run from epoch 1 up to the first gap."""
     of_run = sa.select(blocks).where(blocks.c.run_id == run_id).order_by(blocks.c.first_epoch)
-    expected = 1
-    for block in map(block_from_row, connection.execute(of_run)):
-        if block.first_epoch != expected:
-            return
-        expected = block.last_epoch + 1
-        yield block
+    return connected(map(block_from_row, connection.execute(of_run)))
 
 
 def events_of(connection: sa.Connection, run_id: str) -> Iterator[tuple[int, RunEvent]]:

@@ -1,5 +1,7 @@
 """Runs as they are now, wherever they stand: with the threads that train them, or in the store."""
 
+from collections.abc import Iterator
+
 from dpdash.config import bounds
 from dpdash.events import EpochBlock
 from dpdash.history import Row
@@ -9,6 +11,7 @@ from dpdash.runs.roster import Roster
 from dpdash.runs.shelf import StudyShelf, SweepShelf
 from dpdash.runs.snapshot import RunSnapshot, of_stored_run
 from dpdash.runs.store import RunRecord, StoreHealth
+from dpdash.runs.transfer import RunTransfer
 
 
 class RunReader:
@@ -55,6 +58,29 @@ class RunReader:
         self.snapshot(run_id)
         return self._archive.rows(run_id)
 
+    def blocks(self, run_id: str) -> Iterator[EpochBlock]:
+        """Every epoch that is saved, a few blocks in memory at a time.
+
+        Raises:
+            StoreError: when the database cannot be read, now or on the way.
+        """
+        return self._archive.transfer.blocks(run_id)
+
+    def record(self, run_id: str) -> RunRecord:
+        """What the list of runs shows of one run.
+
+        Raises:
+            UnknownRunError: when there is no such run.
+            StoreError: when it is not live and the database cannot be read.
+        """
+        require_possible(run_id)
+        run = self._roster.get(run_id)
+        self._archive.flush()
+        found = self._archive.record(run_id) or (run.record() if run is not None else None)
+        if found is None:
+            raise unknown_run(run_id)
+        return found
+
     def runs(self, limit: int = 100) -> tuple[RunRecord, ...]:
         """The latest runs, the newest first; only those in memory when the database cannot be read."""
         in_memory = {run.run_id: run.record() for run in reversed(self._roster.all())}
@@ -74,6 +100,15 @@ class RunReader:
     def num_training(self) -> int:
         """How many runs hold a slot now."""
         return self._roster.num_training()
+
+    @property
+    def transfer(self) -> RunTransfer:
+        """Whole runs in the database.
+
+        Raises:
+            StoreError: when there is no database that is open.
+        """
+        return self._archive.transfer
 
     @property
     def studies(self) -> StudyShelf | None:

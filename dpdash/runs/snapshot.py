@@ -41,6 +41,8 @@ class RunSnapshot:
     """Whether it was asked to stop and has not done so yet: its engine is busy, or hangs."""
     resumed_from: int | None = None
     """The epoch behind which it went on in this process, 0 where it had to begin anew; None where it did not."""
+    is_imported: bool = False
+    """Whether it was trained elsewhere and brought in from a file."""
 
 
 def of_live_run(run: LiveRun, slots: Slots, saved: StoreHealth, max_age_seconds: float = 0.0) -> RunSnapshot:
@@ -86,6 +88,7 @@ def of_stored_run(run: StoredRun, saved: StoreHealth) -> RunSnapshot:
         is_moving=not run.history.status.is_over and run.history.status is not RunStatus.PAUSED,
         created_at=run.record.created_at,
         saved=saved,
+        is_imported=run.record.is_imported,
     )
 
 

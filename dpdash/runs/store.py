@@ -33,6 +33,7 @@ from dpdash.runs.problems import HEALTHY, INCOMPLETE, MOVED, StoreHealth, newest
 from dpdash.runs.resuming import Resumption
 from dpdash.runs.schema import BUSY_SECONDS, blocks, connect, database_path, ensure_schema, runs, writing
 from dpdash.runs.shelf import StudyShelf, SweepShelf
+from dpdash.runs.transfer import RunTransfer
 from dpdash.runs.writer import MAX_PENDING_BYTES, Writer
 
 __all__ = ["RunRecord", "RunStore", "StoreHealth"]
@@ -64,6 +65,7 @@ class RunStore:
         self.studies = StudyShelf(self._write, self._reading)
         self.sweeps = SweepShelf(self._write, self._reading)
         self.resumption = Resumption(self._write, self._reading, lambda: self._own.id, self._writer.forget_cut)
+        self.transfer = RunTransfer(self._write, self._reading, lambda: self._own.id)
 
     def create_run(
         self, run_id: str, config: RunConfig, owner: str, created_at: float, sweep_id: str | None = None

@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dpdash.config import RunConfig
 from dpdash.limits import Limits
+from dpdash.problem.preview import target
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.commands import take_suggestion
 from dpdash.ui.language import _, sentence, setting
@@ -15,7 +16,7 @@ from dpdash.ui.notices import escaped
 from dpdash.ui.service import run_service
 from dpdash.ui.shown import is_shown_by_teacher
 from dpdash.ui.state import NUM_SHARED, View
-from dpdash.verdict import Suggestion, Target, Verdict, verdict
+from dpdash.verdict import Suggestion, Verdict, verdict
 
 
 def advice_box() -> DeltaGenerator:
@@ -45,15 +46,7 @@ def show_advice(shown: RunSnapshot | None, view: View) -> None:
 def _verdict(view: View, limits: Limits) -> Verdict | None:
     if view.history is None:
         return None
-    moments = view.preview.moments
-    target = Target(
-        optimum_slope=view.preview.optimum.slope,
-        optimum_loss=view.preview.optimum.loss,
-        noise_floor=view.preview.noise_floor,
-        mean_square_x=moments.var_x + moments.mean_x**2,
-        bounds=limits.bounds,
-    )
-    return verdict(view.config, view.history, target)
+    return verdict(view.config, view.history, target(view.preview, limits.bounds))
 
 
 def _text(found: Verdict | None) -> str:

@@ -21,12 +21,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dpdash.network import is_address, is_loopback
+from dpdash.ui.transfers import IMPORT_PATH
 
 LOGGER: Final = logging.getLogger(__name__)
 LONGEST_ADDRESS_BYTES: Final = 48 * 1024
 """Path and query together: 1,500 settings fit in, and the page can say what is wrong with them."""
 METHODS: Final = ("GET", "HEAD", "OPTIONS")
-"""Nothing is uploaded here; everything else goes over the websocket."""
+"""One address takes a file of runs (`transfers`); everything else goes over the websocket."""
 CORE: Final = "/_stcore/"
 OPEN_CORE_PATHS: Final = frozenset({"health", "host-config", "stream"})
 """What a page asks of Streamlit's own routes. A route that is not here is closed, also one that is new."""
@@ -108,7 +109,7 @@ class RequestGuard:
             return ADDRESS_TOO_LONG
         if not self._is_known(Headers(scope=scope).get("host", "")):
             return UNKNOWN_HOST
-        if scope["type"] == "http" and scope["method"] not in METHODS:
+        if scope["type"] == "http" and not _is_taken(scope):
             return WRONG_METHOD
         return None if _is_open(scope) else NOT_FOUND
 
@@ -162,6 +163,10 @@ def _scripts_in_page() -> tuple[str, ...]:
     page = (Path(st.__file__).parent / "static" / "index.html").read_bytes()
     digests = (hashlib.sha256(script).digest() for script in SCRIPT_IN_PAGE.findall(page))
     return tuple(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+
+
+def _is_taken(scope: Scope) -> bool:
+    return scope["method"] in METHODS or (scope["method"] == "POST" and scope["path"] == IMPORT_PATH)
 
 
 def _is_open(scope: Scope) -> bool:

@@ -8,22 +8,13 @@ import streamlit as st
 from dpdash.config import EngineName, RunConfig
 from dpdash.errors import N_
 from dpdash.events import RunDiverged, RunStatus, RunStopped, StopReason
+from dpdash.exports.words import STATUS_NAMES as STATUS_NAMES
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.code import show_code_button
 from dpdash.ui.language import _, number
 from dpdash.ui.links import address
 from dpdash.ui.state import wanted_settings
 
-STATUS_NAMES: Final = {
-    RunStatus.WAITING: N_("waiting"),
-    RunStatus.RUNNING: N_("running"),
-    RunStatus.PAUSED: N_("paused"),
-    RunStatus.FINISHED: N_("finished"),
-    RunStatus.DIVERGED: N_("diverged"),
-    RunStatus.STOPPED: N_("stopped"),
-    RunStatus.FAILED: N_("failed"),
-    RunStatus.INTERRUPTED: N_("interrupted"),
-}
 STOP_REASONS: Final = {
     StopReason.ASKED: N_("stopped at epoch {epoch}"),
     StopReason.BROWSER_GONE: N_("stopped at epoch {epoch}, because its browser was gone"),

@@ -11,7 +11,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dpdash.errors import N_
-from dpdash.figures.spec import HEIGHT, Figure, Update
+from dpdash.figures.spec import HEIGHT, MIXES, Figure, Update
 from dpdash.ui.language import _
 from dpdash.ui.server import asset_url
 
@@ -21,17 +21,16 @@ below a chart ever moves."""
 STACKED_BELOW: Final = 700
 """Width in pixels below which two plots stand above each other."""
 MAX_PLOTS: Final = 2
-MIXES: Final = {"reference": 0.85, "muted": 0.7, "grid": 0.12}
-"""Roles that lie between the text's colour and the background's, by the share of the text's."""
 GAP: Final = 16
 PLOTLYS_TEXTS: Final = (
     N_("Reset axes"),
     N_("Download plot as a PNG"),
+    N_("Download plot as an SVG"),
     N_("Preparing image - this may take a few seconds"),
     N_("Image download succeeded"),
     N_("Sorry, there was a problem downloading your image!"),
 )
-"""What plotly.js itself writes on a chart, letter by letter as its dictionaries have it."""
+"""What plotly.js writes on a chart, letter by letter as its dictionaries have it, and on the button for SVG."""
 
 # A style sheet of the page and not of the components: it has to reserve the heights, and to hide the feed with the
 # page's gap around it, before the browser has fetched what draws a component. Nor is it sent with each refresh.
@@ -50,7 +49,7 @@ STYLE: Final = f"""
 """
 
 
-def _loader(function: str) -> str:
+def loader(function: str) -> str:
     """A script of a line, as it travels with every refresh; the module that it calls is fetched once.
 
     It lives at a blob: address, against which a path alone cannot be resolved.
@@ -70,14 +69,14 @@ _charts = {
     num_plots: st.components.v2.component(
         f"dpdash_chart_{num_plots}",
         html=_html(num_plots),
-        js=_loader("showChart"),
+        js=loader("showChart"),
         isolate_styles=False,
     )
     for num_plots in range(1, MAX_PLOTS + 1)
 }
 _feed = st.components.v2.component(
     "dpdash_feed",
-    js=_loader("receiveFeed"),
+    js=loader("receiveFeed"),
     isolate_styles=False,
 )
 

@@ -59,7 +59,15 @@ def show_run_notices(shown: RunSnapshot | None) -> None:
     if isinstance(shown.history.ended, RunFailed):
         # Those that this program makes itself are in the catalogue; any other stays as it is.
         st.error(escaped(_("The run failed: {message}").format(message=_(shown.history.ended.message))))
-    if shown.status is RunStatus.INTERRUPTED:
+    _show_origin_and_end(shown)
+
+
+def _show_origin_and_end(shown: RunSnapshot) -> None:
+    if shown.is_imported:
+        st.info(
+            _("This run was imported from a file. It was trained elsewhere, and nothing of it was measured here.")
+        )
+    elif shown.status is RunStatus.INTERRUPTED:
         st.warning(_("The server ended while this run trained. Its curve is kept up to there."))
 
 

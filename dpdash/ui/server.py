@@ -32,10 +32,10 @@ from dpdash.ui.guard import RequestGuard, SecurityHeaders
 from dpdash.ui.page_guard import PageGuard
 from dpdash.ui.refusals import quieten, shorten_forged
 from dpdash.ui.session_once import keep_sessions
+from dpdash.ui.tickets import OWNER_COOKIE
 from dpdash.ui.trainers import training_processes
+from dpdash.ui.transfers import TRANSFER_ROUTES
 
-OWNER_COOKIE: Final = "dpdash_browser"
-"""Names the browser; the runs that it starts are its own."""
 OWNER_BYTES: Final = 24
 OWNER: Final = re.compile(rf"[A-Za-z0-9_-]{{{len(secrets.token_urlsafe(OWNER_BYTES))}}}")
 LOUD: Final = (
@@ -55,7 +55,7 @@ LONGEST_END_SECONDS: Final = 4.0
 """Whoever ends a server waits for some five seconds and then kills it."""
 ASSET_PATH: Final = "/dpdash/static"
 ASSET_FOLDER: Final = Path(__file__).parent / "static"
-ASSET_NAMES: Final = ("live_chart.js", "plotly-cartesian.min.js")
+ASSET_NAMES: Final = ("live_chart.js", "import_form.js", "plotly-cartesian.min.js")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def shut_down() -> None:
     training_processes().close()
 
 
-ROUTES: Final = (Route(f"{ASSET_PATH}/{{digest}}/{{name}}", _serve_asset, methods=["GET"]),)
+ROUTES: Final = (Route(f"{ASSET_PATH}/{{digest}}/{{name}}", _serve_asset, methods=["GET"]), *TRANSFER_ROUTES)
 
 
 def middleware(settings: ServerSettings) -> tuple[Middleware, ...]:

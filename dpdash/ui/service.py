@@ -1,6 +1,5 @@
 """The process's one run service, and who is asking it."""
 
-import hashlib
 import secrets
 from typing import Final, NamedTuple
 
@@ -10,7 +9,7 @@ from dpdash.engines.catalog import require
 from dpdash.runs.service import RunService
 from dpdash.settings import ServerSettings
 from dpdash.ui.push import OpenPages
-from dpdash.ui.server import OWNER_COOKIE
+from dpdash.ui.tickets import OWNER_COOKIE, owner_of
 from dpdash.ui.trainers import training_processes
 
 OWNER_KEY: Final = "owner"
@@ -39,7 +38,7 @@ def identify_browser() -> None:
     """
     if OWNER_KEY not in st.session_state:
         secret = st.context.cookies.get(OWNER_COOKIE) or secrets.token_urlsafe()
-        st.session_state[OWNER_KEY] = hashlib.sha256(secret.encode()).hexdigest()
+        st.session_state[OWNER_KEY] = owner_of(secret)
     _visit(owner())
 
 

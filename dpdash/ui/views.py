@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 from dpdash.config import RunConfig
 from dpdash.events import COLUMNS
+from dpdash.exports.charts import lines_up_to
 from dpdash.figures.slope import slope_base, slope_update
 from dpdash.figures.spec import Figure, Update
 from dpdash.figures.surface import surface_base, surface_update
 from dpdash.problem.preview import preview
 from dpdash.translations import Language
-from dpdash.ui.charts import NUM_BASES, lines_up_to
+from dpdash.ui.charts import NUM_BASES
 from dpdash.ui.choice import choice
+from dpdash.ui.exports import export_menu, import_form
 from dpdash.ui.handout import handout
 from dpdash.ui.language import _, current, number, setting
 from dpdash.ui.live_chart import chart
-from dpdash.ui.service import run_service
 from dpdash.ui.state import NUM_SHARED, View
 
 VIEW_KEY: Final = "view"
@@ -128,19 +129,9 @@ def show_table(view: View) -> None:
 
 
 def show_downloads(newest: Newest) -> None:
-    """Show buttons whose files are made when they are asked for, of what the page then shows."""
+    """Show what can be taken away, made when it is asked for, and what brings a run in."""
     view, language = newest.view, current()
-    run_id = view.run_id
     with st.container(horizontal=True):
-        st.download_button(
-            _("Download every epoch (CSV)"),
-            data=lambda: _every_epoch(run_id),
-            file_name=f"dpdash-{view.name}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            disabled=run_id is None,
-            on_click="ignore",
-        )
         st.download_button(
             _("Download the charts (HTML)"),
             data=lambda: handout(newest.view, language),
@@ -149,18 +140,10 @@ def show_downloads(newest: Newest) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
+    if view.run_id is not None:
+        export_menu((view.run_id,))
+    import_form()
 
 
 def _written(column: str, value: float) -> str:
     return setting(value) if column == "learning_rate" else number(value, TABLE_DIGITS)
-
-
-def _every_epoch(run_id: str | None) -> bytes:
-    """All rows of a run as CSV, in plain numbers whatever the language."""
-    assert run_id is not None, "the button is disabled without a run"
-    block = run_service().rows(run_id)
-    if block is None:
-        return b""
-    epochs = np.arange(block.first_epoch, block.last_epoch + 1)
-    frame = pd.DataFrame({"epoch": epochs} | {column: getattr(block, column) for column in COLUMNS})
-    return frame.to_csv(index=False).encode()

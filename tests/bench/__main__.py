@@ -1,4 +1,4 @@
-"""Measures dpdash's speed: training against the bare loop, a very long run, DDP, the page in a browser, a crowd.
+"""Measures dpdash's speed: training against the bare loop, a long run and its files, DDP, the page, a crowd.
 
 Prints a table and writes JSON. Exit status 1 when a target is missed.
 """
@@ -15,13 +15,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import checkpoints, crowd, ddp, machine, million, page, tracing
+from tests.bench import checkpoints, crowd, ddp, export, machine, million, page, tracing
 from tests.bench.figure import Figure
 from tests.bench.training import DEFINITIONS, Definition, bare_listing, compare, recorded
 
 OUTPUT: Final = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 # The long run comes first: its memory is measured in a process that has done nothing else.
-PARTS: Final = ("million", "training", "checkpoints", "tracing", "ddp", "page", "crowd")
+PARTS: Final = ("million", "export", "training", "checkpoints", "tracing", "ddp", "page", "crowd")
 COLUMNS: Final = ("Figure", "Median", "Min – max", "Target", "Met")
 PAIRS: Final = 5
 QUICK_SHARE: Final = 0.05
@@ -41,6 +41,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder, progress.status(f"measuring: {part}"):
             if part == "million":
                 figures += million.measure(million.QUICK if arguments.quick else million.FULL, Path(folder))
+            elif part == "export":
+                figures += export.measure(export.QUICK if arguments.quick else export.FULL, Path(folder))
             elif part == "training":
                 figures += _training(Path(folder), arguments.quick)
             elif part == "checkpoints":

@@ -29,6 +29,7 @@ from dpdash.events import (
 from dpdash.history import History, HistorySnapshot
 from dpdash.runs.encoding import MAX_BLOCK_ROWS
 from dpdash.runs.store import RunStore
+from dpdash.runs.transfer import ArrivedRun
 from dpdash.study import ScalingMode
 from dpdash.sweep import SearchMethod, SweepStatus, Trial, TrialStatus
 from dpdash.sweep_axis import Axis, Value
@@ -328,3 +329,41 @@ def test_a_run_knows_the_sweep_that_it_is_a_trial_of(store: RunStore) -> None:
     assert store.flush(LONG)
     found = store.run("trial"), store.run("no trial")
     assert [record.sweep_id for record in found if record is not None] == ["sweep-a", None]
+
+
+@given(log=run_logs())
+def test_a_run_from_elsewhere_is_stored_as_it_came(store: RunStore, log: tuple[RunEvent, ...]) -> None:
+    live, run_id = fold(log), f"arrived-{time.monotonic_ns()}"
+    parts = tuple(event for event in log if isinstance(event, EpochBlock))
+    arrived = ArrivedRun(
+        config=RunConfig(),
+        created_at=5.0,
+        ended_at=6.0,
+        started=live.started,
+        learning_rate_changes=live.learning_rate_changes,
+        blocks=parts,
+        ended=live.ended,
+        name="a name",
+        note="a note",
+        tags=("a", "b"),
+        is_complete=True,
+    )
+    store.transfer.put({run_id: arrived}, "bob")
+    stored, record = store.history(run_id), store.run(run_id)
+    assert stored is not None and record is not None
+    status = RunStatus.INTERRUPTED if live.ended is None else live.status
+    assert_same_history(stored.snapshot(), replace(live, status=status))
+    assert (record.owner, record.status, record.is_imported, record.ended_at) == ("bob", status, True, 6.0)
+    assert (record.name, record.note, record.tags) == ("a name", "a note", ("a", "b"))
+    read = list(store.transfer.blocks(run_id))
+    for name in COLUMNS:
+        given_values = np.concatenate([getattr(part, name) for part in parts])
+        assert np.concatenate([getattr(part, name) for part in read]).tobytes() == given_values.tobytes()
+
+
+def test_blocks_end_at_the_first_gap(store: RunStore, run_id: str) -> None:
+    for part in (block_of(1, 5), block_of(11, 5)):
+        store.append(run_id, part)
+        assert store.flush(LONG)
+    assert [len(part) for part in store.transfer.blocks(run_id)] == [5]
+    assert list(store.transfer.blocks("nobody")) == []

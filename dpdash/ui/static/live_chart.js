@@ -9,8 +9,9 @@ const SETTINGS = {
   displaylogo: false,
   showTips: false,
   doubleClick: "reset",
-  modeBarButtons: [["resetScale2d", "toImage"]],
 };
+const SVG = "Download plot as an SVG";
+const buttons = new Map(); // that text in a language -> the bar; plotly draws a chart anew for a bar that is not the same object
 const LATEST_MS = 60_000; // a snapshot that is older by more comes from a clock that was set anew, not from far away
 const LATER_MS = 100;
 let plotly;
@@ -127,7 +128,7 @@ function draw(chart, feed) {
   if (isFed) chart.fed = chart.run;
   const updates = isFed ? feed.updates[chart.key] : [];
   const theme = themeOf(chart);
-  const settings = { ...SETTINGS, locale: "page", locales: { page: { dictionary: chart.texts } } };
+  const settings = { ...SETTINGS, modeBarButtons: barOf(chart.texts), locale: "page", locales: { page: { dictionary: chart.texts } } };
   chart.nodes.forEach((node, index) => {
     if (!node.clientWidth) return; // in a tab that is not shown: the observer calls when it is
     const { traces, layout } = merged(chart.figures[index], updates[index]);
@@ -141,6 +142,15 @@ function listen(node, key) {
   if (listening.has(node)) return;
   listening.add(node);
   node.on("plotly_click", ({ points }) => charts.get(key)?.pick(points.at(-1)));
+}
+
+function barOf(texts) {
+  const title = texts[SVG];
+  if (!buttons.has(title)) {
+    const click = (node) => plotly.downloadImage(node, { format: "svg", filename: "newplot" });
+    buttons.set(title, [["resetScale2d", "toImage", { name: "toSvg", title, icon: plotly.Icons.disk, click }]]);
+  }
+  return buttons.get(title);
 }
 
 function merged({ traces, layout }, update) {

@@ -17,7 +17,8 @@ from starlette.types import Scope
 from streamlit import config as streamlit_config
 
 from dpdash.settings import ServerSettings
-from dpdash.ui.server import ASSET_FOLDER, ASSET_NAMES, OWNER_COOKIE, ROUTES, asset_url, middleware, send_at_once
+from dpdash.ui.server import ASSET_FOLDER, ASSET_NAMES, ROUTES, asset_url, middleware, send_at_once
+from dpdash.ui.tickets import OWNER_COOKIE
 from tests.asgi import answered
 
 ROOT = Path(__file__).parents[3]
