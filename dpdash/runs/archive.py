@@ -14,6 +14,7 @@ from typing import Final
 from dpdash.errors import StoreError
 from dpdash.events import EpochBlock
 from dpdash.history import HistorySnapshot, Row
+from dpdash.runs.ledger import RunLedger
 from dpdash.runs.problems import NO_DATABASE, StoreHealth, unhealthy
 from dpdash.runs.shelf import StudyShelf
 from dpdash.runs.store import RunRecord, RunStore
@@ -63,6 +64,11 @@ class Archive:
     def studies(self) -> StudyShelf | None:
         """Where scaling studies are kept; None without a store."""
         return self._store.studies if self._store is not None else None
+
+    @property
+    def ledger(self) -> RunLedger | None:
+        """The list of runs that are stored; None without a store."""
+        return self._store.ledger if self._store is not None else None
 
     def record(self, run_id: str) -> RunRecord | None:
         """What the list of runs shows of one run.
@@ -120,6 +126,12 @@ class Archive:
             return None
         self.flush()
         return self._store.rows(run_id)
+
+    def forget(self, run_ids: Iterable[str]) -> None:
+        """Read nothing of these runs from memory any more."""
+        with self._lock:
+            for run_id in run_ids:
+                self._recent.pop(run_id, None)
 
     def flush(self) -> None:
         """Wait, at most `FLUSH_SECONDS`, until everything queued so far is saved."""

@@ -15,6 +15,7 @@ from dpdash.limits import Limits
 from dpdash.runs.archive import Archive
 from dpdash.runs.crowd import Crowd
 from dpdash.runs.ids import new_run_id, require_possible, unknown_run
+from dpdash.runs.kept import KeptRuns
 from dpdash.runs.live import LiveRun
 from dpdash.runs.pace import Pace
 from dpdash.runs.reader import RunReader
@@ -59,6 +60,7 @@ class RunService(RunReader):
         slots = Slots(settings.full_speed_slots, settings.paced_slots)
         roster = Roster(slots, self._limits.runs_per_browser, settings.ddp_processes)
         super().__init__(roster, Archive(store, store_problem))
+        self.kept = KeptRuns(roster, self._archive, settings, clock, steady_clock)
         self._crowd = Crowd(settings.grace_seconds, settings.refresh_seconds, steady_clock)
         self._room = Room()
         self._closing = threading.Event()
@@ -295,3 +297,4 @@ class RunService(RunReader):
             self.stop_abandoned()
             self.forget_oldest()
             self._archive.look_around()
+            self.kept.tidy()
