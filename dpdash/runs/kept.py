@@ -1,13 +1,14 @@
 """The runs that are kept: listed, named, pinned and deleted by people, and let go of when they become too many."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from dpdash.errors import N_, StoreError, UnknownRunError
 from dpdash.runs.archive import Archive
+from dpdash.runs.encoding import RunRecord
 from dpdash.runs.ledger import RunLedger
 from dpdash.runs.listing import RunLabel, RunPage, RunQuery, Viewer
 from dpdash.runs.problems import NO_DATABASE
@@ -65,6 +66,12 @@ class KeptRuns:
             if ledger is not None:
                 return ledger.page(query)
         return self._page_in_memory(query)
+
+    def records(self, run_ids: Sequence[str], viewer: Viewer) -> tuple[RunRecord, ...]:
+        """Those of the runs that the viewer has, in the order of the ids."""
+        with suppress(StoreError):
+            return self._ledger.records(run_ids, viewer)
+        return tuple(record for record in self._in_memory(viewer) if record.run_id in run_ids)
 
     def tags(self, viewer: Viewer) -> tuple[str, ...]:
         """Every tag that a run of the viewer has; none when the database cannot be read."""
@@ -153,13 +160,15 @@ class KeptRuns:
         return ledger
 
     def _page_in_memory(self, query: RunQuery) -> RunPage:
-        viewer = query.viewer
-        records = [run.record() for run in reversed(self._roster.all())]
         found = [
             record
-            for record in records
-            if (viewer.sees_all or record.owner == viewer.owner)
-            and (not query.statuses or record.status in query.statuses)
-            and not query.is_deleted
+            for record in self._in_memory(query.viewer)
+            if not query.is_deleted and (not query.statuses or record.status in query.statuses)
         ]
         return RunPage(tuple(found[query.offset : query.offset + query.limit]), len(found))
+
+    def _in_memory(self, viewer: Viewer) -> Iterator[RunRecord]:
+        """The newest first."""
+        for run in reversed(self._roster.all()):
+            if viewer.sees_all or run.owner == viewer.owner:
+                yield run.record()

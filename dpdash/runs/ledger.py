@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from dpdash.config import FIELD_NAMES, TRUE_SLOPE
 from dpdash.events import COLUMNS, RunStatus
-from dpdash.runs.encoding import record_from_row
+from dpdash.runs.encoding import RunRecord, record_from_row
 from dpdash.runs.listing import RunLabel, RunOrder, RunPage, RunQuery, Viewer, words_of
 from dpdash.runs.schema import blocks, checkpoints, events, runs
 
@@ -47,6 +47,13 @@ class RunLedger:
         with self._reading() as connection:
             num_found = connection.scalar(sa.select(sa.func.count()).select_from(runs).where(wanted))
             return RunPage(tuple(record_from_row(row) for row in connection.execute(rows)), num_found or 0)
+
+    def records(self, run_ids: Sequence[str], viewer: Viewer) -> tuple[RunRecord, ...]:
+        """Those of the runs that the viewer has, deleted ones too, in the order of the ids."""
+        wanted = sa.select(runs).where(runs.c.id.in_(run_ids), *_of(viewer))
+        with self._reading() as connection:
+            found = {row.id: record_from_row(row) for row in connection.execute(wanted)}
+        return tuple(found[run_id] for run_id in run_ids if run_id in found)
 
     def tags(self, viewer: Viewer) -> tuple[str, ...]:
         """Every tag that a run of the viewer has, sorted."""

@@ -6,10 +6,8 @@ figures are a few points each.
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
@@ -19,6 +17,7 @@ from dpdash.studies.live import StudySnapshot
 from dpdash.studies.service import ScalingService
 from dpdash.studies.verdict import verdicts
 from dpdash.study import Study, StudyStatus
+from dpdash.ui.clock import written_time
 from dpdash.ui.commands import take_problem
 from dpdash.ui.header import show_title
 from dpdash.ui.language import _, current, number, sentence, setting, speaking
@@ -114,20 +113,13 @@ def _labels(studies: tuple[Study, ...]) -> dict[str, str]:
 def _label(study: Study) -> str:
     plan = study.plan
     return _("{time} · {engines} · {mode} · {samples} samples · width {widths} · depth {depth}").format(
-        time=datetime.fromtimestamp(study.created_at, _timezone()).strftime("%Y-%m-%d %H:%M:%S"),
+        time=written_time(study.created_at),
         engines=", ".join(engine_name(engine) for engine in plan.engines),
         mode=_(MODE_NAMES[plan.mode]),
         samples=setting(plan.samples),
         widths=", ".join(setting(width) for width in plan.hidden_widths),
         depth=setting(plan.hidden_depth),
     )
-
-
-def _timezone() -> ZoneInfo:
-    try:
-        return ZoneInfo(st.context.timezone or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")
 
 
 def _show_progress(shown: StudySnapshot | None) -> None:
