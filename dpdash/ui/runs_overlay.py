@@ -55,8 +55,8 @@ def show_overlay(chosen: Sequence[RunRecord], baseline_of: Sequence[RunRecord]) 
 
     `baseline_of` has the run that is pinned as the baseline, if there is one.
     """
-    records = list(dict.fromkeys([*chosen[:MOST_OVERLAID], *baseline_of]))
-    sides = _sides(records)
+    records = {record.run_id: record for record in (*chosen[:MOST_OVERLAID], *baseline_of)}
+    sides = _sides(list(records.values()))
     if not sides:
         return
     show_part(_("Comparison"))

@@ -1,4 +1,4 @@
-"""Measures dpdash's speed: training against the bare loop, a very long run, DDP, the page in a browser, a crowd.
+"""Measures speed: training against the bare loop, a long run, DDP, the page in a browser, 10,000 runs, a crowd.
 
 Prints a table and writes JSON. Exit status 1 when a target is missed.
 """
@@ -15,13 +15,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crowd, ddp, machine, million, page, tracing
+from tests.bench import crowd, ddp, machine, million, page, runs, tracing
 from tests.bench.figure import Figure
 from tests.bench.training import DEFINITIONS, Definition, bare_listing, compare, recorded
 
 OUTPUT: Final = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 # The long run comes first: its memory is measured in a process that has done nothing else.
-PARTS: Final = ("million", "training", "tracing", "ddp", "page", "crowd")
+PARTS: Final = ("million", "training", "tracing", "ddp", "page", "runs", "crowd")
 COLUMNS: Final = ("Figure", "Median", "Min – max", "Target", "Met")
 PAIRS: Final = 5
 QUICK_SHARE: Final = 0.05
@@ -47,6 +47,8 @@ def main() -> int:
                 figures += tracing.measure(quick=arguments.quick)
             elif part == "ddp":
                 figures += ddp.measure(ddp.QUICK if arguments.quick else ddp.FULL)
+            elif part == "runs":
+                figures += runs.measure(runs.QUICK if arguments.quick else runs.FULL, Path(folder))
             elif part == "crowd":
                 figures += crowd.measure(crowd.QUICK if arguments.quick else crowd.FULL, Path(folder))
             else:

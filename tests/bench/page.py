@@ -159,7 +159,7 @@ def _moment(page: Page, name: str) -> float:
     return float(wait_for_script(page, f"window.bench.{name}", timeout_ms=LONGEST_MS)) / 1000
 
 
-class _Wire:
+class Wire:
     """Counts what a page receives over its websocket."""
 
     def __init__(self, page: Page) -> None:
@@ -193,7 +193,7 @@ def _run(browser: Browser, server: Server, watched: bool) -> tuple[float, int, i
     process = psutil.Process(server.process.pid)
     with closing(_context(browser)) as context:
         page = context.new_page()
-        wire = _Wire(page)
+        wire = Wire(page)
         page.goto(server.url + "/" + CURVE_RUN)
         wait_until_drawn(page)
         button(page, "start").click()
