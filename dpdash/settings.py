@@ -82,7 +82,7 @@ class ServerSettings(BaseSettings):
     )
     keep_runs: PositiveInt | None = Field(
         default=None,
-        description="Runs that are kept; of more, the oldest that are not pinned are deleted after an hour's notice.",
+        description="Runs that are kept; of more, the oldest that are not pinned go, after an hour's notice.",
     )
     keep_megabytes: PositiveInt | None = Field(
         default=None,

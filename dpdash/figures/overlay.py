@@ -89,7 +89,9 @@ def overlay_figure(
         Along.SECONDS: _("seconds of training"),
         Along.SAMPLES: _("samples seen"),
     }
-    layout = base_layout(_("Loss of the chosen runs"), titles[axes.along], _("loss (mean squared error)"), separators)
+    layout = base_layout(
+        _("Loss of the chosen runs"), titles[axes.along], _("loss (mean squared error)"), separators
+    )
     if axes.is_x_log:
         layout["xaxis"] |= {"type": "log"}
     if axes.is_y_log:
@@ -97,7 +99,7 @@ def overlay_figure(
     traces = [trace for run in runs for trace in _traces(run, len(runs), titles[axes.along], _)]
     if noise_floor:
         traces.append(_floor(runs, noise_floor, _))
-    note = thinning_note(runs, _)
+    note = _thinning_note(runs, _)
     layout["annotations"] = [_corner(note)] if note else []
     description = _("Line chart of the loss of {runs} runs: {names}.").format(
         runs=len(runs), names=", ".join(run.name for run in runs)
@@ -105,7 +107,7 @@ def overlay_figure(
     return Figure(layout["title"]["text"], description, tuple(traces), layout)
 
 
-def thinning_note(runs: Sequence[OverlaidRun], _: Translate) -> str:
+def _thinning_note(runs: Sequence[OverlaidRun], _: Translate) -> str:
     """How far the curves are thinned; empty where every epoch is drawn."""
     thinned = [run for run in runs if len(run.raw.x) < run.num_epochs]
     if not thinned:

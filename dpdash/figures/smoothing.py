@@ -1,4 +1,4 @@
-"""Curves as a person can look at them: smoothed over all of their points, and thinned without losing any extreme."""
+"""Curves as a person can look at them: smoothed over all of their points, and thinned without losing extremes."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ def smoothed(losses: ArrayLike, window: int) -> Floats:
 
 
 def thinned(values: Floats, max_points: int) -> NDArray[np.int64]:
-    """Indices of at most `max_points` (≥ 4) values: of each stretch the first, the last, the lowest, the highest."""
+    """Indices of at most `max_points` (≥ 4) values: of each stretch the first, the last, lowest and highest."""
     num = len(values)
     if num <= max_points:
         return np.arange(num)

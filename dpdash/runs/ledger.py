@@ -5,7 +5,7 @@ Each method raises `StoreError` when the database cannot be used.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol, TypeVar
 
@@ -127,8 +127,8 @@ class RunLedger:
 
         return self._write(let_go)
 
-    def _change(self, run_ids: Sequence[str], viewer: Viewer, values: dict[str, object]) -> int:
-        wanted = sa.update(runs).where(runs.c.id.in_(run_ids), *_of(viewer)).values(values)
+    def _change(self, run_ids: Sequence[str], viewer: Viewer, values: Mapping[str, object]) -> int:
+        wanted = sa.update(runs).where(runs.c.id.in_(run_ids), *_of(viewer)).values(dict(values))
         return self._write(lambda connection: connection.execute(wanted).rowcount)
 
 
@@ -140,7 +140,10 @@ def _sizes(connection: sa.Connection) -> dict[str, int]:
     """Bytes of epochs and of checkpoints, by run; what it counts is not read."""
     of_block = sum((sa.func.length(blocks.c[name]) for name in COLUMNS[1:]), sa.func.length(blocks.c[COLUMNS[0]]))
     sizes: dict[str, int] = {}
-    for run_ids, of_row in ((blocks.c.run_id, of_block), (checkpoints.c.run_id, sa.func.length(checkpoints.c.state))):
+    for run_ids, of_row in (
+        (blocks.c.run_id, of_block),
+        (checkpoints.c.run_id, sa.func.length(checkpoints.c.state)),
+    ):
         for run_id, num_bytes in connection.execute(sa.select(run_ids, sa.func.sum(of_row)).group_by(run_ids)):
             sizes[run_id] = sizes.get(run_id, 0) + int(num_bytes)
     return sizes

@@ -18,12 +18,8 @@ MOST_TAGS: Final = 10
 LONGEST_TEXT: Final = 200
 MOST_ROWS: Final = 200
 TAG_SEPARATORS: Final = re.compile(r"[,;\n]")
-NAME_TOO_LONG: Final = N_(
-    "A name can have at most {limit} characters. Received {length}: {received}. Shorten it."
-)
-NOTE_TOO_LONG: Final = N_(
-    "A note can have at most {limit} characters. Received {length}: {received}. Shorten it."
-)
+NAME_TOO_LONG: Final = N_("A name can have at most {limit} characters. Received {length}: {received}. Shorten it.")
+NOTE_TOO_LONG: Final = N_("A note can have at most {limit} characters. Received {length}: {received}. Shorten it.")
 TAG_TOO_LONG: Final = N_("A tag can have at most {limit} characters. Received {length}: {received}. Shorten it.")
 
 
@@ -67,7 +63,7 @@ class RunQuery:
     limit: int = 50
 
     def __post_init__(self) -> None:
-        assert 0 <= self.offset and 0 < self.limit <= MOST_ROWS
+        assert self.offset >= 0 and 0 < self.limit <= MOST_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +117,7 @@ def _one_line(text: str) -> str:
 
 
 def _readable(text: str) -> str:
-    """Without what no text can hold or show: halves of characters, and control characters other than line breaks."""
+    """Without what no text can hold or show: halves of characters, and control characters but line breaks."""
     whole = SURROGATE.sub("", text)
     return "".join(character if character.isprintable() or character == "\n" else " " for character in whole)
 

@@ -1,4 +1,4 @@
-"""What can be done with runs that are kept: callbacks like those in `commands`, which may be given twice without harm."""
+"""What can be done with runs that are kept: callbacks like those in `commands`, as harmless when given twice."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -36,7 +36,7 @@ def show_runs() -> None:
     if query.offset and not page.rows:
         begin_anew()
         st.rerun()
-    _choose_from(page)
+    _choose_from(query, page)
     chosen = kept.records(chosen_ids(), who)
     show_actions(chosen)
     if len(chosen) == 1 and chosen[0].deleted_at is None:
@@ -53,13 +53,14 @@ def _look_again(query: RunQuery, page: RunPage, chosen: Sequence[RunRecord]) -> 
         st.rerun()
 
 
-def _choose_from(page: RunPage) -> None:
+def _choose_from(query: RunQuery, page: RunPage) -> None:
     """Show the table, and let what is selected in it be chosen; runs of other stretches stay so."""
     if not page.rows:
         st.info(_("No run is like that. Train one, or search for something else."))
         return
     before, shown = chosen_ids(), {row.run_id for row in page.rows}
     selected = show_table(page.rows, before)
+    show_stretches(query, page)
     kept = [run_id for run_id in before if run_id not in shown or run_id in selected]
     st.session_state[CHOSEN_KEY] = (*kept, *(run_id for run_id in selected if run_id not in kept))
 
@@ -99,8 +100,8 @@ def _show_retention(kept: KeptRuns) -> None:
         st.caption(text.format(limit=limit))
         return
     text = _(
-        "{number} runs will be deleted, the first in {minutes} minutes: the oldest that are not pinned. This server "
-        "keeps at most {limit}. Pin what is to stay."
+        "{number} runs will be deleted, the first in {minutes} minutes: the oldest that are not pinned. This "
+        "server keeps at most {limit}. Pin what is to stay."
     )
     minutes = number(max(1, round(found.seconds_left / MINUTE)))
     st.warning(text.format(number=number(found.num_due), minutes=minutes, limit=limit))

@@ -21,7 +21,7 @@ def show_undo() -> None:
     gone: tuple[str, ...] = st.session_state.get(DELETED_KEY, ())
     if not gone:
         return
-    with st.container(horizontal=True, vertical_alignment="center", border=True, key="runs_undo"):
+    with st.container(horizontal=True, vertical_alignment="center", border=True, key="runs_gone"):
         st.markdown(
             _("Runs deleted: {number}. They stay under *Deleted* for a day.").format(number=number(len(gone)))
         )

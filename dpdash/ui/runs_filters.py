@@ -53,7 +53,7 @@ def show_filters(viewer: Viewer, tags: tuple[str, ...]) -> RunQuery:
             _("Sort by"), list(orders), key="runs_order", persist_state="session", format_func=orders.__getitem__
         )
         st.session_state.setdefault("runs_descending", True)
-        is_descending = st.toggle(_("Highest first"), key="runs_descending", persist_state="session")
+        is_descending = st.toggle(_("Descending"), key="runs_descending", persist_state="session")
         is_deleted = st.toggle(
             _("Deleted"),
             key="runs_deleted",

@@ -1,4 +1,4 @@
-"""The chosen runs side by side: their losses in one chart, their results, and the settings in which they differ."""
+"""The chosen runs side by side: losses in one chart, results, and the settings in which they differ."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dpdash.errors import N_, StoreError, UnknownRunError
 from dpdash.figures.loss import MAX_POINTS
-from dpdash.figures.overlay import Along, Axes, OverlaidRun, Points, along, overlay_figure, thinning_note
+from dpdash.figures.overlay import Along, Axes, OverlaidRun, Points, along, overlay_figure
 from dpdash.figures.smoothing import smoothed, thinned
 from dpdash.history import HistorySnapshot
 from dpdash.runs.store import RunRecord
@@ -22,7 +22,7 @@ from dpdash.ui.header import STATUS_NAMES, show_part
 from dpdash.ui.language import _, current, number, setting
 from dpdash.ui.live_chart import chart
 from dpdash.ui.metrics import signed
-from dpdash.ui.notices import escaped, show_error
+from dpdash.ui.notices import show_error
 from dpdash.ui.run_names import differing, names_of, title, value_of
 from dpdash.ui.runs_table import slope_error, speed
 from dpdash.ui.service import run_service
@@ -55,6 +55,8 @@ def show_overlay(chosen: Sequence[RunRecord], baseline_of: Sequence[RunRecord]) 
 
     `baseline_of` has the run that is pinned as the baseline, if there is one.
     """
+    if not chosen:
+        return
     records = {record.run_id: record for record in (*chosen[:MOST_OVERLAID], *baseline_of)}
     sides = _sides(list(records.values()))
     if not sides:
@@ -72,7 +74,8 @@ def show_overlay(chosen: Sequence[RunRecord], baseline_of: Sequence[RunRecord]) 
     floor = floors.pop() if len(floors) == 1 else None
     figure = overlay_figure(overlaid, axes, floor, current().text, current().separators)
     chart("overlay", _shown_as(sides, axes), [figure])
-    _say_what_is_drawn(overlaid, window)
+    if window > 1 and any(run.smooth is None for run in overlaid):
+        st.caption(_("Not every run can be smoothed: its epochs are not all stored."))
     _show_results(sides, baseline)
     _show_differing_settings(sides)
 
@@ -110,8 +113,8 @@ def _controls(sides: Sequence[_Side]) -> tuple[Axes, int, _Side | None]:
             persist_state="session",
             format_func=_window_text,
             help=_(
-                "Geometric mean over so many epochs around each, worked out once over all of them, whatever part is "
-                "zoomed in on. The losses themselves stay, faint."
+                "Geometric mean over so many epochs around each, worked out once over all of them, whatever part "
+                "is zoomed in on. The losses themselves stay, faint."
             ),
         )
         baseline = _choose_baseline(sides)
@@ -173,7 +176,8 @@ def _smooth_curve(
 
 def _every_loss(run_id: str, history: HistorySnapshot) -> NDArray[Any] | None:
     if history.width == 1:
-        return history.first[0]
+        losses: NDArray[Any] = history.first[0]
+        return losses
     try:
         block = run_service().rows(run_id)
     except StoreError:
@@ -188,15 +192,6 @@ def _shown_as(sides: Sequence[_Side], axes: Axes) -> str:
     return f"overlay-{axes.along}-{axes.is_x_log}-{axes.is_y_log}-{digest}"
 
 
-def _say_what_is_drawn(overlaid: Sequence[OverlaidRun], window: int) -> None:
-    parts = [thinning_note(overlaid, current().text)]
-    if window > 1 and any(run.smooth is None for run in overlaid):
-        parts.append(_("not every run can be smoothed: its epochs are not all stored"))
-    said = [part for part in parts if part]
-    if said:
-        st.caption(escaped("; ".join(said)))
-
-
 def _show_results(sides: Sequence[_Side], baseline: _Side | None) -> None:
     """Show what came of each run, and the difference to the baseline in percent."""
     reads = {_("Loss"): _loss, _("Best loss"): _best, _("Epochs/s"): speed, _("Seconds of training"): _seconds}
@@ -209,7 +204,9 @@ def _show_results(sides: Sequence[_Side], baseline: _Side | None) -> None:
         columns[label] = ["–" if value is None else number(float(value), 4) for value in values]
         if baseline is not None:
             own = read(baseline.record)
-            columns[_("{column}, to the baseline").format(column=label)] = [_relative(value, own) for value in values]
+            columns[_("{column}, to the baseline").format(column=label)] = [
+                _relative(value, own) for value in values
+            ]
     errors = [slope_error(side.record) for side in sides]
     columns[_("Slope error")] = ["–" if error is None else signed(error) for error in errors]
     st.dataframe(pd.DataFrame(columns), hide_index=True, key="runs_results")

@@ -23,7 +23,7 @@ DIGITS: Final = 4
 ROUND_KEY: Final = "runs_table_round"
 """Goes up when the selection is to begin anew."""
 
-Write = Callable[[float], str]
+Write = Callable[[Any], str]
 
 
 def show_table(rows: Sequence[RunRecord], chosen: Collection[str]) -> list[str]:

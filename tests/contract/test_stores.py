@@ -313,7 +313,10 @@ def test_a_browser_lists_its_own_runs_in_stretches(store: RunStore) -> None:
     assert second.rows[0] == store.run("list-2")
     everything = found(store, Viewer("list-carol", sees_all=True), limit=200)
     assert {"list-bobs", "list-0"} <= set(everything)
-    assert [row.run_id for row in store.ledger.records(["list-3", "list-bobs", "list-0"], me)] == ["list-3", "list-0"]
+    assert [row.run_id for row in store.ledger.records(["list-3", "list-bobs", "list-0"], me)] == [
+        "list-3",
+        "list-0",
+    ]
 
 
 def test_runs_are_found_by_words_settings_status_and_tags(store: RunStore) -> None:
@@ -357,8 +360,8 @@ def test_runs_are_sorted_both_ways_and_what_has_no_value_stands_last(store: RunS
     me = Viewer(f"sort-{order}")
     names = [f"{me.owner}-{letter}" for letter in "abc"]
     keep(store, me.owner, **dict(zip(names, (RunConfig(), RunConfig(noise=3), RunConfig(noise=0)), strict=True)))
-    for name, given in zip(names[:2], ("Zebra", "ant"), strict=True):
-        assert store.ledger.label(name, me, RunLabel(given, "", ()))
+    for name, called in zip(names[:2], ("Zebra", "ant"), strict=True):
+        assert store.ledger.label(name, me, RunLabel(called, "", ()))
     down, up = (found(store, me, order=order, is_descending=is_descending) for is_descending in (True, False))
     a, b, c = names
     expected = {

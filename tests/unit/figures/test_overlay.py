@@ -26,9 +26,9 @@ from dpdash.history import NUM_BUCKETS, History, HistorySnapshot
 
 MOST_BYTES = 300_000
 CONFIG = RunConfig(samples=70)
-COLORS = {f"series-{number}": "#102030" for number in range(1, NUM_COLORS + 1)} | {
-    name: "#405060" for name in ("text", "background", "reference", "muted", "grid", "primary")
-}
+COLORS = {f"series-{number}": "#102030" for number in range(1, NUM_COLORS + 1)} | dict.fromkeys(
+    ("text", "background", "reference", "muted", "grid", "primary"), "#405060"
+)
 
 
 def bracketed(text: str) -> str:

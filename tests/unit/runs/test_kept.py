@@ -140,9 +140,7 @@ def test_a_browser_touches_its_own_runs_alone(service: RunService) -> None:
     assert service.kept.records(["a"], ANN)[0].name == "mine"
 
 
-def test_without_a_database_the_runs_in_memory_are_listed(
-    make_service: MakeService, engine: FakeEngine
-) -> None:
+def test_without_a_database_the_runs_in_memory_are_listed(make_service: MakeService, engine: FakeEngine) -> None:
     service = make_service(saved=False)
     engine.gate.set()
     first, second = (service.start(RunConfig(epochs=3), "ann", Pace.full_speed()) for _ in range(2))

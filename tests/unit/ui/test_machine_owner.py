@@ -12,7 +12,8 @@ def opened(monkeypatch: pytest.MonkeyPatch, host: str | None, ip: str | None, ad
     """A page under this name, from this address (None: this machine's), on a server that listens there."""
     headers = {} if host is None else {"Host": host}
     fake = SimpleNamespace(
-        context=SimpleNamespace(headers=headers, ip_address=ip), get_option=lambda name: {"server.address": address}[name]
+        context=SimpleNamespace(headers=headers, ip_address=ip),
+        get_option=lambda name: {"server.address": address}[name],
     )
     monkeypatch.setattr(machine_owner, "st", fake)
     monkeypatch.setattr(machine_owner, "owner", lambda: "ann")
