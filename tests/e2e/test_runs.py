@@ -60,6 +60,11 @@ def stored(server: Server, *labels: tuple[str, str, RunConfig], num_epochs: int 
     return ids
 
 
+def turn(page: Page) -> None:
+    """Turn to the page, whatever it is called in the reader's language."""
+    page.locator("a[href*='/runs']").first.click()
+
+
 def settle(page: Page) -> None:
     page.wait_for_selector(NOT_RUNNING)
     wait_for_script(page, "!document.querySelector('[data-stale=true]')")
@@ -68,7 +73,7 @@ def settle(page: Page) -> None:
 def opened(open_page: OpenPage, **options: object) -> Page:
     """The page, as a person comes to it."""
     page = open_page(**options)
-    page.get_by_role("link", name="Runs").first.click()
+    turn(page)
     key(page, "filters").wait_for()
     settle(page)
     return page
@@ -178,20 +183,20 @@ def test_open_repeat_and_branch(open_page: OpenPage, server: Server) -> None:
     slider.focus()
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".st-key-look_back_slider")).to_contain_text("epoch 59")
-    page.get_by_role("link", name="Runs").first.click()
+    turn(page)
     key(page, "actions").wait_for()
     settle(page)
     press(page, "branch")
     wait_for_status(page, "ready")
     assert "run=" not in page.url and "seed=5" in page.url
-    page.get_by_role("link", name="Runs").first.click()
+    turn(page)
     key(page, "actions").wait_for()
     settle(page)
     press(page, "repeat")
     wait_for_status(page, "running")
     wait_for_status(page, "finished")
     assert f"run={run_id}" not in page.url and "seed=5" in page.url
-    page.get_by_role("link", name="Runs").first.click()
+    turn(page)
     key(page, "filters").wait_for()
     search(page, "seed=5")
     expect(key(page, "stretches")).to_contain_text("of 2 runs")
@@ -220,10 +225,7 @@ def test_the_page_is_for_everybody(locale: str, open_page: OpenPage, server: Ser
         ("a run with a long name that somebody has given it", tag, RunConfig()),
         ("another", tag, RunConfig(noise=2, engine="cpu_replicas", replicas=2)),
     )
-    page = open_page(locale=locale)
-    page.goto(f"{server.url}/runs")
-    key(page, "filters").wait_for()
-    settle(page)
+    page = opened(open_page, locale=locale)
     search(page, tag)
     select(page, 0)
     assert_for_everybody(page)
