@@ -94,7 +94,7 @@ def _show_retention(kept: KeptRuns) -> None:
         limits.append(_("{number} runs (DPDASH_KEEP_RUNS)").format(number=number(found.keep_runs)))
     if found.keep_megabytes is not None:
         limits.append(_("{number} MB (DPDASH_KEEP_MEGABYTES)").format(number=number(found.keep_megabytes)))
-    limit = _(" and ").join(limits)
+    limit = limits[0] if len(limits) == 1 else _("{first} and {second}").format(first=limits[0], second=limits[1])
     if not found.num_due:
         text = _("This server keeps at most {limit}; then the oldest that are not pinned are deleted.")
         st.caption(text.format(limit=limit))
