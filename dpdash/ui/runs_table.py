@@ -35,10 +35,10 @@ def show_table(rows: Sequence[RunRecord], chosen: Collection[str]) -> list[str]:
     columns |= {
         _("Epochs"): [_progress(row) for row in rows],
         _("Engine × replicas"): [engine_of(row.config) for row in rows],
-        _("Settings"): [settings_in_short(row.config) for row in rows],
         _("Started"): [written_time(row.created_at) for row in rows],
         _("Marks"): [_marks(row) for row in rows],
         _("Tags"): [", ".join(row.tags) for row in rows],
+        _("Settings"): [settings_in_short(row.config) for row in rows],
         _("Note"): [row.note for row in rows],
     }
     table = pd.DataFrame(columns)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import psutil
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from dpdash.config import RunConfig
@@ -14,9 +15,9 @@ from dpdash.events import EpochBlock, RunFinished
 from dpdash.runs.listing import RunLabel, Viewer
 from dpdash.runs.store import RunStore
 from tests.bench.figure import Figure
-from tests.bench.page import Wire
+from tests.bench.page import Wire, cpu_seconds
 from tests.e2e.browser import NOT_RUNNING, launched_browser, wait_for_script, wait_until_drawn
-from tests.e2e.server import Server, running_server
+from tests.e2e.server import LEAN, Server, running_server
 
 VIEWPORT: Final[Any] = {"width": 1440, "height": 1400}
 EVERYBODY: Final = Viewer("bench", sees_all=True)
@@ -75,14 +76,16 @@ def measure(size: Size, folder: Path) -> list[Figure]:
     """Fill a database, and open the page on a warm server."""
     _fill(RunStore(f"sqlite:///{folder / 'runs.db'}"), size)
     with (
-        running_server(folder) as server,
+        running_server(folder, LEAN) as server,
         launched_browser() as browser,
         closing(_context(browser)) as context,
     ):
         _visit(context, server)  # the server's first visitor, and the browser's first page
         loaded = tuple(_visit(context, server) for _again in range(size.visits))
-        opened = tuple(_turn(context, server) for _again in range(size.visits))
-        seconds, kilobytes = zip(*(_compare(context, server, number) for number in range(size.sets)), strict=True)
+        opened, opening = zip(*(_turn(context, server) for _again in range(size.visits)), strict=True)
+        compared, comparing, kilobytes = zip(
+            *(_compare(context, server, number) for number in range(size.sets)), strict=True
+        )
     counted = (
         f"{PER_SET} runs of {size.long_epochs:,} epochs, smoothed, none of them read before, {size.sets} times"
     )
@@ -102,13 +105,20 @@ def measure(size: Size, folder: Path) -> list[Figure]:
             "s",
         ),
         Figure(
+            "runs: server CPU to open",
+            f"CPU time of the server for each of these {size.visits} clicks",
+            opening,
+            "s",
+        ),
+        Figure(
             f"runs: {PER_SET} compared",
             f"{counted}; from the click to the frame after",
-            seconds,
+            compared,
             "s",
             "at most",
             1.5,
         ),
+        Figure("runs: server CPU to compare", f"{counted}; CPU time of the server", comparing, "s"),
         Figure(
             f"runs: sent for {PER_SET} compared",
             f"{counted}; bytes over the websocket",
@@ -172,32 +182,37 @@ def _visit(context: BrowserContext, server: Server) -> float:
     return seconds
 
 
-def _turn(context: BrowserContext, server: Server) -> float:
-    """Seconds from a click on the page's link, on the Train page, until the table was there."""
+def _turn(context: BrowserContext, server: Server) -> tuple[float, float]:
+    """Seconds from a click on the page's link, on the Train page, until the table was there, and of CPU."""
     page = context.new_page()
     page.goto(server.url)
     wait_until_drawn(page)
+    process = psutil.Process(server.process.pid)
+    before = cpu_seconds(process)
     page.locator("a[href*='/runs']").first.click()
     seconds = _moment(page, "opened") - _moment(page, "turned")
+    _settle(page)
+    spent = cpu_seconds(process) - before
     page.close()
-    return seconds
+    return seconds, spent
 
 
-def _compare(context: BrowserContext, server: Server, which: int) -> tuple[float, float]:
-    """Seconds until ten runs that are chosen by one click are compared, and kilobytes sent for that."""
+def _compare(context: BrowserContext, server: Server, which: int) -> tuple[float, float, float]:
+    """Seconds until ten runs that are chosen by one click are compared, of CPU for that, and kilobytes sent."""
     page = context.new_page()
     wire = Wire(page)
     page.goto(f"{server.url}/runs")
     _settle(page)
     _smooth(page)
     _search(page, f"set-{which}", PER_SET)
-    before = wire.num_bytes
+    process = psutil.Process(server.process.pid)
+    before, spent = wire.num_bytes, cpu_seconds(process)
     page.locator(TABLE).first.click(position=SELECT_ALL)
     seconds = _moment(page, "compared") - _moment(page, "clicked")
     _settle(page)
-    sent = wire.num_bytes - before
+    sent, spent = wire.num_bytes - before, cpu_seconds(process) - spent
     page.close()
-    return seconds, sent / KILO
+    return seconds, spent, sent / KILO
 
 
 def _smooth(page: Page) -> None:
