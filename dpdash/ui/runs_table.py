@@ -50,6 +50,7 @@ def show_table(rows: Sequence[RunRecord], chosen: Collection[str]) -> list[str]:
         written,
         hide_index=True,
         height=ROW_HEIGHT * (1 + min(len(rows), MOST_ROWS_SEEN)) + 3,
+        column_config={_("Name"): st.column_config.TextColumn(width="medium")},
         key=_key(rows),
         on_select="rerun",
         selection_mode="multi-row",
