@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from torch import Tensor, nn, optim
 from torch.autograd.graph import Node
+from torch.utils.hooks import RemovableHandle
 
 from dpdash.engines.epochs import GradientStep
 from dpdash.engines.stopwatch import Stopwatch
@@ -46,6 +47,7 @@ class Instruments:
         self.outputs: dict[int, Tensor] = {}
         self.saved: dict[int, list[Tensor]] = {}
         """What each lane keeps for the way back."""
+        self._hooks: list[RemovableHandle] = []
         if isinstance(distributed, nn.DataParallel):
             for name, phase in DATA_PARALLEL_PHASES.items():
                 self._time(distributed, name, phase)
@@ -73,6 +75,15 @@ class Instruments:
                 self._time_node(node, Phase.BACKWARD, lane)
         for node in nodes_behind([result.grad_fn], seen):
             self._time_node(node, Phase.BACKWARD, 0)
+
+    def leave_backward(self) -> None:
+        """Watch the way back no longer; to be called after it.
+
+        An operation and what watches it hold each other, partly in C++ where no garbage collector sees it: a step
+        would never leave the memory.
+        """
+        for hook in self._hooks:
+            hook.remove()
 
     def _time(self, owner: object, name: str, phase: Phase) -> None:
         method = getattr(owner, name)
@@ -106,8 +117,10 @@ class Instruments:
 
     def _time_node(self, node: Node, phase: Phase, lane: int) -> None:
         ends: list[Callable[[], None]] = []
-        node.register_prehook(lambda _grads: ends.append(self._stopwatch.begin(phase, lane)))
-        node.register_hook(lambda _inputs, _outputs: ends.pop()())
+        self._hooks += (
+            node.register_prehook(lambda _grads: ends.append(self._stopwatch.begin(phase, lane))),
+            node.register_hook(lambda _inputs, _outputs: ends.pop()()),
+        )
 
 
 def nodes_behind(roots: Iterable[Node | None], known: Collection[Node]) -> set[Node]:

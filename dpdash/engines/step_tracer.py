@@ -68,6 +68,7 @@ class _TracedStep:
         self.stopwatch.start()
         step.update(outputs, y)
         self.stopwatch.pause()
+        self._seen.leave_backward()
 
     def shares(self, lanes: tuple[torch.device, ...]) -> list[Share]:
         """What each replica made, once the step is done; `lanes` are their devices."""

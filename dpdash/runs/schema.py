@@ -16,6 +16,8 @@ REVISION: Final = "0004"
 BUSY_SECONDS: Final = 1.0
 """Longest wait for another program's lock in one attempt; the writer then tries again with what came meanwhile."""
 MIGRATION_WAIT_SECONDS: Final = 10.0
+MOST_CONNECTIONS: Final = 15
+"""At the same time; one more waits for one that is handed back."""
 
 metadata = sa.MetaData()
 
@@ -124,6 +126,9 @@ def connect(path: Path) -> sa.Engine:
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
         connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+        # What a crowd's readers hand back is closed: three open files each, which nobody would need again.
+        pool_size=1,
+        max_overflow=MOST_CONNECTIONS - 1,
     )
     sa.event.listen(engine, "connect", _set_pragmas)
     sa.event.listen(engine, "begin", _begin)

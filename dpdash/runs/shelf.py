@@ -2,19 +2,30 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from dpdash.runs.schema import studies
-from dpdash.study import Study
+from dpdash.study import Study, StudyPlan
 
-_ADAPTER: Final = TypeAdapter(Study)
+_STUDY: Final = TypeAdapter(Study)
+_PLAN: Final = TypeAdapter(StudyPlan)
 
 Write = Callable[[Callable[[sa.Connection], None]], None]
 Reading = Callable[[], AbstractContextManager[sa.Connection]]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyHead:
+    """What a list of studies shows of one."""
+
+    study_id: str
+    created_at: float
+    """Unix time in seconds."""
+    plan: StudyPlan
 
 
 class StudyShelf:
@@ -29,17 +40,19 @@ class StudyShelf:
         row = {"id": study.study_id, "created_at": study.created_at, "study": asdict(study)}
         self._write(lambda connection: _put(connection, row))
 
-    def newest(self, limit: int) -> tuple[Study, ...]:
-        """The latest studies of every process, the newest first."""
-        newest_first = sa.select(studies.c.study).order_by(studies.c.number.desc()).limit(limit)
+    def heads(self, limit: int) -> tuple[StudyHead, ...]:
+        """The latest studies of every process, the newest first; nothing of what was measured is read."""
+        columns = (studies.c.id, studies.c.created_at, studies.c.study["plan"])
+        newest_first = sa.select(*columns).order_by(studies.c.number.desc()).limit(limit)
         with self._reading() as connection:
-            return tuple(_ADAPTER.validate_python(value) for value in connection.scalars(newest_first))
+            found = connection.execute(newest_first)
+            return tuple(StudyHead(study_id, at, _PLAN.validate_python(plan)) for study_id, at, plan in found)
 
     def get(self, study_id: str) -> Study | None:
         """One study, or None when there is none with this id."""
         with self._reading() as connection:
             value = connection.scalar(sa.select(studies.c.study).where(studies.c.id == study_id))
-        return None if value is None else _ADAPTER.validate_python(value)
+        return None if value is None else _STUDY.validate_python(value)
 
 
 def _put(connection: sa.Connection, row: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from dpdash.errors import N_, ConfigError, FrozenError, NotOwnerError, SettingEr
 from dpdash.limits import Limits
 from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN
-from dpdash.runs.shelf import StudyShelf
+from dpdash.runs.shelf import StudyHead, StudyShelf
 from dpdash.settings import num_cores
 from dpdash.studies.live import LiveStudy, StudySnapshot, Trainer, measuring_process
 from dpdash.studies.scaling import require_engines
@@ -95,6 +95,12 @@ class ScalingService:
             raise NotOwnerError(N_("Only the browser that started this study can cancel it."))
         live.cancel()
 
+    def stop_all(self) -> None:
+        """End what is being measured, whoever started it: for the teacher, as with everybody's runs."""
+        live = self._measuring()
+        if live is not None:
+            live.cancel()
+
     def measuring(self) -> StudySnapshot | None:
         """The study that is being measured, if there is one."""
         live = self._measuring()
@@ -111,16 +117,16 @@ class ScalingService:
             return None if kept is None else StudySnapshot(kept, None, is_cancelling=False)
         return None
 
-    def studies(self) -> tuple[Study, ...]:
+    def studies(self) -> tuple[StudyHead, ...]:
         """The latest studies, the newest first; only the one in memory when the database cannot be read."""
         live = self._live
-        newest = () if live is None else (live.snapshot().study,)
-        kept: tuple[Study, ...] = ()
+        newest = () if live is None else (_head(live.snapshot().study),)
+        kept: tuple[StudyHead, ...] = ()
         with suppress(StoreError):
-            kept = () if self._shelf is None else self._shelf.newest(MOST_LISTED)
+            kept = () if self._shelf is None else self._shelf.heads(MOST_LISTED)
         # Another process that shares the database may have begun a study later than this one's.
-        both = {study.study_id: study for study in (*kept, *newest)}
-        return tuple(sorted(both.values(), key=lambda study: study.created_at, reverse=True))
+        both = {head.study_id: head for head in (*kept, *newest)}
+        return tuple(sorted(both.values(), key=lambda head: head.created_at, reverse=True))
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is being measured; whether that is so."""
@@ -146,6 +152,10 @@ class ScalingService:
             self._problem = None
         except StoreError as problem:
             self._problem = problem
+
+
+def _head(study: Study) -> StudyHead:
+    return StudyHead(study.study_id, study.created_at, study.plan)
 
 
 def _too_large(plan: StudyPlan) -> tuple[SettingError, ...]:

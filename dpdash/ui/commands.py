@@ -162,18 +162,24 @@ def freeze(frozen: bool) -> None:
 
 
 def stop_all() -> None:
-    """End everybody's runs before their next epoch."""
+    """End everybody's runs before their next epoch, and the study that is measured."""
 
     def command() -> None:
         run_service().stop_all()
+        scaling_service().stop_all()
         open_pages().redraw_all()
 
     _as_teacher(command)
 
 
 def clear() -> None:
-    """End everybody's runs and the spotlight, and let every page go back to the preview."""
-    _as_teacher(lambda: run_service().clear())
+    """End everybody's runs, the study and the spotlight, and let every page go back to the preview."""
+
+    def command() -> None:
+        scaling_service().stop_all()
+        run_service().clear()
+
+    _as_teacher(command)
 
 
 def put_in_spotlight(run_id: str | None) -> None:

@@ -20,6 +20,7 @@ from dpdash.ui.nicknames import Nicknames
 from dpdash.ui.notices import show_error
 from dpdash.ui.run_row import row_html
 from dpdash.ui.service import owner, run_service
+from dpdash.ui.studies import scaling_service
 from dpdash.ui.teacher import PASSPHRASE_KEY
 
 REFRESH_SECONDS: Final = 2.0
@@ -68,7 +69,7 @@ def show_room() -> None:
 
 def _frame(room: RoomSnapshot) -> tuple[object, ...]:
     """What the controls have drawn; when it changes, the whole page is run again."""
-    return room.is_frozen, room.spotlight, not room.runs
+    return room.is_frozen, room.spotlight, not room.runs, scaling_service().measuring() is None
 
 
 def _refresh(drawn: tuple[object, ...]) -> None:
@@ -79,6 +80,7 @@ def _refresh(drawn: tuple[object, ...]) -> None:
         _show_spotlight(room)
     with metrics_row():
         show_metrics([*_crowd_metrics(room), *load_metrics(_load_meter().read())])
+    _show_study()
     _show_runs(room)
 
 
@@ -136,10 +138,13 @@ def _questions(room: RoomSnapshot) -> tuple[_Question, ...]:
             "stop_all",
             _("Stop all"),
             "stop",
-            _("Everybody's runs end before their next epoch. What they have learned stays on the pages."),
+            _(
+                "Everybody's runs end before their next epoch, and so does a study that is measured. What they "
+                "have learned stays on the pages."
+            ),
             _("Stop all runs"),
             commands.stop_all,
-            is_open=bool(room.runs),
+            is_open=bool(room.runs) or scaling_service().measuring() is not None,
         ),
         _Question(
             "clear",
@@ -224,6 +229,14 @@ def _crowd_metrics(room: RoomSnapshot) -> list[Metric]:
             _("A page whose run trains is brought up to date this often. The more pages, the less often."),
         ),
     ]
+
+
+def _show_study() -> None:
+    measuring = scaling_service().measuring()
+    if measuring is not None:
+        text = _("A scaling study takes the cores: {done} of {wanted} measurements are done.")
+        wanted = measuring.study.plan.num_measurements
+        st.info(text.format(done=number(measuring.num_measured), wanted=number(wanted)))
 
 
 def _show_runs(room: RoomSnapshot) -> None:

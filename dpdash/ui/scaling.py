@@ -11,6 +11,7 @@ from typing import Final
 
 import streamlit as st
 
+from dpdash.runs.shelf import StudyHead
 from dpdash.studies.curves import curves
 from dpdash.studies.export import as_csv, as_json
 from dpdash.studies.live import StudySnapshot
@@ -84,7 +85,7 @@ def _show_notices(measuring: StudySnapshot | None) -> None:
         show_warnings([not_saved])
 
 
-def _choose_study(studies: tuple[Study, ...]) -> None:
+def _choose_study(studies: tuple[StudyHead, ...]) -> None:
     """The study to show: the one that was started or chosen last, else the newest."""
     if not studies:
         return
@@ -101,7 +102,7 @@ def _choose_study(studies: tuple[Study, ...]) -> None:
     )
 
 
-def _labels(studies: tuple[Study, ...]) -> dict[str, str]:
+def _labels(studies: tuple[StudyHead, ...]) -> dict[str, str]:
     """What each is called; the browser sends the text back, so no two may be called the same."""
     labels = {study.study_id: _label(study) for study in studies}
     count = Counter(labels.values())
@@ -110,7 +111,7 @@ def _labels(studies: tuple[Study, ...]) -> dict[str, str]:
     }
 
 
-def _label(study: Study) -> str:
+def _label(study: StudyHead) -> str:
     plan = study.plan
     return _("{time} · {engines} · {mode} · {samples} samples · width {widths} · depth {depth}").format(
         time=written_time(study.created_at),

@@ -14,10 +14,12 @@ from dpdash.settings import ServerSettings
 from dpdash.translations import LANGUAGES, PSEUDO
 from dpdash.ui.passphrase import A_BROWSER
 from dpdash.ui.room import ROWS_PER_PAGE
+from dpdash.ui.studies import scaling_service
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts
-from tests.fakes import eventually
+from tests.fakes import FakeTrainer, eventually
+from tests.unit.studies.conftest import plan_of
 
 PASSPHRASE = "correct horse"
 ROOM, TRAIN = "../pages/room.py", "../pages/train.py"
@@ -168,6 +170,18 @@ def test_stop_all_ends_every_run_and_says_who_did_it(
     assert isinstance(ended, RunStopped) and ended.reason is StopReason.TEACHER
     assert "by the teacher" in status_of(again(learner))
     assert learner.session_state["run"] == shown
+
+
+def test_stop_all_ends_the_study_too(room: AppTest) -> None:
+    studies, trainer = scaling_service(), FakeTrainer(lambda config: 100.0)
+    studies._start_trainer = lambda: trainer
+    trainer.gate.clear()
+    studies.start(plan_of(), "a learner")
+    assert "A scaling study takes the cores" in said(again(room))
+    click(room, "room_ask_stop_all")
+    click(room, "room_stop_all")
+    assert studies.wait(15)
+    assert "A scaling study takes the cores" not in said(again(room))
 
 
 def test_what_is_not_confirmed_is_not_done(room: AppTest, service: RunService) -> None:

@@ -57,9 +57,10 @@ def test_a_study_from_start_to_verdict(open_page: OpenPage, studies: ScalingServ
     assert studies.wait(LONG)
     again(page)
     assert "Near-linear up to" in said(page)
-    study = studies.studies()[0]
-    assert (study.status, study.plan.hidden_widths) == (StudyStatus.FINISHED, (64,))
-    assert page.selectbox(key="scaling_study").value == study.study_id
+    shown = studies.snapshot(studies.studies()[0].study_id)
+    assert shown is not None
+    assert (shown.study.status, shown.study.plan.hidden_widths) == (StudyStatus.FINISHED, (64,))
+    assert page.selectbox(key="scaling_study").value == shown.study.study_id
     assert names(page)[:2] == ["start", "map"]
 
 

@@ -283,9 +283,9 @@ def test_a_study_comes_back_as_it_was_given(store: RunStore) -> None:
     assert store.studies.get("no such study") is None
     store.studies.put(first)
     assert store.studies.get("study-a") == first
-    newest = store.studies.newest(10)
+    newest = store.studies.heads(10)
     assert [study.study_id for study in newest] == ["study-c", "study-b", "study-a"], "its place stays"
-    assert store.studies.newest(1) == newest[:1]
+    assert store.studies.heads(1) == newest[:1]
 
 
 def keep(store: RunStore, owner: str, **configs: RunConfig) -> None:

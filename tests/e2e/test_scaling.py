@@ -70,7 +70,9 @@ def start(page: Page) -> None:
 def newest(server: Server) -> Study:
     store = RunStore(f"sqlite:///{server.database}")
     try:
-        return store.studies.newest(1)[0]
+        study = store.studies.get(store.studies.heads(1)[0].study_id)
+        assert study is not None
+        return study
     finally:
         store.close()
 

@@ -29,6 +29,7 @@ from tests.bench.crowd import (
 )
 from tests.bench.figure import Figure
 from tests.e2e.server import Server, running_server
+from tests.raw_client import RawPage, new_cookie
 
 SECONDS: Final = 600.0
 SETTLED_SECONDS: Final = 120.0
@@ -157,6 +158,10 @@ async def _weigh(server: Server, ends_at: float, memory: Memory) -> None:
 async def _held_at_rest(server: Server, before: Held | None) -> Held:
     """What is open once nothing changes any more, or as soon as it is no more than before."""
     process, looks = psutil.Process(server.process.pid), [Held(0, 0)]
+    # Streamlit lets go of pages that are long gone when another one comes, and not by itself.
+    await asyncio.sleep(SESSION_SECONDS + 1)
+    async with RawPage.opened(server.url, cookie=new_cookie(server.url)) as page:
+        await page.run()
     deadline = monotonic() + QUIET_SECONDS
     while monotonic() < deadline:
         looks.append(Held(process.num_threads(), process.num_fds()))

@@ -36,8 +36,10 @@ def test_a_study_prints_a_table_a_law_and_a_verdict(tmp_path: Path) -> None:
         assert part in said.stdout
     assert len(file.read_text().splitlines()) == 3
     store = RunStore(f"sqlite:///{database}")
-    (study,) = store.studies.newest(2)
+    (head,) = store.studies.heads(2)
+    study = store.studies.get(head.study_id)
     store.close()
+    assert study is not None
     assert len(study.measurements) == 2
 
 

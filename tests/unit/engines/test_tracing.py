@@ -1,5 +1,6 @@
 """A step without a run; what every engine keeps to is in tests/contract/test_traces.py."""
 
+import gc
 import json
 
 import pytest
@@ -31,6 +32,21 @@ def test_a_chrome_trace_has_every_phase_of_the_step() -> None:
 def test_a_chrome_trace_can_be_taken_again() -> None:
     for _ in range(2):
         assert json.loads(chrome_trace(RunConfig(samples=20)))["traceEvents"]
+
+
+def num_tensors() -> int:
+    """Tensors that the collector knows of. `isinstance` would ask objects that warn when they are asked."""
+    gc.collect()
+    return sum(issubclass(type(known), torch.Tensor) for known in gc.get_objects())
+
+
+@pytest.mark.parametrize("config", [RunConfig(samples=90), THREE])
+def test_a_traced_step_leaves_no_tensor_behind(config: RunConfig) -> None:
+    trace_config(config)
+    before = num_tensors()
+    for _ in range(3):
+        trace_config(config)
+    assert num_tensors() <= before
 
 
 def test_a_step_that_fails_is_an_error_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:

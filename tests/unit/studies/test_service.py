@@ -51,7 +51,8 @@ def test_a_study_is_measured_and_found_again(service: ScalingService, store: Run
     shown = service.snapshot(study_id)
     assert shown is not None and shown.study.status is StudyStatus.FINISHED
     later = ScalingService(LIMITS, store.studies, lambda: False)
-    assert later.studies() == (shown.study,)
+    assert [head.study_id for head in later.studies()] == [study_id]
+    assert later.studies() == service.studies()
     found = later.snapshot(study_id)
     assert found is not None and found.study == shown.study
     assert later.snapshot("no such study") is None
@@ -83,6 +84,16 @@ def test_only_who_started_it_cancels_it(service: ScalingService, trainer: FakeTr
     service.start(plan_of(), "bob")
     assert service.wait(LONG)
     assert len(service.studies()) == 2
+
+
+def test_a_teacher_stops_anybodys(service: ScalingService, trainer: FakeTrainer) -> None:
+    service.stop_all()
+    trainer.gate.clear()
+    study_id = service.start(plan_of(), "ann")
+    service.stop_all()
+    assert service.wait(LONG)
+    shown = service.snapshot(study_id)
+    assert shown is not None and shown.study.status is StudyStatus.CANCELLED
 
 
 def test_a_frozen_server_measures_nothing(store: RunStore, trainer: FakeTrainer) -> None:
