@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -127,7 +128,7 @@ def list_runs(
         print_json([_record_values(record) for record in records])
         return
     table = Table(box=None)
-    for column in ("run", "started", "status", "epochs", "loss", "slope", "samples", "engine"):
+    for column in ("run", "name", "started", "status", "epochs", "loss", "slope", "samples", "engine", "tags"):
         table.add_column(column, no_wrap=True)
     for record in records:
         started = datetime.fromtimestamp(record.created_at).strftime("%Y-%m-%d %H:%M:%S")
@@ -136,7 +137,18 @@ def list_runs(
         progress = f"{record.num_epochs} of {record.config.epochs}"
         engine = f"{record.config.engine} × {record.config.replicas}"
         status = f"{record.status}, imported" if record.is_imported else record.status.value
-        table.add_row(record.run_id, started, status, progress, loss, slope, str(record.config.samples), engine)
+        table.add_row(
+            record.run_id,
+            escape(record.name or _changes(record.config)),
+            started,
+            status,
+            progress,
+            loss,
+            slope,
+            str(record.config.samples),
+            engine,
+            escape(", ".join(record.tags)),
+        )
     # Into a pipe, nothing is cut: the lines are as wide as they are.
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     console.print(table if records else "No runs yet. Try: python -m dpdash train")
@@ -235,14 +247,27 @@ def _record_values(record: RunRecord) -> dict[str, Any]:
     return {
         "config": record.config.model_dump(mode="json"),
         "run_id": record.run_id,
+        "name": record.name,
+        "note": record.note,
+        "tags": list(record.tags),
+        "pinned": record.is_pinned,
+        "imported": record.is_imported,
         "status": record.status.value,
         "created_at": record.created_at,
         "epochs": record.num_epochs,
         "loss": record.loss,
+        "best_loss": record.best_loss,
         "slope": record.slope,
         "intercept": record.intercept,
         "seconds": record.seconds,
     }
+
+
+def _changes(config: RunConfig) -> str:
+    """What is not as usual in the settings that have no column of their own: the name of a run without one."""
+    shown = ("samples", "engine", "replicas")
+    changes = config.changes_from(RunConfig()).items()
+    return " ".join(f"{name}={'all' if value is None else value}" for name, value in changes if name not in shown)
 
 
 def _print_result(shown: RunSnapshot) -> None:

@@ -29,6 +29,7 @@ pages = [
     st.Page(PAGES / "parallelism.py", title=_("Parallelism"), icon=":material/call_split:"),
     st.Page(PAGES / "scaling.py", title=_("Scaling"), icon=":material/trending_up:"),
     st.Page(PAGES / "sweep.py", title=_("Sweep"), icon=":material/tune:"),
+    st.Page(PAGES / "runs.py", title=_("Runs"), icon=":material/history:"),
 ]
 if has_room():
     pages.append(

@@ -80,6 +80,14 @@ class ServerSettings(BaseSettings):
         ge=1,
         description="The most epochs that a run may have on this server.",
     )
+    keep_runs: PositiveInt | None = Field(
+        default=None,
+        description="Runs that are kept; of more, the oldest that are not pinned go, after an hour's notice.",
+    )
+    keep_megabytes: PositiveInt | None = Field(
+        default=None,
+        description="Millions of bytes that the runs may take; of more, the oldest go as above.",
+    )
     max_pages: PositiveInt = Field(
         default=300, description="Pages open at the same time; one more is refused, and the others go on."
     )

@@ -17,9 +17,5 @@ MOST_PART_ROWS: Final = 8_192
 DEEPEST: Final = 8
 """Objects and lists inside each other; what dpdash writes has five."""
 MOST_NUMBER_DIGITS: Final = 400
-LONGEST_NAME: Final = 80
-LONGEST_NOTE: Final = 2_000
 LONGEST_MESSAGE: Final = 500
-MOST_TAGS: Final = 10
-LONGEST_TAG: Final = 24
 MOST_DEVICES: Final = int(bounds("replicas")[1])

@@ -9,7 +9,8 @@ from pydantic_core import ErrorDetails
 from dpdash.config import bounds, shown
 from dpdash.errors import N_, RunFileError
 from dpdash.events import RunStatus, StopReason
-from dpdash.exports.bounds import MOST_DEVICES, MOST_PART_ROWS, MOST_TAGS
+from dpdash.exports.bounds import MOST_DEVICES, MOST_PART_ROWS
+from dpdash.runs.listing import MOST_TAGS
 
 LOWEST_EPOCH, HIGHEST_EPOCH = (int(bound) for bound in bounds("epochs"))
 MOST_SAMPLES: Final = int(bounds("samples")[1])

@@ -22,9 +22,6 @@ from dpdash.events import (
 )
 from dpdash.exports.bounds import (
     LONGEST_MESSAGE,
-    LONGEST_NAME,
-    LONGEST_NOTE,
-    LONGEST_TAG,
     MOST_FILE_EPOCHS,
     MOST_RUNS,
 )
@@ -39,6 +36,7 @@ from dpdash.exports.run_parts import (
     StartedPart,
     checked,
 )
+from dpdash.runs.listing import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG
 from dpdash.runs.transfer import ArrivedRun
 
 NO_LINES: Final = "\n"

@@ -14,6 +14,7 @@ from typing import Final
 from dpdash.errors import StoreError
 from dpdash.events import EpochBlock
 from dpdash.history import HistorySnapshot, Row
+from dpdash.runs.ledger import RunLedger
 from dpdash.runs.problems import NO_DATABASE, StoreHealth, unhealthy
 from dpdash.runs.resuming import Past
 from dpdash.runs.shelf import StudyShelf, SweepShelf
@@ -82,6 +83,11 @@ class Archive:
             raise self.health.problem or StoreError(NO_DATABASE)
         self.flush()
         return self._store.transfer
+
+    @property
+    def ledger(self) -> RunLedger | None:
+        """The list of runs that are stored; None without a store."""
+        return self._store.ledger if self._store is not None else None
 
     def record(self, run_id: str) -> RunRecord | None:
         """What the list of runs shows of one run.
@@ -153,6 +159,12 @@ class Archive:
             return None
         self.flush()
         return self._store.rows(run_id)
+
+    def forget(self, run_ids: Iterable[str]) -> None:
+        """Read nothing of these runs from memory any more."""
+        with self._lock:
+            for run_id in run_ids:
+                self._recent.pop(run_id, None)
 
     def flush(self) -> None:
         """Wait, at most `FLUSH_SECONDS`, until everything queued so far is saved."""

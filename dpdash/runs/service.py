@@ -15,6 +15,7 @@ from dpdash.limits import Limits, longer
 from dpdash.runs.archive import Archive
 from dpdash.runs.crowd import Crowd
 from dpdash.runs.ids import new_run_id, require_possible, unknown_run
+from dpdash.runs.kept import KeptRuns
 from dpdash.runs.live import LiveRun
 from dpdash.runs.pace import Pace
 from dpdash.runs.resuming import Past
@@ -68,6 +69,7 @@ class RunService(TaughtRuns):
         roster = Roster(slots, self._limits.runs_per_browser, settings.ddp_processes)
         crowd = Crowd(settings.grace_seconds, settings.refresh_seconds, steady_clock)
         super().__init__(roster, Archive(store, store_problem), crowd)
+        self.kept = KeptRuns(roster, self._archive, settings, clock, steady_clock)
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._look_around, name="run-watch", daemon=True)
         self._watch.start()
@@ -285,3 +287,4 @@ class RunService(TaughtRuns):
             self.stop_abandoned()
             self.forget_oldest()
             self._archive.look_around()
+            self.kept.tidy()

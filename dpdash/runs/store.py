@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -28,6 +28,7 @@ from dpdash.runs.encoding import (
     save,
 )
 from dpdash.runs.instances import Instance
+from dpdash.runs.ledger import RunLedger
 from dpdash.runs.log import events_of, rows_of
 from dpdash.runs.problems import HEALTHY, INCOMPLETE, MOVED, StoreHealth, newest, told_as_store_error, unhealthy
 from dpdash.runs.resuming import Resumption
@@ -38,6 +39,7 @@ from dpdash.runs.writer import MAX_PENDING_BYTES, Writer
 
 __all__ = ["RunRecord", "RunStore", "StoreHealth"]
 
+T = TypeVar("T")
 CLOSE_SECONDS: Final = 4.0
 
 
@@ -66,6 +68,7 @@ class RunStore:
         self.sweeps = SweepShelf(self._write, self._reading)
         self.resumption = Resumption(self._write, self._reading, lambda: self._own.id, self._writer.forget_cut)
         self.transfer = RunTransfer(self._write, self._reading, lambda: self._own.id)
+        self.ledger = RunLedger(self._write, self._reading)
 
     def create_run(
         self, run_id: str, config: RunConfig, owner: str, created_at: float, sweep_id: str | None = None
@@ -100,8 +103,9 @@ class RunStore:
         return self.health
 
     def runs(self, limit: int = 100) -> tuple[RunRecord, ...]:
-        """The latest runs of every process, the newest first."""
-        newest_first = sa.select(runs).order_by(runs.c.number.desc()).limit(limit)
+        """The latest runs of every process that are not deleted, the newest first."""
+        listed = sa.select(runs).where(runs.c.deleted_at.is_(None))
+        newest_first = listed.order_by(runs.c.number.desc()).limit(limit)
         with self._reading() as connection:
             return tuple(record_from_row(row) for row in connection.execute(newest_first))
 
@@ -221,11 +225,11 @@ class RunStore:
         self._open_unless_open()
         self._write(lambda connection: save(connection, batch, self._own.id))
 
-    def _write(self, work: Callable[[sa.Connection], None]) -> None:
+    def _write(self, work: Callable[[sa.Connection], T]) -> T:
         with told_as_store_error(self.path):
             self._require_same_file()
             with writing(self._engine).begin() as connection:
-                work(connection)
+                return work(connection)
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:

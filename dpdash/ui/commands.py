@@ -3,9 +3,7 @@
 Every command may be given twice without harm. What goes wrong is kept and shown by `show_problems`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -16,7 +14,8 @@ from dpdash.errors import DpdashError
 from dpdash.runs.service import Pace, RunSnapshot
 from dpdash.study import StudyPlan
 from dpdash.sweep import SweepPlan
-from dpdash.ui.service import open_pages, owner, run_service
+from dpdash.ui.asked import PROBLEM_KEY, Asked, asking
+from dpdash.ui.service import open_pages, run_service
 from dpdash.ui.shown import is_in_spotlight
 from dpdash.ui.state import (
     RUN_KEY,
@@ -28,9 +27,7 @@ from dpdash.ui.state import (
 from dpdash.ui.studies import STUDY_KEY, scaling_service
 from dpdash.ui.sweeps import OPEN_KEY, SWEEP_KEY, sweep_service
 from dpdash.ui.teacher import PASSPHRASE_KEY, is_teacher, show_passphrase
-from dpdash.ui.uncut import Through, uncut
 
-PROBLEM_KEY: Final = "command_problem"
 PACE_KEY: Final = "pace"
 USUAL_SECONDS: Final = 8.0
 SLOW_EPOCHS_PER_SECOND: Final = 2.0
@@ -73,26 +70,26 @@ def chosen_pace() -> Pace:
 
 def start(shown: RunSnapshot | None) -> None:
     """Start a run with the settings as they stand, in place of one's own that is still live."""
-    with _asked() as asked:
+    with asking() as asked:
         _start(asked, shown)
 
 
 def pause(run_id: str) -> None:
     """Let a run stand still before its next epoch."""
-    with _asked() as asked:
+    with asking() as asked:
         asked.steer(run_id, run_service().pause)
 
 
 def resume(run_id: str) -> None:
     """Let a paused run go on, and follow its newest epoch again."""
-    with _asked() as asked:
+    with asking() as asked:
         asked.through(lambda: show_run(run_id))
         asked.steer(run_id, run_service().resume)
 
 
 def resume_ended(ended: RunSnapshot) -> None:
     """Train a run further that was stopped or interrupted, to the epochs of the sidebar if these are more."""
-    with _asked() as asked:
+    with asking() as asked:
         pace = asked.through(chosen_pace)
         epochs = max(ended.config.epochs, asked.through(wanted_settings).epochs)
         asked.through(lambda: show_run(ended.run_id))
@@ -102,7 +99,7 @@ def resume_ended(ended: RunSnapshot) -> None:
 def one_epoch(mine: RunSnapshot | None) -> None:
     """Train exactly one more epoch and stand still; without a live run, the first epoch of a new one."""
     live = mine is not None and not mine.status.is_over
-    with _asked() as asked:
+    with asking() as asked:
         if not live:
             _start(asked, mine, paused=True)
         run_id = asked.through(lambda: st.session_state[RUN_KEY])
@@ -116,19 +113,19 @@ def one_epoch(mine: RunSnapshot | None) -> None:
 
 def stop(run_id: str) -> None:
     """End a run before its next epoch."""
-    with _asked() as asked:
+    with asking() as asked:
         asked.steer(run_id, run_service().stop)
 
 
 def trace_step(run_id: str) -> None:
     """Take a run's next step apart; the run goes on, or stands on, as if nobody had asked."""
-    with _asked() as asked:
+    with asking() as asked:
         asked.steer(run_id, run_service().trace_step)
 
 
 def reset(shown: RunSnapshot) -> None:
     """Go back to the preview; one's own run is stopped and stays stored."""
-    with _asked() as asked:
+    with asking() as asked:
         if asked.owns(shown):
             asked.attempt(lambda: run_service().reset(shown.run_id, asked.owner))
         asked.through(lambda: show_run(None))
@@ -136,7 +133,7 @@ def reset(shown: RunSnapshot) -> None:
 
 def change_pace(shown: RunSnapshot | None) -> None:
     """Give the run that is shown the pace just chosen, if it is one's own and live."""
-    with _asked() as asked:
+    with asking() as asked:
         if shown is not None and asked.owns(shown) and not shown.status.is_over:
             pace = asked.through(chosen_pace)
             asked.attempt(lambda: run_service().set_pace(shown.run_id, asked.owner, pace))
@@ -144,7 +141,7 @@ def change_pace(shown: RunSnapshot | None) -> None:
 
 def change_learning_rate(shown: RunSnapshot | None) -> None:
     """Let the run that is shown go on with the learning rate just chosen, if it is one's own and live."""
-    with _asked() as asked:
+    with asking() as asked:
         _change_learning_rate(asked, shown)
 
 
@@ -154,7 +151,7 @@ def take_suggestion(changes: Mapping[str, Any], shown: RunSnapshot) -> None:
     A learning rate reaches one's own live run at once; other changes wait for its end. When the run is over, or
     another browser's, the change starts a new run.
     """
-    with _asked() as asked:
+    with asking() as asked:
         asked.through(lambda: put_settings(run_service().limits.narrowed(shown.config)))
         asked.through(lambda: apply_changes(changes))
         if shown.status.is_over or not asked.owns(shown):
@@ -165,7 +162,7 @@ def take_suggestion(changes: Mapping[str, Any], shown: RunSnapshot) -> None:
 
 def enter_room() -> None:
     """Show the passphrase that was typed."""
-    with _asked() as asked:
+    with asking() as asked:
         typed = asked.through(lambda: st.session_state.get(PASSPHRASE_KEY, ""))
         asked.attempt(lambda: show_passphrase(typed, asked.owner))
 
@@ -206,7 +203,7 @@ def put_in_spotlight(run_id: str | None) -> None:
 
 def start_study(wanted: Callable[[], StudyPlan]) -> None:
     """Measure what the controls ask for, and show that study."""
-    with _asked() as asked:
+    with asking() as asked:
 
         def start() -> None:
             study_id = scaling_service().start(asked.through(wanted), asked.owner)
@@ -217,13 +214,13 @@ def start_study(wanted: Callable[[], StudyPlan]) -> None:
 
 def cancel_study() -> None:
     """Measure nothing more; what is measured stays."""
-    with _asked() as asked:
+    with asking() as asked:
         asked.attempt(lambda: scaling_service().cancel(asked.owner))
 
 
 def start_sweep(wanted: Callable[[], SweepPlan]) -> None:
     """Search what the controls ask for, and show that sweep."""
-    with _asked() as asked:
+    with asking() as asked:
 
         def start() -> None:
             sweep_id = sweep_service().start(asked.through(wanted), asked.owner)
@@ -234,13 +231,13 @@ def start_sweep(wanted: Callable[[], SweepPlan]) -> None:
 
 def stop_sweep(sweep_id: str) -> None:
     """Start no further trial of a sweep and end those that train; what was found stays."""
-    with _asked() as asked:
+    with asking() as asked:
         asked.attempt(lambda: sweep_service().stop(sweep_id, asked.owner))
 
 
 def open_trial(sweep_id: str, wanted: Callable[[], str | None]) -> None:
     """Show a trial of a sweep on the Train page, with its settings in the sidebar; nothing where it has no run."""
-    with _asked() as asked:
+    with asking() as asked:
         run_id = asked.through(wanted)
         found = sweep_service().snapshot(sweep_id)
         if run_id is None or found is None or found.sweep.of_run(run_id) is None:
@@ -261,41 +258,7 @@ def take_problem() -> DpdashError | None:
     return problem
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """Who asks for a command, which is carried out whole."""
-
-    owner: str
-    through: Through
-
-    def owns(self, shown: RunSnapshot) -> bool:
-        return shown.owner == self.owner
-
-    def attempt(self, command: Callable[[], object]) -> None:
-        """Do it, or keep what is wrong with it for the page to show."""
-        try:
-            command()
-        except DpdashError as error:
-            problem = error  # the name `error` ends with its clause
-            self.through(lambda: st.session_state.__setitem__(PROBLEM_KEY, problem))
-
-    def steer(self, run_id: str, command: Callable[[str, str], None]) -> None:
-        """Give a run a command, which other pages that show it must learn of."""
-
-        def steer() -> None:
-            command(run_id, self.owner)
-            _redraw_watchers(run_id)
-
-        self.attempt(steer)
-
-
-@contextmanager
-def _asked() -> Iterator[_Asked]:
-    with uncut() as through:
-        yield _Asked(through(owner), through)
-
-
-def _start(asked: _Asked, shown: RunSnapshot | None, *, paused: bool = False) -> None:
+def _start(asked: Asked, shown: RunSnapshot | None, *, paused: bool = False) -> None:
     def start() -> None:
         config, pace = asked.through(wanted_settings), asked.through(chosen_pace)
         is_own = shown is not None and asked.owns(shown)
@@ -311,20 +274,14 @@ def _start(asked: _Asked, shown: RunSnapshot | None, *, paused: bool = False) ->
     asked.attempt(start)
 
 
-def _change_learning_rate(asked: _Asked, shown: RunSnapshot | None) -> None:
+def _change_learning_rate(asked: Asked, shown: RunSnapshot | None) -> None:
     if shown is not None and asked.owns(shown) and not shown.status.is_over:
         value = asked.through(lambda: st.session_state["learning_rate"])
         asked.attempt(lambda: run_service().set_learning_rate(shown.run_id, asked.owner, value))
 
 
-def _redraw_watchers(run_id: str) -> None:
-    """Other pages that show a run which stood still have no timer to see with that it no longer does."""
-    is_everywhere = run_service().spotlight == run_id
-    open_pages().redraw_others(None if is_everywhere else run_id)
-
-
 def _as_teacher(command: Callable[[], object]) -> None:
     """Do what only a teacher may, whatever sent the session here."""
-    with _asked() as asked:
+    with asking() as asked:
         if is_teacher(asked.owner):
             asked.attempt(command)

@@ -11,7 +11,7 @@ from dpdash.exports.formats import FILES, FileFormat, FormatName
 from dpdash.exports.mlflow_runs import LIBRARY as MLFLOW
 from dpdash.exports.mlflow_runs import send_to_mlflow, tracking_uri
 from dpdash.exports.whole import whole_runs
-from dpdash.ui.commands import PROBLEM_KEY
+from dpdash.ui.asked import PROBLEM_KEY
 from dpdash.ui.language import _, current, number
 from dpdash.ui.live_chart import loader
 from dpdash.ui.server import asset_url

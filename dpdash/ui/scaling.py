@@ -17,9 +17,10 @@ from dpdash.studies.live import StudySnapshot
 from dpdash.studies.service import ScalingService
 from dpdash.studies.verdict import verdicts
 from dpdash.study import Study, StudyStatus
+from dpdash.ui.clock import written_time
 from dpdash.ui.commands import take_problem
 from dpdash.ui.header import show_title
-from dpdash.ui.labels import distinct, local_time
+from dpdash.ui.labels import distinct
 from dpdash.ui.language import _, current, number, sentence, setting, speaking
 from dpdash.ui.notices import escaped, show_error, show_warnings
 from dpdash.ui.scaling_charts import show_breakdown, show_curves
@@ -104,7 +105,7 @@ def _choose_study(studies: tuple[StudyHead, ...]) -> None:
 def _label(study: StudyHead) -> str:
     plan = study.plan
     return _("{time} · {engines} · {mode} · {samples} samples · width {widths} · depth {depth}").format(
-        time=local_time(study.created_at),
+        time=written_time(study.created_at),
         engines=", ".join(engine_name(engine) for engine in plan.engines),
         mode=_(MODE_NAMES[plan.mode]),
         samples=setting(plan.samples),

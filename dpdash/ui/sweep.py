@@ -15,10 +15,11 @@ from dpdash.studies.sweep_presets import PRESETS, PresetName
 from dpdash.sweep import Sweep, SweepStatus, Trial, TrialStatus
 from dpdash.sweep_results import pooled_ratio, slope_spreads
 from dpdash.ui import commands
+from dpdash.ui.clock import written_time
 from dpdash.ui.commands import take_problem
 from dpdash.ui.guide import ROOT
 from dpdash.ui.header import show_part, show_title
-from dpdash.ui.labels import distinct, local_time
+from dpdash.ui.labels import distinct
 from dpdash.ui.language import _, current, error_text, number, speaking
 from dpdash.ui.notices import escaped, show_error, show_warnings
 from dpdash.ui.service import owner, run_service
@@ -123,7 +124,7 @@ def _choose_sweep(sweeps: tuple[Sweep, ...]) -> None:
 def _label(sweep: Sweep) -> str:
     plan = sweep.plan
     return _("{time} · {settings} · {objective} · {trials} trials").format(
-        time=local_time(sweep.created_at),
+        time=written_time(sweep.created_at),
         settings=_title(sweep),
         objective=_(OBJECTIVE_NAMES[plan.objective]),
         trials=number(plan.num_trials),

@@ -1,4 +1,4 @@
-"""Measures dpdash's speed: training against the bare loop, a long run and its files, DDP, the page, a crowd.
+"""Measures speed: training against the bare loop, a long run, files, DDP, the page, 10,000 runs, a crowd.
 
 Prints a table and writes JSON. Exit status 1 when a target is missed.
 """
@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,13 +15,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import checkpoints, crowd, ddp, export, machine, million, page, tracing
+from tests.bench import checkpoints, crowd, ddp, export, machine, million, page, runs, tracing
 from tests.bench.figure import Figure
 from tests.bench.training import DEFINITIONS, Definition, bare_listing, compare, recorded
 
 OUTPUT: Final = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 # The long run comes first: its memory is measured in a process that has done nothing else.
-PARTS: Final = ("million", "export", "training", "checkpoints", "tracing", "ddp", "page", "crowd")
+PARTS: Final = ("million", "export", "training", "checkpoints", "tracing", "ddp", "page", "runs", "crowd")
 COLUMNS: Final = ("Figure", "Median", "Min – max", "Target", "Met")
 PAIRS: Final = 5
 QUICK_SHARE: Final = 0.05
@@ -39,27 +39,7 @@ def main() -> int:
     described = machine.describe()
     for part in arguments.only or PARTS:
         with tempfile.TemporaryDirectory() as folder, progress.status(f"measuring: {part}"):
-            if part == "million":
-                figures += million.measure(million.QUICK if arguments.quick else million.FULL, Path(folder))
-            elif part == "export":
-                figures += export.measure(export.QUICK if arguments.quick else export.FULL, Path(folder))
-            elif part == "training":
-                figures += _training(Path(folder), arguments.quick)
-            elif part == "checkpoints":
-                figures += checkpoints.measure(
-                    checkpoints.QUICK if arguments.quick else checkpoints.FULL, Path(folder)
-                )
-            elif part == "tracing":
-                figures += tracing.measure(quick=arguments.quick)
-            elif part == "ddp":
-                figures += ddp.measure(ddp.QUICK if arguments.quick else ddp.FULL)
-            elif part == "crowd":
-                figures += crowd.measure(crowd.QUICK if arguments.quick else crowd.FULL, Path(folder))
-            else:
-                found, described["browser"] = page.measure(
-                    page.QUICK if arguments.quick else page.FULL, Path(folder)
-                )
-                figures += found
+            figures += _measured(part, Path(folder), arguments.quick, described)
     _print_table(figures)
     report = {
         "quick": arguments.quick,
@@ -70,6 +50,28 @@ def main() -> int:
     arguments.output.write_text(json.dumps(report, indent=2) + "\n")
     missed = any(figure.is_met is False for figure in figures)
     return int(missed and not arguments.quick)
+
+
+def _measured(part: str, folder: Path, quick: bool, described: dict[str, str]) -> Iterable[Figure]:
+    """The figures of one part; the page's also tells which browser it was."""
+    if part == "training":
+        return _training(folder, quick)
+    if part == "tracing":
+        return tracing.measure(quick=quick)
+    if part == "ddp":
+        return ddp.measure(ddp.QUICK if quick else ddp.FULL)
+    if part == "page":
+        found, described["browser"] = page.measure(page.QUICK if quick else page.FULL, folder)
+        return found
+    if part == "million":
+        return million.measure(million.QUICK if quick else million.FULL, folder)
+    if part == "export":
+        return export.measure(export.QUICK if quick else export.FULL, folder)
+    if part == "checkpoints":
+        return checkpoints.measure(checkpoints.QUICK if quick else checkpoints.FULL, folder)
+    if part == "runs":
+        return runs.measure(runs.QUICK if quick else runs.FULL, folder)
+    return crowd.measure(crowd.QUICK if quick else crowd.FULL, folder)
 
 
 def _arguments() -> argparse.Namespace:

@@ -159,7 +159,7 @@ def _moment(page: Page, name: str) -> float:
     return float(wait_for_script(page, f"window.bench.{name}", timeout_ms=LONGEST_MS)) / 1000
 
 
-class _Wire:
+class Wire:
     """Counts what a page receives over its websocket."""
 
     def __init__(self, page: Page) -> None:
@@ -193,7 +193,7 @@ def _run(browser: Browser, server: Server, watched: bool) -> tuple[float, int, i
     process = psutil.Process(server.process.pid)
     with closing(_context(browser)) as context:
         page = context.new_page()
-        wire = _Wire(page)
+        wire = Wire(page)
         page.goto(server.url + "/" + CURVE_RUN)
         wait_until_drawn(page)
         button(page, "start").click()
@@ -202,14 +202,15 @@ def _run(browser: Browser, server: Server, watched: bool) -> tuple[float, int, i
         if not watched:
             page.goto("about:blank")
         page.wait_for_timeout(SETTLE_MS)
-        before, num_bytes, num_refreshes = _cpu_seconds(process), wire.num_bytes, wire.num_refreshes
+        before, num_bytes, num_refreshes = cpu_seconds(process), wire.num_bytes, wire.num_refreshes
         page.wait_for_timeout(WATCH_MS)
-        spent = _cpu_seconds(process) - before, wire.num_bytes - num_bytes, wire.num_refreshes - num_refreshes
+        spent = cpu_seconds(process) - before, wire.num_bytes - num_bytes, wire.num_refreshes - num_refreshes
         # The next run begins when this one is over.
         page.wait_for_timeout(max(0.0, RUN_MS - 1000 * (time.monotonic() - began)))
         return spent
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
+def cpu_seconds(process: psutil.Process) -> float:
+    """What a process has computed so far, its children not counted."""
     times = process.cpu_times()
     return float(times.user + times.system)

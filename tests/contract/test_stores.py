@@ -28,6 +28,7 @@ from dpdash.events import (
 )
 from dpdash.history import History, HistorySnapshot
 from dpdash.runs.encoding import MAX_BLOCK_ROWS
+from dpdash.runs.listing import RunLabel, RunOrder, RunQuery, Viewer
 from dpdash.runs.store import RunStore
 from dpdash.runs.transfer import ArrivedRun
 from dpdash.study import ScalingMode
@@ -367,3 +368,155 @@ def test_blocks_end_at_the_first_gap(store: RunStore, run_id: str) -> None:
         assert store.flush(LONG)
     assert [len(part) for part in store.transfer.blocks(run_id)] == [5]
     assert list(store.transfer.blocks("nobody")) == []
+
+
+def keep(store: RunStore, owner: str, **configs: RunConfig) -> None:
+    """Finished runs with these names and settings; the later ones trained longer and to a lower loss."""
+    for place, (name, config) in enumerate(configs.items(), start=1):
+        store.create_run(name, config, owner, created_at=float(place))
+        part = replace(block_of(1, 10 * place), loss=np.linspace(9, 1 / place, 10 * place, dtype=np.float32))
+        store.append(name, part)
+        store.append(name, RunFinished(10 * place, 3 + (-1) ** place / place, 0.0, seconds=1.0))
+    assert store.flush(LONG)
+
+
+def found(store: RunStore, viewer: Viewer, **asked: object) -> list[str]:
+    return [row.run_id for row in store.ledger.page(RunQuery(viewer, **asked)).rows]  # type: ignore[arg-type]  # a test's own words
+
+
+def test_a_browser_lists_its_own_runs_in_stretches(store: RunStore) -> None:
+    me = Viewer("list-ann")
+    keep(store, me.owner, **{f"list-{index}": RunConfig(seed=index) for index in range(5)})
+    keep(store, "list-bob", **{"list-bobs": RunConfig()})
+    assert found(store, me) == [f"list-{index}" for index in (4, 3, 2, 1, 0)]
+    second = store.ledger.page(RunQuery(me, offset=2, limit=2))
+    assert ([row.run_id for row in second.rows], second.num_found) == (["list-2", "list-1"], 5)
+    assert store.ledger.page(RunQuery(me, offset=100)).rows == ()
+    assert second.rows[0] == store.run("list-2")
+    everything = found(store, Viewer("list-carol", sees_all=True), limit=200)
+    assert {"list-bobs", "list-0"} <= set(everything)
+    assert [row.run_id for row in store.ledger.records(["list-3", "list-bobs", "list-0"], me)] == [
+        "list-3",
+        "list-0",
+    ]
+
+
+def test_runs_are_found_by_words_settings_status_and_tags(store: RunStore) -> None:
+    me = Viewer("find-ann")
+    keep(
+        store,
+        me.owner,
+        **{
+            "find-a": RunConfig(noise=0.5, learning_rate=0.01),
+            "find-b": RunConfig(noise=2, optimizer="sgd", global_batch_size=100),
+            "find-c": RunConfig(engine="cpu_replicas", replicas=4),
+        },
+    )
+    store.create_run("find-d", RunConfig(noise=7), me.owner, created_at=9.0)
+    assert store.flush(LONG)
+    assert store.ledger.label("find-a", me, RunLabel("My best 100% run", "a note, ação", ("ótima", "b_c")))
+    assert found(store, me, text="BEST") == ["find-a"]
+    assert found(store, me, text="100%") == ["find-a"]
+    assert found(store, me, text="note best") == ["find-a"]
+    assert found(store, me, text="note nothing") == []
+    assert found(store, me, text="ação") == ["find-a"]
+    assert found(store, me, text="ótima") == ["find-a"]
+    assert found(store, me, text="%") == ["find-a"] and found(store, me, text="b_c") == ["find-a"]
+    assert found(store, me, text="bxc") == [], "an underscore is an underscore"
+    assert found(store, me, text="sgd") == ["find-b"]
+    assert found(store, me, text="noise>=2") == ["find-d", "find-b"]
+    assert found(store, me, text="noise=0.5 learning-rate<0.1") == ["find-c", "find-a"]
+    assert found(store, me, text="optimizer=sgd") == ["find-b"]
+    assert found(store, me, text="global_batch_size=100") == ["find-b"]
+    assert found(store, me, text="global_batch_size=all") == ["find-d", "find-c", "find-a"]
+    assert found(store, me, text="noise=many") == found(store, me, text="engine>a") == []
+    assert found(store, me, text="'; DROP TABLE runs; --") == []
+    assert found(store, me, statuses=(RunStatus.WAITING,)) == ["find-d"]
+    assert found(store, me, tags=("ótima", "b_c")) == ["find-a"]
+    assert found(store, me, tags=("ótim",)) == [], "a tag is a whole one"
+    assert store.ledger.tags(me) == ("b_c", "ótima")
+
+
+@pytest.mark.parametrize("order", RunOrder)
+def test_runs_are_sorted_both_ways_and_what_has_no_value_stands_last(store: RunStore, order: RunOrder) -> None:
+    me = Viewer(f"sort-{order}")
+    names = [f"{me.owner}-{letter}" for letter in "abc"]
+    keep(store, me.owner, **dict(zip(names, (RunConfig(), RunConfig(noise=3), RunConfig(noise=0)), strict=True)))
+    for name, called in zip(names[:2], ("Zebra", "ant"), strict=True):
+        assert store.ledger.label(name, me, RunLabel(called, "", ()))
+    down, up = (found(store, me, order=order, is_descending=is_descending) for is_descending in (True, False))
+    a, b, c = names
+    expected = {
+        RunOrder.WHEN: ([c, b, a], [a, b, c]),
+        RunOrder.NAME: ([a, b, c], [b, a, c]),
+        RunOrder.STATUS: ([c, b, a], [c, b, a]),
+        RunOrder.LOSS: ([a, b, c], [c, b, a]),
+        RunOrder.BEST_LOSS: ([a, b, c], [c, b, a]),
+        RunOrder.ABOVE_FLOOR: ([a, b, c], [b, a, c]),
+        RunOrder.SLOPE_ERROR: ([a, b, c], [c, b, a]),
+        RunOrder.SPEED: ([c, b, a], [a, b, c]),
+        RunOrder.EPOCHS: ([c, b, a], [a, b, c]),
+    }
+    assert (down, up) == expected[order]
+
+
+def test_a_label_and_a_pin_stay(store: RunStore) -> None:
+    me = Viewer("label-ann")
+    keep(store, me.owner, **{"label-a": RunConfig(), "label-b": RunConfig()})
+    assert store.ledger.label("label-a", me, RunLabel("name", "note", ("x", "y")))
+    assert store.ledger.pin(["label-a", "label-b"], me, True) == 2
+    record = store.run("label-a")
+    assert record is not None
+    assert (record.name, record.note, record.tags, record.is_pinned) == ("name", "note", ("x", "y"), True)
+    assert not store.ledger.label("label-a", Viewer("label-bob"), RunLabel("stolen", "", ()))
+    assert store.ledger.pin(["label-a"], me, False) == 1
+    assert store.ledger.label("label-a", me, RunLabel(None, "", ()))
+    record = store.run("label-a")
+    assert record is not None and (record.name, record.is_pinned) == (None, False)
+
+
+def test_a_deleted_run_is_out_of_the_list_until_it_is_restored(store: RunStore) -> None:
+    me = Viewer("delete-ann")
+    keep(store, me.owner, **{"delete-a": RunConfig(), "delete-b": RunConfig()})
+    store.create_run("delete-live", RunConfig(), me.owner, created_at=3.0)
+    assert store.flush(LONG)
+    wanted = ["delete-a", "delete-live", "no such run"]
+    assert store.ledger.delete(wanted, me, at=50.0) == ("delete-a",)
+    assert store.ledger.delete(wanted, me, at=60.0) == ()
+    assert found(store, me) == ["delete-live", "delete-b"]
+    assert found(store, me, is_deleted=True) == ["delete-a"]
+    assert "delete-a" not in {record.run_id for record in store.runs(1000)}
+    assert store.history("delete-a") is not None, "a link still leads to it"
+    assert store.ledger.deleted_before(50.0) == () and store.ledger.deleted_before(51.0) == ("delete-a",)
+    assert store.ledger.restore(["delete-a"], me) == 1
+    assert found(store, me) == ["delete-live", "delete-b", "delete-a"]
+
+
+def test_what_is_let_go_of_leaves_nothing_behind(store: RunStore) -> None:
+    me = Viewer("go-ann")
+    keep(store, me.owner, **{"go-a": RunConfig(), "go-b": RunConfig()})
+    store.create_run("go-live", RunConfig(), me.owner, created_at=3.0)
+    assert store.flush(LONG)
+    assert set(store.ledger.let_go(["go-a", "go-live"])) == {"go-a"}
+    assert store.run("go-a") is None and store.rows("go-a") is None and store.history("go-a") is None
+    assert found(store, me) == ["go-live", "go-b"]
+    assert store.rows("go-b") is not None
+
+
+@pytest.mark.parametrize("make_url", STORES.values(), ids=STORES)
+def test_the_oldest_that_may_go_are_surplus(make_url: Callable[[Path], str], tmp_path: Path) -> None:
+    store, me = RunStore(make_url(tmp_path)), Viewer("ann")
+    keep(store, me.owner, a=RunConfig(), b=RunConfig(), c=RunConfig(), d=RunConfig())
+    store.create_run("live", RunConfig(), me.owner, created_at=9.0)
+    assert store.flush(LONG)
+    ledger = store.ledger
+    assert ledger.surplus(None, None) == () == ledger.surplus(5, None)
+    assert ledger.surplus(3, None) == ("a", "b")
+    ledger.pin(["a"], me, True)
+    assert ledger.surplus(3, None) == ("b", "c")
+    assert ledger.surplus(1, None) == ("b", "c", "d"), "neither what is pinned nor what trains"
+    ledger.delete(["b"], me, at=1.0)
+    assert ledger.surplus(3, None) == ("c",)
+    assert ledger.surplus(None, 10**9) == ()
+    assert ledger.surplus(None, 1) == ("c", "d")
+    assert store.close()

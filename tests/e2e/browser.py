@@ -67,7 +67,7 @@ def assert_for_everybody(page: Page) -> None:
         page.wait_for_selector(NOT_RUNNING)
         wait_for_script(page, "!document.querySelector('[data-stale=true], [data-testid=stTooltipContent]')")
         for selector in ("html", "[data-testid=stMain]"):
-            assert page.evaluate(f"document.querySelector('{selector}').scrollWidth") <= width
+            wait_for_script(page, f"document.querySelector('{selector}').scrollWidth <= {width}")
         found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
         assert [rule["nodes"] for rule in found if rule["impact"] in ("serious", "critical")] == []
 

@@ -38,7 +38,9 @@ STREAMLITS_OWN = {
     "Show/hide columns",
 }
 """Streamlit has no translations, and offers no way to set these."""
-STREAMLITS_PREFIX = re.compile(r"^Help for (?=⟦)")
+STREAMLITS_PREFIX = re.compile(
+    r"^(Help for|(Download as CSV|Show/hide columns|Search|Fullscreen|Clear selection):) (?=⟦)"
+)
 STREAMLITS_COUNT = re.compile(r"\d+ options? available\.")
 """Read out a moment after a list has opened."""
 BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
@@ -185,4 +187,18 @@ def test_sentences_about_problems_are_translated(page: Page, server: Server) -> 
     junk = "&".join(f"p{number}=1" for number in range(9))
     open_preview(page, server, f"samples=1e12&learning_rate=nan&epochs=1&epochs=2&run=nothing&{junk}")
     page.locator("[data-testid=stAlert]").first.wait_for()
+    assert plain(page) == set()
+
+
+def test_the_runs_are_translated(page: Page, server: Server) -> None:
+    """One run, with usual settings: a longer name is cut in the legend, its bracket with it."""
+    open_preview(page, server, "engine=single&replicas=1")
+    page.locator(".st-key-pace [role=radio]").last.click()
+    button(page, "start").click()
+    page.locator(".dpdash-finished").wait_for()
+    page.locator("a[href*='/runs']").first.click()
+    table = page.locator("[class*='st-key-runs_table_'] .dvn-scroller")
+    table.click(position={"x": 18, "y": 52})  # the box of the newest run
+    page.locator(".st-key-dpdash-frame-overlay .main-svg").first.wait_for()
+    wait_for_script(page, "!document.querySelector('[data-stale=true]')")
     assert plain(page) == set()

@@ -24,6 +24,7 @@ from dpdash.engines.control import RunControl
 from dpdash.engines.hardware import num_gpus
 from dpdash.events import Checkpoint, RunStopped
 from dpdash.history import NUM_BUCKETS
+from dpdash.runs.listing import RunLabel, Viewer
 from dpdash.runs.store import RunStore
 from tests.fakes import eventually
 from tests.reference import listing
@@ -140,8 +141,15 @@ def test_runs_are_listed_the_newest_first(default_run: Said, database: Path) -> 
     assert listed[1]["epochs"] == 500
     assert listed[1]["loss"] == pytest.approx(default_run.json["losses"][-1])
 
+    assert (listed[0]["name"], listed[0]["tags"], listed[0]["pinned"]) == (None, [], False)
+    assert listed[1]["best_loss"] == pytest.approx(min(default_run.json["losses"]))
+
+    store = RunStore(f"sqlite:///{database}")
+    assert store.ledger.label(newer["run_id"], Viewer("anybody", sees_all=True), RunLabel("[b]", "", ("tag one",)))
+    assert store.close()
     table = called(database, "runs", "list")
     assert table.status == 0
+    assert "[b]" in table.stdout and "tag one" in table.stdout
     assert table.stdout.index(newer["run_id"]) < table.stdout.index(default_run.json["run_id"])
 
 

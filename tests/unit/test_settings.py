@@ -38,6 +38,8 @@ def test_usual_settings_ask_for_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         ("max_samples", "5000", 5000),
         ("max_epochs", "70", 70),
         ("max_pages", "40", 40),
+        ("keep_runs", "100", 100),
+        ("keep_megabytes", "500", 500),
         ("allowed_hosts", "lab.example, lab ,", ("lab.example", "lab")),
         ("allowed_hosts", "", ()),
         ("language", "pt_BR", "pt_BR"),
@@ -58,6 +60,8 @@ def test_environment_sets_each(name: str, text: str, value: object, monkeypatch:
         ("refresh_seconds", "nan"),
         ("max_samples", "0"),
         ("max_pages", "-1"),
+        ("keep_runs", "0"),
+        ("keep_megabytes", "-5"),
         ("teacher_passphrase", "seven77"),
     ],
 )

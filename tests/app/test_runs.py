@@ -1,0 +1,301 @@
+"""The Runs page without a browser: what it lists, for whom, and what its buttons do."""
+
+import re
+import time
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dpdash.config import RunConfig
+from dpdash.events import RunStatus
+from dpdash.runs.listing import RunLabel, RunQuery, Viewer
+from dpdash.runs.service import Pace, RunService
+from dpdash.settings import ServerSettings
+from dpdash.translations import LANGUAGES, PSEUDO
+from dpdash.ui import machine_owner
+from dpdash.ui.runs_filters import ROWS
+from tests.app.conftest import OpenPage
+from tests.app.driving import again, click, go
+from tests.app.visible import visible_texts
+from tests.fakes import block_of, eventually
+
+RUNS = "../pages/runs.py"
+LONG = 30.0
+ME = Viewer("a browser")
+SHORT = RunConfig(samples=50, epochs=20)
+BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
+WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]{2,}")
+
+
+def trained(service: RunService, config: RunConfig = SHORT, owner: str = ME.owner) -> str:
+    """A run that is over and stored."""
+    run_id = service.start(config, owner, Pace.full_speed())
+    assert service.wait(run_id, LONG)
+    assert service._store is not None and service._store.flush(LONG)
+    return run_id
+
+
+def table(page: AppTest, index: int = 0) -> Any:
+    return page.dataframe[index].value
+
+
+def names(page: AppTest) -> list[str]:
+    return list(table(page).iloc[:, 0]) if page.dataframe else []
+
+
+def choose(page: AppTest, *run_ids: str) -> AppTest:
+    """Select rows of the table."""
+    page.session_state["runs_chosen"] = run_ids
+    page.session_state["runs_table_round"] = (
+        page.session_state["runs_table_round"] + 1 if "runs_table_round" in page.session_state else 1
+    )
+    return again(page)
+
+
+def said(page: AppTest) -> str:
+    boxes = (*page.info, *page.warning, *page.error, *page.markdown, *page.caption)
+    return "\n".join(str(shown.value).replace("\\", "") for shown in boxes)
+
+
+def keys(page: AppTest) -> set[str]:
+    return {button.key for button in page.button if button.key}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_runs_are_listed_with_their_results(language: str, open_page: OpenPage, service: RunService) -> None:
+    trained(service, SHORT.model_copy(update={"learning_rate": 0.05}))
+    trained(service, SHORT.model_copy(update={"engine": "cpu_replicas", "replicas": 2}))
+    page = go(open_page(language), RUNS)
+    shown = table(page)
+    assert len(shown) == 2
+    assert "0" in shown.iloc[1, 0], "named by what is not as usual"
+    assert ("emulated" if language == "en" else "emulado") in " ".join(map(str, shown.iloc[0]))
+    assert shown.iloc[:, 2].notna().all(), "a loss each"
+    assert not page.exception
+
+
+def test_a_browser_sees_its_own_runs_alone(
+    open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(service)
+    trained(service, owner="another")
+    page = go(open_page(), RUNS)
+    assert len(table(page)) == 1
+    assert "this browser has started" in said(page)
+    monkeypatch.setattr(machine_owner, "asks_from_here", lambda: True)
+    again(page)
+    assert len(table(page)) == 2
+    assert "Every run of this machine" in said(page)
+    monkeypatch.setattr(machine_owner, "serves_only_here", lambda: False)
+    again(page)
+    assert len(table(page)) == 1
+
+
+def test_the_teacher_sees_all(open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained(service, owner="another")
+    page = go(open_page(), RUNS)
+    assert not names(page)
+    monkeypatch.setattr(machine_owner, "is_teacher", lambda browser: browser == ME.owner)
+    assert len(table(again(page))) == 1
+
+
+def test_filters_and_order(open_page: OpenPage, service: RunService) -> None:
+    first = trained(service, SHORT.model_copy(update={"noise": 2.0}))
+    trained(service, SHORT.model_copy(update={"noise": 0.1}))
+    service.kept.label(first, ME, RunLabel("loud", "", ("classroom",)))
+    page = go(open_page(), RUNS)
+    page.text_input(key="runs_text").set_value("noise>1").run()
+    assert names(page) == ["loud"]
+    page.text_input(key="runs_text").set_value("nothing like that").run()
+    assert "No run is like that." in said(page)
+    page.text_input(key="runs_text").set_value("").run()
+    page.multiselect(key="runs_tags").set_value(["classroom"]).run()
+    assert names(page) == ["loud"]
+    page.multiselect(key="runs_tags").set_value([]).run()
+    page.selectbox(key="runs_order").set_value("loss").run()
+    assert names(page)[0] == "loud"
+    page.toggle(key="runs_descending").set_value(False).run()
+    assert names(page)[1] == "loud"
+    page.multiselect(key="runs_statuses").set_value([RunStatus.STOPPED]).run()
+    assert not names(page)
+    assert not page.exception
+
+
+def test_long_lists_are_shown_in_stretches(open_page: OpenPage, service: RunService) -> None:
+    store = service._store
+    assert store is not None
+    for index in range(ROWS + 3):
+        store.create_run(f"run-{index}", RunConfig(seed=index + 1), ME.owner, created_at=time.time())
+    assert store.flush(LONG)
+    page = go(open_page(), RUNS)
+    assert len(table(page)) == ROWS
+    click(page, "runs_further")
+    assert len(table(page)) == 3 and page.button(key="runs_further").disabled
+    page.text_input(key="runs_text").set_value("seed=7").run()
+    assert len(table(page)) == 1, "another question begins at its first run"
+    page.text_input(key="runs_text").set_value("").run()
+    assert len(table(page)) == ROWS
+
+
+def test_name_note_and_tags_are_kept(open_page: OpenPage, service: RunService) -> None:
+    run_id = trained(service)
+    page = choose(go(open_page(), RUNS), run_id)
+    page.text_input(key=f"runs_name_{run_id}").set_value("the good one")
+    page.text_input(key=f"runs_tags_{run_id}").set_value("a, b")
+    page.text_area(key=f"runs_note_{run_id}").set_value("why *so*")
+    click(page, "runs_save")
+    (record,) = service.kept.records([run_id], ME)
+    assert (record.name, record.tags, record.note) == ("the good one", ("a", "b"), "why *so*")
+    assert names(page) == ["the good one"]
+    page.text_input(key=f"runs_tags_{run_id}").set_value("x" * 30)
+    click(page, "runs_save")
+    assert "A tag can have at most 24 characters" in said(page)
+    assert service.kept.records([run_id], ME)[0].tags == ("a", "b")
+
+
+def test_delete_and_undo(open_page: OpenPage, service: RunService) -> None:
+    first, second = trained(service), trained(service)
+    page = choose(go(open_page(), RUNS), first, second)
+    click(page, "runs_delete")
+    assert not names(page) and "Runs deleted: 2." in said(page)
+    click(page, "runs_undo")
+    assert len(names(page)) == 2 and "Runs deleted" not in said(page)
+    choose(page, first)
+    click(page, "runs_delete")
+    click(page, "runs_dismiss")
+    assert len(names(page)) == 1 and "Runs deleted" not in said(page)
+    page.toggle(key="runs_deleted").set_value(True).run()
+    choose(page, first)
+    click(page, "runs_restore")
+    page.toggle(key="runs_deleted").set_value(False).run()
+    assert len(names(page)) == 2
+
+
+def test_a_run_that_trains_cannot_be_deleted(open_page: OpenPage, service: RunService) -> None:
+    run_id = service.start(RunConfig(samples=50, epochs=1000), ME.owner, Pace.rate(1.0))
+    assert service._store is not None and service._store.flush(LONG)
+    page = choose(go(open_page(), RUNS), run_id)
+    click(page, "runs_delete")
+    assert "Runs that still train cannot be deleted. Left in the list: 1." in said(page)
+    assert len(names(page)) == 1
+    service.stop(run_id, ME.owner)
+    assert service.wait(run_id, LONG)
+
+
+def test_pinning(open_page: OpenPage, service: RunService) -> None:
+    run_id = trained(service)
+    page = choose(go(open_page(), RUNS), run_id)
+    click(page, "runs_pin")
+    assert service.kept.records([run_id], ME)[0].is_pinned
+    assert "runs_pin" not in keys(page)
+    click(page, "runs_unpin")
+    assert not service.kept.records([run_id], ME)[0].is_pinned
+
+
+def test_open_shows_the_run_on_the_train_page(open_page: OpenPage, service: RunService) -> None:
+    run_id = trained(service, SHORT.model_copy(update={"learning_rate": 0.05}))
+    page = choose(go(open_page(), RUNS), run_id)
+    click(page, "runs_open")
+    assert page.session_state["run"] == run_id
+    assert page.select_slider(key="learning_rate").value == 0.05
+    assert "finished" in " ".join(html.body for html in page.html)
+
+
+def test_repeat_trains_the_same_again(open_page: OpenPage, service: RunService) -> None:
+    run_id = trained(service, SHORT.model_copy(update={"seed": 7}))
+    page = go(open_page(), RUNS)
+    page.session_state["pace"] = "max"
+    choose(page, run_id)
+    click(page, "runs_repeat")
+    new_id = page.session_state["run"]
+    assert new_id != run_id
+    assert service.wait(new_id, LONG)
+    first, second = (service.rows(known) for known in (run_id, new_id))
+    assert first is not None and second is not None
+    assert first.loss.tobytes() == second.loss.tobytes()
+
+
+def test_branch_brings_the_settings_and_starts_nothing(open_page: OpenPage, service: RunService) -> None:
+    run_id = trained(service, SHORT.model_copy(update={"noise": 2.0, "seed": 3}))
+    page = choose(go(open_page(), RUNS), run_id)
+    click(page, "runs_branch")
+    assert page.session_state["run"] is None
+    assert page.select_slider(key="noise").value == 2.0
+    assert page.number_input(key="seed").value == 3
+    assert len(service.runs()) == 1
+
+
+def test_the_comparison_has_results_and_differing_settings(open_page: OpenPage, service: RunService) -> None:
+    first = trained(service)
+    second = trained(service, SHORT.model_copy(update={"learning_rate": 0.1}))
+    page = choose(go(open_page(), RUNS), first, second)
+    results, settings = table(page, 1), table(page, 2)
+    assert len(results) == 2 and list(settings.iloc[:, 0]) == ["Learning rate"]
+    assert list(settings.iloc[0, 1:]) == ["0.01", "0.1"]
+    columns = len(results.columns)
+    page.selectbox(key="runs_baseline").set_value(first).run()
+    assert len(table(page, 1).columns) > columns
+    assert any(
+        str(value).endswith("0 %") or value == "0 %" or "+0" in str(value) for value in table(page, 1).iloc[0]
+    )
+    choose(page, second)
+    assert len(table(page, 1)) == 2, "the baseline stays"
+    page.select_slider(key="runs_smoothing").set_value(11).run()
+    assert not page.exception
+
+
+def test_what_the_server_is_about_to_delete_is_said(
+    open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(service)
+    trained(service)
+    page = go(open_page(), RUNS)
+    assert "keeps at most" not in said(page)
+    monkeypatch.setattr(service.kept, "_settings", ServerSettings(keep_runs=1, keep_megabytes=50))
+    assert "keeps at most 1 runs (DPDASH_KEEP_RUNS) and 50 MB (DPDASH_KEEP_MEGABYTES)" in said(again(page))
+    service.kept._tidied_at = None
+    service.kept.tidy()
+    assert "1 runs will be deleted, the first in 60 minutes" in said(again(page))
+
+
+def test_a_page_that_sends_nonsense_gets_a_page(open_page: OpenPage, service: RunService) -> None:
+    run_id = trained(service)
+    page = go(open_page(), RUNS)
+    page.session_state["runs_baseline"] = "no such run"
+    choose(page, run_id, "no such run")
+    assert len(names(page)) == 1
+    page.session_state["runs_first"] = 10_000
+    again(page)
+    assert len(names(page)) == 1
+
+
+def test_every_text_is_translated(open_page: OpenPage, service: RunService) -> None:
+    first = trained(service)
+    second = trained(service, SHORT.model_copy(update={"noise": 2.0}))
+    for run_id in (first, second):
+        service.kept.label(run_id, ME, RunLabel("⟦name⟧", "", ()))
+    page = go(open_page(PSEUDO), RUNS)
+    choose(page, first)
+    eventually(lambda: page.text_input(key=f"runs_name_{first}"))
+    for chosen in ((first,), (first, second)):
+        choose(page, *chosen)
+        texts = [*visible_texts(page), *map(str, table(page).columns), *map(str, table(page).iloc[0])]
+        for text in texts:
+            left = re.sub(
+                r":material/\w+:|%\{[^}]*\}|<[^>]*>|st-key|extra", "", BRACKETED.sub("", BRACKETED.sub("", text))
+            )
+            assert not WORD.search(left), text
+
+
+def test_a_block_of_a_run_elsewhere_is_smoothed_from_all_epochs(open_page: OpenPage, service: RunService) -> None:
+    store = service._store
+    assert store is not None
+    store.create_run("long", RunConfig(epochs=10_000), ME.owner, created_at=time.time())
+    store.append("long", block_of(1, 10_000))
+    assert store.flush(LONG)
+    page = choose(go(open_page(), RUNS), "long")
+    page.select_slider(key="runs_smoothing").set_value(101).run()
+    assert not page.exception
+    assert any("thinned:" in text for text in visible_texts(page)) and "Not every run" not in said(page)
+    assert service.kept.page(RunQuery(ME)).num_found == 1
