@@ -9,9 +9,7 @@ from dpdash.config import EngineName
 IN_EVERY_RUN: Final = frozenset(
     {
         "test_losses_are_those_of_single[ddp-mlp]",
-        "test_events_tell_a_whole_run[ddp]",
         "test_a_paused_run_goes_exactly_one_epoch_and_on[ddp]",
-        "test_a_run_that_was_stopped_goes_on_as_if_it_never_had[ddp-mlp in batches]",
         "test_an_exception_ends_the_run_with_its_traceback[ddp]",
         "test_contributions_sum_to_the_gradient_of_the_full_batch[ddp-batches]",
         "test_a_rank_that_dies_or_hangs_ends_the_run[killed-1]",

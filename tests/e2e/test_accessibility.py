@@ -43,7 +43,7 @@ def train(page: Page) -> None:
     wait_for_status(page, "finished")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", [pytest.param("light", marks=pytest.mark.long), "dark"])
 def test_axe_finds_nothing(theme: str, open_page: OpenPage) -> None:
     page = open_page(SHORT, color_scheme=theme, viewport=TALL)
     page.get_by_text("More", exact=True).click()

@@ -54,6 +54,7 @@ def test_both_scripts_are_shown_copied_and_downloaded(open_page: OpenPage, tmp_p
         assert page.evaluate("navigator.clipboard.readText()").strip() == source.strip()
 
 
+@pytest.mark.long
 def test_the_code_stays_open_and_moves_nothing_while_a_run_trains(open_page: OpenPage) -> None:
     page = open_page(QUERY)
     button(page, "start").click()

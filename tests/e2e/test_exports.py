@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
+import pytest
 from playwright.sync_api import Download, Page, expect
 
 from tests.e2e.browser import assert_for_everybody, wait_for_status
@@ -69,6 +70,7 @@ def test_a_file_that_is_no_export_is_refused_with_a_sentence(open_page: OpenPage
     expect(page.get_by_role("link", name="Every epoch (CSV)")).to_be_visible()
 
 
+@pytest.mark.long
 def test_the_menu_is_for_everybody(open_page: OpenPage) -> None:
     page = open_page("?samples=100&epochs=5&engine=single&replicas=1")
     trained(page)

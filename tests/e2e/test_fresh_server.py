@@ -48,6 +48,7 @@ def test_a_deep_link_is_the_very_first_request(browser: Browser, tmp_path: Path)
         assert OWNER_COOKIE not in page.evaluate("document.cookie")
 
 
+@pytest.mark.long
 def test_another_browser_is_another_owner(browser: Browser, server: Server) -> None:
     with person(browser) as mine, person(browser) as theirs:
         mine.goto(f"{server.url}/?{LONG}")

@@ -77,6 +77,7 @@ def test_only_the_passphrase_opens_the_room(browser: Browser, server: Server, op
     context.close()
 
 
+@pytest.mark.long
 def test_a_lesson(room: Page, open_page: OpenPage) -> None:
     shown, busy, idle = open_page(LONG_RUN), open_page(LONG_RUN), open_page()
     train_slowly(shown)

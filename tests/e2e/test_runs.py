@@ -202,6 +202,7 @@ def test_open_repeat_and_branch(open_page: OpenPage, server: Server) -> None:
     expect(key(page, "stretches")).to_contain_text("of 2 runs")
 
 
+@pytest.mark.long
 def test_nothing_is_sent_while_nothing_trains(open_page: OpenPage, server: Server) -> None:
     stored(server, ("still", "still", RunConfig()))
     page = open_page()
@@ -217,7 +218,7 @@ def test_nothing_is_sent_while_nothing_trains(open_page: OpenPage, server: Serve
     assert len(frames) == so_far
 
 
-@pytest.mark.parametrize("locale", ["en-US", "pt-BR"])
+@pytest.mark.parametrize("locale", [pytest.param("en-US", marks=pytest.mark.long), "pt-BR"])
 def test_the_page_is_for_everybody(locale: str, open_page: OpenPage, server: Server) -> None:
     tag = f"all{locale[:2]}"
     stored(

@@ -1,7 +1,6 @@
 """The Scaling page in a real browser, with real engines in a real process of their own."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -12,18 +11,12 @@ from dpdash.runs.store import RunStore
 from dpdash.study import Study, StudyStatus
 from tests.e2e.browser import NOT_RUNNING, assert_for_everybody, wait_for_script, wait_until_drawn
 from tests.e2e.conftest import OpenPage
-from tests.e2e.server import Server, running_server
+from tests.e2e.server import Server
 
 STUDY_MS = 90_000
 POINTS = """() => { const plot = document.querySelector('.dpdash-plot');
 const trace = (plot?._fullData ?? []).find((trace) => trace.uid === 'curve-0');
 return trace?.x?.length ?? 0; }"""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("scaling")) as server:
-        yield server
 
 
 def opened(open_page: OpenPage) -> Page:
@@ -141,6 +134,7 @@ def test_a_process_that_is_killed_is_told_and_another_study_starts(open_page: Op
     page.locator(f"{key('start')} button:visible").wait_for()
 
 
+@pytest.mark.long
 def test_nothing_is_sent_while_nothing_is_measured(open_page: OpenPage) -> None:
     page = opened(open_page)
     page.locator(f"{key('start')} button:visible").wait_for()

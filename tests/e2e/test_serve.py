@@ -136,6 +136,7 @@ def test_it_says_where_it_is_and_lets_the_teacher_in(served: Served) -> None:
     assert passphrase not in arguments
 
 
+@pytest.mark.long
 def test_two_hundred_that_say_nothing_disturb_nobody(served: Served) -> None:
     async def scenario() -> None:
         url = served.url

@@ -109,6 +109,7 @@ def test_a_map_fills_a_click_opens_a_trial_and_stop_keeps_what_was_found(
     expect(page).to_have_url(re.compile(rf"[?&]run={sweep.trials[0].run_id}(&|$)"))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_sweep_goes_on_when_its_server_was_killed(browser: Browser, tmp_path: Path) -> None:
     """A person closes the laptop, the server dies meanwhile, and the next day all is there."""
@@ -142,6 +143,7 @@ def test_a_sweep_goes_on_when_its_server_was_killed(browser: Browser, tmp_path: 
     context.close()
 
 
+@pytest.mark.long
 def test_nothing_is_sent_while_nothing_is_searched(open_page: OpenPage) -> None:
     page = opened(open_page)
     page.locator(f"{key('start')} button:visible").wait_for()
@@ -157,6 +159,7 @@ def test_nothing_is_sent_while_nothing_is_searched(open_page: OpenPage) -> None:
     assert len(frames) == so_far
 
 
+@pytest.mark.long
 def test_the_page_is_for_everybody(open_page: OpenPage) -> None:
     page = opened(open_page)
     page.locator(f"{key('start')} button:visible").wait_for()

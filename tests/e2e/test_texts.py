@@ -161,6 +161,7 @@ def test_a_run_is_translated(page: Page, server: Server) -> None:
         assert plain(page) == set()
 
 
+@pytest.mark.long
 def test_what_appears_beside_the_pointer_is_translated(page: Page, server: Server) -> None:
     open_preview(page, server)
     page.locator(".st-key-pace [role=radio]").last.click()

@@ -147,6 +147,7 @@ def test_a_whole_run(open_page: OpenPage) -> None:
     wait_for_script(page, f"{cursor} === 1")
 
 
+@pytest.mark.long
 def test_default_run_lasts_about_eight_seconds_and_its_link_finds_it(open_page: OpenPage) -> None:
     page = open_page()
     start(page)
@@ -160,6 +161,7 @@ def test_default_run_lasts_about_eight_seconds_and_its_link_finds_it(open_page: 
     expect(button(watcher, "stop")).to_be_disabled()
 
 
+@pytest.mark.long
 def test_second_tab_of_the_same_browser_may_steer(open_page: OpenPage) -> None:
     page = open_page(LONG)
     start(page, "Slow motion")
@@ -172,6 +174,7 @@ def test_second_tab_of_the_same_browser_may_steer(open_page: OpenPage) -> None:
     wait_for_status(page, "stopped")
 
 
+@pytest.mark.long
 def test_a_page_that_is_seen_again_shows_what_it_missed(open_page: OpenPage) -> None:
     page = open_page(LONG)
     start(page, "Slow motion")
@@ -200,6 +203,7 @@ def test_a_reload_in_mid_run_goes_on_watching(open_page: OpenPage) -> None:
     wait_for_status(page, "stopped")
 
 
+@pytest.mark.long
 def test_pace_changes_in_mid_run(open_page: OpenPage) -> None:
     page = open_page("?samples=100&epochs=2000&engine=single&replicas=1")
     start(page, "Slow motion")
@@ -290,6 +294,7 @@ def test_hostile_values_in_a_link_are_said_on_the_page(open_page: OpenPage) -> N
     expect(page).to_have_url(re.compile(r"[?&]epochs=30(&|$)"))
 
 
+@pytest.mark.long
 def test_the_charts_are_downloaded_as_they_are_shown(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page("?samples=100&epochs=3000&engine=single&replicas=1")
     start(page, "Max")

@@ -18,7 +18,7 @@ from dpdash.runs.encoding import joined
 from dpdash.runs.pace import Pace
 from dpdash.runs.service import RunService
 from dpdash.settings import ServerSettings
-from tests.e2e.server import Server, start_server, stop_server
+from tests.e2e.server import LEAN, Server, start_server, stop_server
 from tests.fakes import eventually
 
 APP: Final = Path(__file__).with_name("moved_runs.py")
@@ -56,7 +56,7 @@ class Resumed:
 
 def kill_and_resume(folder: Path) -> Resumed:
     """Start the real server, kill it at a random moment, and let its runs go on in this process."""
-    server = start_server(folder, app=APP)
+    server = start_server(folder, LEAN, APP)
     try:
         eventually(lambda: _num_begun(server) == len(CONFIGS))
         time.sleep(random.uniform(*LIFE_SECONDS))

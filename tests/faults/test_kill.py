@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.server import running_server
+from tests.e2e.server import LEAN, running_server
 from tests.faults.witness import found, ten_runs
 
 LIFE_SECONDS = (1.0, 3.0)
@@ -17,14 +17,14 @@ OLDEST_LOST_SECONDS = 1.0
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_killed_server_loses_at_most_a_second(number: int, tmp_path: Path) -> None:
-    with ten_runs(tmp_path) as (server, witness):
+    with ten_runs(tmp_path, LEAN) as (server, witness):
         # Any moment is as good as another, and over many test runs all of them are tried.
         threading.Event().wait(random.uniform(*LIFE_SECONDS))
         died_at = time.monotonic()
         server.process.kill()
         server.process.wait()
     if number == 1:
-        with running_server(tmp_path):
+        with running_server(tmp_path, LEAN):
             pass
     after = found(server.database, witness, died_at)
     assert after.mistakes == ()

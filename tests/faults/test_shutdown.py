@@ -13,7 +13,7 @@ import pytest
 from dpdash.events import RunStopped, StopReason
 from dpdash.runs.store import RunStore
 from dpdash.ui.server import asset_url
-from tests.e2e.server import Server
+from tests.e2e.server import LEAN, Server
 from tests.fakes import eventually
 from tests.faults.mounts import MOUNT, needs_mount
 from tests.faults.witness import HANGING, HANGS, SEEDS, found, ten_runs
@@ -43,7 +43,7 @@ def reader_who_fell_asleep(server: Server) -> Iterator[None]:
 
 
 def test_every_run_is_saved_as_interrupted_even_beside_one_that_hangs(tmp_path: Path) -> None:
-    with ten_runs(tmp_path, {HANGS: "1"}) as (server, witness), reader_who_fell_asleep(server):
+    with ten_runs(tmp_path, {**LEAN, HANGS: "1"}) as (server, witness), reader_who_fell_asleep(server):
         end(server)
     after = found(server.database, witness)
     assert after.mistakes == ()
@@ -73,6 +73,7 @@ def test_a_lock_on_the_database_holds_up_nobody(tmp_path: Path) -> None:
     assert found(server.database, witness).mistakes == ()
 
 
+@pytest.mark.long
 @needs_mount
 def test_a_full_disk_holds_up_nobody(tmp_path: Path) -> None:
     disk = tmp_path / "disk"

@@ -24,6 +24,7 @@ def processes_of(server: Server) -> list[psutil.Process]:
     return psutil.Process(server.process.pid).children(recursive=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
 def test_they_end_with_the_server(tmp_path: Path, number: signal.Signals) -> None:
     with ten_runs(tmp_path) as (server, _witness):

@@ -355,6 +355,7 @@ LONG_RUN = ("--samples", "100", "--epochs", "8000", "--global-batch-size", "50")
 """Lasts seconds: long enough for a signal to come in the middle."""
 
 
+@pytest.mark.long
 def test_a_stopped_run_goes_on_as_if_it_never_had(tmp_path: Path) -> None:
     database = tmp_path / "runs.db"
     process = started(database, "train", "--json", *LONG_RUN)
