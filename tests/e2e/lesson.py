@@ -1,8 +1,8 @@
 """The ways in which a teacher and a learner use their pages."""
 
-from typing import Final
+from typing import Final, Literal
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 from playwright.sync_api import TimeoutError as LateError
 
 from tests.e2e.browser import button, wait_for_status
@@ -20,15 +20,20 @@ def enter(page: Page, passphrase: str) -> None:
 
 def confirm(page: Page, name: str, answer: str) -> None:
     """Press what asks before it does anything, and confirm it."""
-    page.get_by_role("button", name=name, exact=True).click()
     confirmed = page.get_by_role("button", name=answer)
-    confirmed.click()
+    press_until(page.get_by_role("button", name=name, exact=True), confirmed, "visible")
+    press_until(confirmed, confirmed, "hidden")
+
+
+def press_until(pressed: Locator, shown: Locator, state: Literal["hidden", "visible"]) -> None:
+    """Press a button until something is there, or is gone."""
+    pressed.click()
     try:
-        confirmed.wait_for(state="hidden", timeout=AGAIN_MS)
+        shown.wait_for(state=state, timeout=AGAIN_MS)
     except LateError:
         # Streamlit may lose a click that meets the page's own message by milliseconds: one presses again.
-        confirmed.click()
-        confirmed.wait_for(state="hidden")
+        pressed.click()
+        shown.wait_for(state=state)
 
 
 def train_slowly(page: Page) -> None:

@@ -51,7 +51,7 @@ def test_a_run_is_taken_away_in_each_format_and_brought_back(open_page: OpenPage
     report.close()
 
     before = page.url
-    page.locator("input[type=file]").set_input_files(tmp_path / "run.json")
+    page.locator("input[type=file]:enabled").set_input_files(tmp_path / "run.json")
     expect(page.get_by_text("This run was imported from a file.")).to_be_visible()
     expect(page).not_to_have_url(before)
     again = pd.read_csv(download(page, "Every epoch (CSV)").path())
@@ -62,10 +62,10 @@ def test_a_file_that_is_no_export_is_refused_with_a_sentence(open_page: OpenPage
     page = open_page("?samples=100&epochs=5&engine=single&replicas=1")
     page.get_by_role("radio", name="Table").click()
     (tmp_path / "bad.json").write_bytes(b"{}")
-    page.locator("input[type=file]").set_input_files(tmp_path / "bad.json")
+    page.locator("input[type=file]:enabled").set_input_files(tmp_path / "bad.json")
     expect(page.get_by_text("it goes wrong at character 1, near {.")).to_be_visible()
     (tmp_path / "good.json").write_bytes(file_of(whole_run()).getvalue())
-    page.locator("input[type=file]").set_input_files(tmp_path / "good.json")
+    page.locator("input[type=file]:enabled").set_input_files(tmp_path / "good.json")
     expect(page.get_by_text("Runs imported: 1.")).to_be_visible()
     expect(page.get_by_role("link", name="Every epoch (CSV)")).to_be_visible()
 

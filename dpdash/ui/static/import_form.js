@@ -5,6 +5,8 @@ export function showImportForm({ data, parentElement, setTriggerValue }) {
   const input = parentElement.querySelector("input");
   const status = parentElement.querySelector("p");
   label.textContent = data.label;
+  // Nobody may choose a file before somebody listens; while one is on its way, a newer call changes nothing.
+  if (!input.onchange) input.disabled = false;
   // Not taken away at the end: Streamlit also ends a call that a newer one has overtaken.
   input.onchange = async () => {
     const [file] = input.files;
