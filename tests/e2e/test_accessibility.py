@@ -59,7 +59,7 @@ def test_axe_finds_nothing(theme: str, open_page: OpenPage) -> None:
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", [pytest.param("light", marks=pytest.mark.long), "dark"])
 def test_axe_finds_nothing_in_what_is_said(theme: str, open_page: OpenPage) -> None:
     page = open_page("?samples=1e12&run=nothing", color_scheme=theme, viewport=TALL)
     page.get_by_text("There is no run nothing here").wait_for()

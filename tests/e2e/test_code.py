@@ -100,7 +100,7 @@ def test_the_guide_opens_from_the_page_with_its_figures(open_page: OpenPage) -> 
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 380
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", [pytest.param("light", marks=pytest.mark.long), "dark"])
 def test_axe_finds_nothing_in_the_code_and_in_the_guide(theme: str, open_page: OpenPage) -> None:
     page = open_page(QUERY, color_scheme=theme, viewport=TALL)
     open_code(page)

@@ -7,7 +7,8 @@ from tests.e2e.conftest import OpenPage
 from tests.e2e.test_train import LONG, epoch_of_status, start
 
 
-@pytest.mark.parametrize("width", [1440, pytest.param(380, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("width", [1440, 380])
 def test_a_stopped_run_goes_on_with_its_whole_curve(open_page: OpenPage, width: int) -> None:
     page = open_page(LONG, viewport={"width": width, "height": 1000})
     start(page)

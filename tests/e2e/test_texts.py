@@ -191,6 +191,7 @@ def test_sentences_about_problems_are_translated(page: Page, server: Server) -> 
     assert plain(page) == set()
 
 
+@pytest.mark.long
 def test_the_runs_are_translated(page: Page, server: Server) -> None:
     """One run, with usual settings: a longer name is cut in the legend, its bracket with it."""
     open_preview(page, server, "engine=single&replicas=1")

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = """
 import sqlite3, sys, time
 from dpdash.config import RunConfig
@@ -81,5 +83,6 @@ again.shutdown()
 """
 
 
+@pytest.mark.long
 def test_a_clock_that_jumps_back_breaks_nothing(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", SCRIPT, f"sqlite:///{tmp_path / 'runs.db'}"], check=True)

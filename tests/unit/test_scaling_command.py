@@ -94,6 +94,7 @@ def test_an_engine_without_its_devices_is_said(tmp_path: Path, monkeypatch: pyte
     assert "GPU" in said.stderr
 
 
+@pytest.mark.long
 def test_a_database_that_cannot_be_used_does_not_keep_from_measuring(tmp_path: Path) -> None:
     (tmp_path / "runs.db").write_text("This is no database.")
     said = called(tmp_path / "runs.db", *TINY)
