@@ -90,6 +90,11 @@ class HistorySnapshot:
         return self._row(self.num_epochs, self.last[:, -1]) if self.num_epochs else None
 
     @property
+    def best_loss(self) -> float | None:
+        """The lowest loss of any epoch so far."""
+        return float(self.low[MEASURED.index("loss")].min()) if self.num_epochs else None
+
+    @property
     def line(self) -> tuple[float, float] | None:
         """Slope and intercept now: after the last update when the run is over, else the last row's."""
         ended = self.ended

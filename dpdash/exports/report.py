@@ -208,7 +208,7 @@ def _num_epochs(run: ReportedRun) -> int:
 
 
 def _lowest_loss(run: ReportedRun) -> float | None:
-    return float(run.history.low[0].min()) if run.history and run.history.num_epochs else None
+    return run.history.best_loss if run.history else None
 
 
 def _slope_error(run: ReportedRun) -> float | None:

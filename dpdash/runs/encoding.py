@@ -185,16 +185,6 @@ def joined(parts: Sequence[EpochBlock]) -> EpochBlock:
     return EpochBlock(first_epoch=parts[0].first_epoch, **columns)
 
 
-def connected(parts: Iterator[EpochBlock]) -> Iterator[EpochBlock]:
-    """The blocks from epoch 1 up to the first gap."""
-    expected = 1
-    for block in parts:
-        if block.first_epoch != expected:
-            return
-        expected = block.last_epoch + 1
-        yield block
-
-
 def _by_run(batch: Iterable[Entry]) -> dict[str, list[Entry]]:
     grouped: dict[str, list[Entry]] = {}
     for entry in batch:

@@ -5,19 +5,18 @@ Each method raises `StoreError` when the database cannot be used.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from dpdash.config import FIELD_NAMES, TRUE_SLOPE
 from dpdash.events import COLUMNS, RunStatus
+from dpdash.runs.access import Reading, Write
 from dpdash.runs.encoding import RunRecord, record_from_row
 from dpdash.runs.listing import RunLabel, RunOrder, RunPage, RunQuery, Viewer, words_of
 from dpdash.runs.schema import blocks, checkpoints, events, runs
 
-T = TypeVar("T")
 OVER: Final = tuple(status.value for status in RunStatus if status.is_over)
 RUN_BYTES: Final = 1024
 """What the rows of a run take beside its epochs, about."""
@@ -27,16 +26,10 @@ CONDITION: Final = re.compile(r"([\w-]+)(<=|>=|=|<|>)(.+)")
 TEXT_SETTINGS: Final = ("optimizer", "engine")
 
 
-class Write(Protocol):
-    """Does some work in a transaction of its own."""
-
-    def __call__(self, work: Callable[[sa.Connection], T]) -> T: ...
-
-
 class RunLedger:
     """What is known of every run beside its epochs."""
 
-    def __init__(self, write: Write, reading: Callable[[], AbstractContextManager[sa.Connection]]) -> None:
+    def __init__(self, write: Write, reading: Reading) -> None:
         self._write = write
         self._reading = reading
 

@@ -82,7 +82,7 @@ class LiveRun:
             intercept=line[1] if line else None,
             seconds=ended.seconds if ended else now.seconds,
             message=ended.message if isinstance(ended, RunFailed) else None,
-            best_loss=float(now.low[0].min()) if now.num_epochs else None,
+            best_loss=now.best_loss,
             sweep_id=self.sweep_id,
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from dpdash.events import EpochBlock, RunEvent
-from dpdash.runs.encoding import block_from_row, connected, event_from_row
+from dpdash.runs.encoding import block_from_row, event_from_row
 from dpdash.runs.schema import blocks, events
 
 
@@ -20,3 +20,13 @@ def events_of(connection: sa.Connection, run_id: str) -> Iterator[tuple[int, Run
     of_run = sa.select(events).where(events.c.run_id == run_id).order_by(events.c.number)
     for row in connection.execute(of_run):
         yield row.number, event_from_row(row)
+
+
+def connected(parts: Iterator[EpochBlock]) -> Iterator[EpochBlock]:
+    """The blocks from epoch 1 up to the first gap."""
+    expected = 1
+    for block in parts:
+        if block.first_epoch != expected:
+            return
+        expected = block.last_epoch + 1
+        yield block

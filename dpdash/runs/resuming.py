@@ -20,10 +20,10 @@ from dpdash.events import (
     TerminalEvent,
 )
 from dpdash.history import History
+from dpdash.runs.access import Reading, Write
 from dpdash.runs.encoding import RunRecord, block_from_row, block_row, put_checkpoint, record_from_row
 from dpdash.runs.log import events_of, rows_of
 from dpdash.runs.schema import blocks, checkpoints, events, runs
-from dpdash.runs.shelf import Reading, Write
 
 TAKEN: Final = N_(
     "This run has been taken up or deleted in another place meanwhile. Open its link again to see what it does."

@@ -1,53 +1,68 @@
 """Where the store keeps studies and sweeps: each whole in a row of its own."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
+from dpdash.errors import StoreError
+from dpdash.runs.access import Reading, Write
 from dpdash.runs.schema import studies, sweeps
 from dpdash.study import Study, StudyPlan
-from dpdash.sweep import Sweep, SweepStatus
+from dpdash.sweep import Sweep, SweepPlan, SweepStatus
 
 T = TypeVar("T")
+P = TypeVar("P")
 
-_PLAN: Final = TypeAdapter(StudyPlan)
 _STUDY: Final = TypeAdapter(Study)
+_STUDY_PLAN: Final = TypeAdapter(StudyPlan)
 _SWEEP: Final = TypeAdapter(Sweep)
-
-Write = Callable[[Callable[[sa.Connection], None]], None]
-Reading = Callable[[], AbstractContextManager[sa.Connection]]
+_SWEEP_PLAN: Final = TypeAdapter(SweepPlan)
 
 
 @dataclass(frozen=True, slots=True)
-class StudyHead:
-    """What a list of studies shows of one."""
+class Head(Generic[P]):
+    """What a list shows of a study or a sweep: nothing of what came of it."""
 
-    study_id: str
+    value_id: str
+    owner: str
     created_at: float
     """Unix time in seconds."""
-    plan: StudyPlan
+    plan: P
 
 
-class Shelf(Generic[T]):
+class Shelf(Generic[T, P]):
     """Values in the database; each method raises `StoreError` when it cannot be used."""
 
     def __init__(
-        self, write: Write, reading: Reading, table: sa.Table, column: sa.Column[Any], adapter: TypeAdapter[T]
+        self,
+        write: Write,
+        reading: Reading,
+        column: sa.Column[Any],
+        adapter: TypeAdapter[T],
+        plan_adapter: TypeAdapter[P],
     ) -> None:
-        """`column` of the `table` holds a value whole."""
+        """`column` holds a value whole."""
         self._write = write
         self._reading = reading
-        self._table = table
+        self._table = column.table
         self._column = column
         self._adapter = adapter
+        self._plan_adapter = plan_adapter
 
-    def newest(self, limit: int) -> tuple[T, ...]:
-        """The latest values of every process, the newest first."""
-        return self._found(sa.select(self._column).order_by(self._table.c.number.desc()).limit(limit))
+    def heads(self, limit: int) -> tuple[Head[P], ...]:
+        """The latest values of every process, the newest first; nothing of what came of them is read."""
+        table, column = self._table, self._column
+        columns = (table.c.id, column["owner"].as_string(), table.c.created_at, column["plan"])
+        newest_first = sa.select(*columns).order_by(table.c.number.desc()).limit(limit)
+        with self._reading() as connection:
+            return tuple(
+                Head(value_id, owner, created_at, self._plan_adapter.validate_python(plan))
+                for value_id, owner, created_at, plan in connection.execute(newest_first)
+            )
 
     def get(self, value_id: str) -> T | None:
         """One value, or None when there is none with this id."""
@@ -70,30 +85,22 @@ class Shelf(Generic[T]):
         self._write(write)
 
 
-class StudyShelf(Shelf[Study]):
+class StudyShelf(Shelf[Study, StudyPlan]):
     """Scaling studies."""
 
     def __init__(self, write: Write, reading: Reading) -> None:
-        super().__init__(write, reading, studies, studies.c.study, _STUDY)
+        super().__init__(write, reading, studies.c.study, _STUDY, _STUDY_PLAN)
 
     def put(self, study: Study) -> None:
         """Save a study as it is now; it waits for the disk."""
         self._put(study.study_id, study, created_at=study.created_at)
 
-    def heads(self, limit: int) -> tuple[StudyHead, ...]:
-        """The latest studies of every process, the newest first; nothing of what was measured is read."""
-        columns = (studies.c.id, studies.c.created_at, studies.c.study["plan"])
-        newest_first = sa.select(*columns).order_by(studies.c.number.desc()).limit(limit)
-        with self._reading() as connection:
-            found = connection.execute(newest_first)
-            return tuple(StudyHead(study_id, at, _PLAN.validate_python(plan)) for study_id, at, plan in found)
 
-
-class SweepShelf(Shelf[Sweep]):
+class SweepShelf(Shelf[Sweep, SweepPlan]):
     """Sweeps."""
 
     def __init__(self, write: Write, reading: Reading) -> None:
-        super().__init__(write, reading, sweeps, sweeps.c.sweep, _SWEEP)
+        super().__init__(write, reading, sweeps.c.sweep, _SWEEP, _SWEEP_PLAN)
 
     def put(self, sweep: Sweep) -> None:
         """Save a sweep as it is now; it waits for the disk."""
@@ -103,3 +110,16 @@ class SweepShelf(Shelf[Sweep]):
         """Those that are not over, the oldest first, whichever process goes on with them."""
         is_searching = self._column["status"].as_string() == SweepStatus.SEARCHING.value
         return self._found(sa.select(self._column).where(is_searching).order_by(self._table.c.number))
+
+
+def latest(shelf: Shelf[T, P] | None, here: Iterable[Head[P]], limit: int) -> tuple[Head[P], ...]:
+    """What is kept and what this process has in memory, the newest first.
+
+    The latter alone when the database cannot be read.
+    """
+    kept: tuple[Head[P], ...] = ()
+    with suppress(StoreError):
+        kept = () if shelf is None else shelf.heads(limit)
+    # Another process that shares the database may have begun one later than this process's.
+    both = {head.value_id: head for head in (*kept, *here)}
+    return tuple(sorted(both.values(), key=lambda head: head.created_at, reverse=True))[:limit]

@@ -1,7 +1,6 @@
 """Runs on their way out of the database and into it: all of their epochs, a few blocks at a time."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,15 +16,14 @@ from dpdash.events import (
     TerminalEvent,
     status_after,
 )
-from dpdash.runs.encoding import Entry, RunCreated, block_from_row, connected, save
+from dpdash.runs.access import Reading, Write
+from dpdash.runs.encoding import Entry, RunCreated, block_from_row, save
+from dpdash.runs.log import connected
 from dpdash.runs.schema import blocks, runs
 
 BLOCKS_AT_ONCE: Final = 8
 """So many are read in one look-up, which is over before any of them is handed on: whoever takes an export slowly
 keeps neither a connection nor an old state of the database."""
-
-Write = Callable[[Callable[[sa.Connection], None]], None]
-Reading = Callable[[], AbstractContextManager[sa.Connection]]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dpdash.errors import N_, ConfigError, FrozenError, NotOwnerError, SettingEr
 from dpdash.limits import Limits
 from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN
-from dpdash.runs.shelf import StudyHead, StudyShelf
+from dpdash.runs.shelf import Head, StudyShelf, latest
 from dpdash.settings import num_cores
 from dpdash.studies.live import LiveStudy, StudySnapshot, Trainer, measuring_process
 from dpdash.studies.scaling import require_engines
@@ -117,16 +117,10 @@ class ScalingService:
             return None if kept is None else StudySnapshot(kept, None, is_cancelling=False)
         return None
 
-    def studies(self) -> tuple[StudyHead, ...]:
+    def studies(self) -> tuple[Head[StudyPlan], ...]:
         """The latest studies, the newest first; only the one in memory when the database cannot be read."""
         live = self._live
-        newest = () if live is None else (_head(live.snapshot().study),)
-        kept: tuple[StudyHead, ...] = ()
-        with suppress(StoreError):
-            kept = () if self._shelf is None else self._shelf.heads(MOST_LISTED)
-        # Another process that shares the database may have begun a study later than this one's.
-        both = {head.study_id: head for head in (*kept, *newest)}
-        return tuple(sorted(both.values(), key=lambda head: head.created_at, reverse=True))
+        return latest(self._shelf, () if live is None else (_head(live.snapshot().study),), MOST_LISTED)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is being measured; whether that is so."""
@@ -154,8 +148,8 @@ class ScalingService:
             self._problem = problem
 
 
-def _head(study: Study) -> StudyHead:
-    return StudyHead(study.study_id, study.created_at, study.plan)
+def _head(study: Study) -> Head[StudyPlan]:
+    return Head(study.study_id, study.owner, study.created_at, study.plan)
 
 
 def _too_large(plan: StudyPlan) -> tuple[SettingError, ...]:

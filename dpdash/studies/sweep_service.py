@@ -27,7 +27,7 @@ from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN
 from dpdash.runs.schema import database_path
 from dpdash.runs.service import RunService
-from dpdash.runs.shelf import SweepShelf
+from dpdash.runs.shelf import Head, SweepShelf, latest
 from dpdash.settings import ServerSettings
 from dpdash.studies.sweep_live import LiveSweep, Runs, Share, SweepSnapshot
 from dpdash.sweep import Sweep, SweepPlan, SweepStatus
@@ -176,14 +176,11 @@ class SweepService:
             return None if kept is None else SweepSnapshot(kept, is_live=False)
         return None
 
-    def sweeps(self) -> tuple[Sweep, ...]:
+    def sweeps(self) -> tuple[Head[SweepPlan], ...]:
         """The latest sweeps, the newest first; only those of this process when the database cannot be read."""
-        kept: tuple[Sweep, ...] = ()
-        with suppress(StoreError):
-            kept = () if self._shelf is None else self._shelf.newest(MOST_LISTED)
-        here = tuple(live.snapshot().sweep for live in tuple(self._live.values()))
-        both = {sweep.sweep_id: sweep for sweep in (*kept, *here)}
-        return tuple(sorted(both.values(), key=lambda sweep: sweep.created_at, reverse=True))[:MOST_LISTED]
+        here = (live.snapshot().sweep for live in tuple(self._live.values()))
+        heads = (Head(sweep.sweep_id, sweep.owner, sweep.created_at, sweep.plan) for sweep in here)
+        return latest(self._shelf, heads, MOST_LISTED)
 
     def wait(self, sweep_id: str, timeout: float | None = None) -> bool:
         """Wait until a sweep of this process is over; whether it is."""

@@ -176,10 +176,8 @@ def stop_all() -> None:
     """End everybody's runs before their next epoch, and what is searched or measured."""
 
     def command() -> None:
-        # First, for a sweep would start its next trial.
-        sweep_service().stop_all()
+        _stop_searches()
         run_service().stop_all()
-        scaling_service().stop_all()
         open_pages().redraw_all()
 
     _as_teacher(command)
@@ -189,8 +187,7 @@ def clear() -> None:
     """End everybody's runs, studies, sweeps and the spotlight, and let every page go back to the preview."""
 
     def command() -> None:
-        sweep_service().stop_all()
-        scaling_service().stop_all()
+        _stop_searches()
         run_service().clear()
 
     _as_teacher(command)
@@ -278,6 +275,12 @@ def _change_learning_rate(asked: Asked, shown: RunSnapshot | None) -> None:
     if shown is not None and asked.owns(shown) and not shown.status.is_over:
         value = asked.through(lambda: st.session_state["learning_rate"])
         asked.attempt(lambda: run_service().set_learning_rate(shown.run_id, asked.owner, value))
+
+
+def _stop_searches() -> None:
+    """What starts run after run, before the runs themselves are ended."""
+    sweep_service().stop_all()
+    scaling_service().stop_all()
 
 
 def _as_teacher(command: Callable[[], object]) -> None:

@@ -10,17 +10,17 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.runs.shelf import StudyHead
+from dpdash.runs.shelf import Head
 from dpdash.studies.curves import curves
 from dpdash.studies.export import as_csv, as_json
 from dpdash.studies.live import StudySnapshot
 from dpdash.studies.service import ScalingService
 from dpdash.studies.verdict import verdicts
-from dpdash.study import Study, StudyStatus
+from dpdash.study import Study, StudyPlan, StudyStatus
 from dpdash.ui.clock import written_time
 from dpdash.ui.commands import take_problem
 from dpdash.ui.header import show_title
-from dpdash.ui.labels import distinct
+from dpdash.ui.labels import choose
 from dpdash.ui.language import _, current, number, sentence, setting, speaking
 from dpdash.ui.notices import escaped, show_error, show_warnings
 from dpdash.ui.scaling_charts import show_breakdown, show_curves
@@ -85,24 +85,20 @@ def _show_notices(measuring: StudySnapshot | None) -> None:
         show_warnings([not_saved])
 
 
-def _choose_study(studies: tuple[StudyHead, ...]) -> None:
+def _choose_study(studies: tuple[Head[StudyPlan], ...]) -> None:
     """The study to show: the one that was started or chosen last, else the newest."""
     if not studies:
         return
-    labels = distinct({study.study_id: _label(study) for study in studies})
-    if st.session_state.get(STUDY_KEY) not in labels:
-        st.session_state[STUDY_KEY] = studies[0].study_id
-    st.selectbox(
+    choose(
         _("Study"),
-        list(labels),
-        key=STUDY_KEY,
-        persist_state="session",
-        format_func=labels.__getitem__,
-        help=_("Every study that was measured here, the newest first."),
+        STUDY_KEY,
+        {study.value_id: _label(study) for study in studies},
+        studies[0].value_id,
+        _("Every study that was measured here, the newest first."),
     )
 
 
-def _label(study: StudyHead) -> str:
+def _label(study: Head[StudyPlan]) -> str:
     plan = study.plan
     return _("{time} · {engines} · {mode} · {samples} samples · width {widths} · depth {depth}").format(
         time=written_time(study.created_at),

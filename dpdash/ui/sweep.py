@@ -10,16 +10,17 @@ from typing import Final
 import streamlit as st
 
 from dpdash.errors import StoreError
+from dpdash.runs.shelf import Head
 from dpdash.studies.sweep_live import SweepSnapshot
 from dpdash.studies.sweep_presets import PRESETS, PresetName
-from dpdash.sweep import Sweep, SweepStatus, Trial, TrialStatus
+from dpdash.sweep import Sweep, SweepPlan, SweepStatus, Trial, TrialStatus
 from dpdash.sweep_results import pooled_ratio, slope_spreads
 from dpdash.ui import commands
 from dpdash.ui.clock import written_time
 from dpdash.ui.commands import take_problem
 from dpdash.ui.guide import ROOT
 from dpdash.ui.header import show_part, show_title
-from dpdash.ui.labels import distinct
+from dpdash.ui.labels import choose
 from dpdash.ui.language import _, current, error_text, number, speaking
 from dpdash.ui.notices import escaped, show_error, show_warnings
 from dpdash.ui.service import owner, run_service
@@ -103,39 +104,35 @@ def _show_notices() -> None:
         show_warnings([not_saved])
 
 
-def _choose_sweep(sweeps: tuple[Sweep, ...]) -> None:
+def _choose_sweep(sweeps: tuple[Head[SweepPlan], ...]) -> None:
     """The sweep to show: the one that was started or chosen last, else one's own newest, else the newest."""
     if not sweeps:
         return
-    labels = distinct({sweep.sweep_id: _label(sweep) for sweep in sweeps})
-    if st.session_state.get(SWEEP_KEY) not in labels:
-        own = (sweep for sweep in sweeps if sweep.owner == owner())
-        st.session_state[SWEEP_KEY] = next(own, sweeps[0]).sweep_id
-    st.selectbox(
+    own = (sweep for sweep in sweeps if sweep.owner == owner())
+    choose(
         _("Sweeps"),
-        list(labels),
-        key=SWEEP_KEY,
-        persist_state="session",
-        format_func=labels.__getitem__,
-        help=_("Every sweep that was started here, the newest first."),
+        SWEEP_KEY,
+        {sweep.value_id: _label(sweep) for sweep in sweeps},
+        next(own, sweeps[0]).value_id,
+        _("Every sweep that was started here, the newest first."),
     )
 
 
-def _label(sweep: Sweep) -> str:
+def _label(sweep: Head[SweepPlan]) -> str:
     plan = sweep.plan
     return _("{time} · {settings} · {objective} · {trials} trials").format(
         time=written_time(sweep.created_at),
-        settings=_title(sweep),
+        settings=_title(plan),
         objective=_(OBJECTIVE_NAMES[plan.objective]),
         trials=number(plan.num_trials),
     )
 
 
-def _title(sweep: Sweep) -> str:
-    preset = sweep.plan.preset
+def _title(plan: SweepPlan) -> str:
+    preset = plan.preset
     if preset in tuple(PresetName):
         return _(PRESETS[PresetName(preset)].title)
-    return " × ".join(setting_title(setting) for setting in sweep.plan.settings)
+    return " × ".join(setting_title(setting) for setting in plan.settings)
 
 
 def _show_progress(shown: SweepSnapshot) -> None:

@@ -57,7 +57,7 @@ def test_a_study_from_start_to_verdict(open_page: OpenPage, studies: ScalingServ
     assert studies.wait(LONG)
     again(page)
     assert "Near-linear up to" in said(page)
-    shown = studies.snapshot(studies.studies()[0].study_id)
+    shown = studies.snapshot(studies.studies()[0].value_id)
     assert shown is not None
     assert (shown.study.status, shown.study.plan.hidden_widths) == (StudyStatus.FINISHED, (64,))
     assert page.selectbox(key="scaling_study").value == shown.study.study_id

@@ -17,7 +17,7 @@ from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts
 from tests.fakes import LossEngine, eventually
-from tests.unit.studies.conftest import sweep_of
+from tests.unit.studies.conftest import sweep_of, whole
 
 SWEEP = "../pages/sweep.py"
 LONG = 60.0
@@ -55,7 +55,7 @@ def own_search(page: AppTest, **values: str) -> AppTest:
 
 
 def finished(page: AppTest, sweeps: SweepService) -> AppTest:
-    newest = sweeps.sweeps()[0]
+    newest = whole(sweeps)[0]
     assert sweeps.wait(newest.sweep_id, LONG)
     return again(page)
 
@@ -72,7 +72,7 @@ def test_a_search_from_start_to_the_best_trial(open_page: OpenPage, sweeps: Swee
     page.session_state["sweep_trials"] = 6
     click(page, "sweep_start")
     finished(page, sweeps)
-    sweep = sweeps.sweeps()[0]
+    sweep = whole(sweeps)[0]
     assert (sweep.status, sweep.num_over) == (SweepStatus.FINISHED, 6)
     assert (sweep.plan.base.samples, sweep.plan.method) == (60, SearchMethod.TPE)
     assert sweep.best is not None
@@ -85,7 +85,7 @@ def test_a_preset_starts_with_one_click(open_page: OpenPage, sweeps: SweepServic
     page = go(open_page(language=language), SWEEP)
     click(page, "sweep_start")
     finished(page, sweeps)
-    sweep = sweeps.sweeps()[0]
+    sweep = whole(sweeps)[0]
     assert (sweep.plan.preset, sweep.num_over) == ("rate_optimizer", 35)
     assert any("200" in text for text in visible_texts(page))
 
@@ -108,7 +108,7 @@ def test_a_freeze_holds_a_sweep_and_refuses_new_ones(
     engine.gate.clear()
     page, other = go(open_page(owner="ann"), SWEEP), go(open_page(owner="bob"), SWEEP)
     click(page, "sweep_start")
-    eventually(lambda: sweeps.sweeps()[0].trials)
+    eventually(lambda: whole(sweeps)[0].trials)
     service.freeze(True)
     engine.gate.set()
     eventually(lambda: (shown := sweeps.searching("ann")) is not None and shown.waiting_for is not None)
@@ -119,7 +119,7 @@ def test_a_freeze_holds_a_sweep_and_refuses_new_ones(
     assert len(sweeps.sweeps()) == 1
     service.freeze(False)
     finished(page, sweeps)
-    assert sweeps.sweeps()[0].num_over == 35
+    assert whole(sweeps)[0].num_over == 35
 
 
 def test_stop_all_ends_sweeps_too(
@@ -128,7 +128,7 @@ def test_stop_all_ends_sweeps_too(
     engine.gate.clear()
     page = go(open_page(), SWEEP)
     click(page, "sweep_start")
-    eventually(lambda: sweeps.sweeps()[0].trials)
+    eventually(lambda: whole(sweeps)[0].trials)
     monkeypatch.setattr(commands, "_as_teacher", lambda command: command())
     commands.stop_all()
     finished(page, sweeps)
@@ -143,7 +143,7 @@ def test_a_trial_is_opened_in_train_with_its_settings(
     page.session_state["sweep_method"] = SearchMethod.GRID
     click(page, "sweep_start")
     finished(page, sweeps)
-    sweep = sweeps.sweeps()[0]
+    sweep = whole(sweeps)[0]
     page.number_input(key="sweep_trial").set_value(3).run()
     click(page, "sweep_open")
     trial = sweep.trials[2]
@@ -163,7 +163,7 @@ def test_a_run_of_no_trial_is_not_opened(open_page: OpenPage, sweeps: SweepServi
     before = page.session_state["run"]
     page.session_state["sweep_trial"] = 10_000
     click(page, "sweep_open")
-    assert page.session_state["run"] in (before, sweeps.sweeps()[0].trials[0].run_id)
+    assert page.session_state["run"] in (before, whole(sweeps)[0].trials[0].run_id)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_what_the_noise_floor_takes_is_asked_for(open_page: OpenPage, sweeps: Sw
     page.session_state["sweep_method"] = SearchMethod.GRID
     click(page, "sweep_start")
     finished(page, sweeps)
-    assert {trial.status for trial in sweeps.sweeps()[0].trials} == {TrialStatus.COMPLETE, TrialStatus.NOT_REACHED}
+    assert {trial.status for trial in whole(sweeps)[0].trials} == {TrialStatus.COMPLETE, TrialStatus.NOT_REACHED}
     assert "2 of 2 trials · 1 not reached" in "\n".join(visible_texts(page))
 
 

@@ -287,7 +287,7 @@ def test_a_study_comes_back_as_it_was_given(store: RunStore) -> None:
     store.studies.put(first)
     assert store.studies.get("study-a") == first
     newest = store.studies.heads(10)
-    assert [study.study_id for study in newest] == ["study-c", "study-b", "study-a"], "its place stays"
+    assert [head.value_id for head in newest] == ["study-c", "study-b", "study-a"], "its place stays"
     assert store.studies.heads(1) == newest[:1]
 
 
@@ -316,9 +316,12 @@ def test_a_sweep_comes_back_as_it_was_given(store: RunStore) -> None:
     store.sweeps.put(grid)
     assert store.sweeps.get("sweep-a") == grid
     assert [type(value) for value in free.trials[0].values] == [int, float]
-    newest = store.sweeps.newest(10)
-    assert [sweep.sweep_id for sweep in newest] == ["sweep-b", "sweep-a"], "its place stays"
-    assert store.sweeps.newest(1) == newest[:1]
+    newest = store.sweeps.heads(10)
+    assert [head.value_id for head in newest] == ["sweep-b", "sweep-a"], "its place stays"
+    assert [(head.owner, head.created_at, head.plan) for head in newest] == [
+        (sweep.owner, sweep.created_at, sweep.plan) for sweep in (free, grid)
+    ]
+    assert store.sweeps.heads(1) == newest[:1]
     assert store.sweeps.searching() == (free,)
     store.sweeps.put(replace(free, status=SweepStatus.FINISHED))
     assert store.sweeps.searching() == ()

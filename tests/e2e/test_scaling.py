@@ -63,7 +63,7 @@ def start(page: Page) -> None:
 def newest(server: Server) -> Study:
     store = RunStore(f"sqlite:///{server.database}")
     try:
-        study = store.studies.get(store.studies.heads(1)[0].study_id)
+        study = store.studies.get(store.studies.heads(1)[0].value_id)
         assert study is not None
         return study
     finally:

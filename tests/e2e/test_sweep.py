@@ -66,7 +66,9 @@ def start(page: Page, preset: str) -> None:
 def newest(database: Path) -> Sweep:
     store = RunStore(f"sqlite:///{database}")
     try:
-        return store.sweeps.newest(1)[0]
+        sweep = store.sweeps.get(store.sweeps.heads(1)[0].value_id)
+        assert sweep is not None
+        return sweep
     finally:
         store.close()
 

@@ -84,6 +84,18 @@ def ended(process: subprocess.Popen[str]) -> Said:
     return Said(process.returncode, stdout, stderr)
 
 
+def kept(database: Path, select: str) -> Any:
+    """The first value that a statement finds, as JSON; None while a command has not made the table or a row."""
+    if not database.exists():
+        return None
+    with closing(sqlite3.connect(database)) as connection:
+        try:
+            row = connection.execute(select).fetchone()
+        except sqlite3.OperationalError:
+            return None
+    return None if row is None else json.loads(row[0])
+
+
 def called(database: Path, *arguments: str) -> Said:
     """A command in this process, which saves the seconds that importing torch takes."""
     result = CliRunner().invoke(cli.app, arguments, env=dict(environment(database)))

@@ -1,16 +1,13 @@
 """`python -m dpdash scaling`: a real study of a few tenths of a second, and what is wrong said in a sentence."""
 
-import json
 import signal
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from dpdash.runs.store import RunStore
 from tests.fakes import eventually
-from tests.unit.test_cli import called, ended, started
+from tests.unit.test_cli import called, ended, kept, started
 
 TINY = ("scaling", "--samples", "200", "--hidden-width", "4", "--repeats", "1", "--seconds", "0.05")
 LONG = 60
@@ -18,14 +15,8 @@ LONG = 60
 
 def num_measured(database: Path) -> int:
     """Measurements of the first study that a command has kept so far."""
-    if not database.exists():
-        return 0
-    with closing(sqlite3.connect(database)) as connection:
-        try:
-            row = connection.execute("SELECT study FROM studies").fetchone()
-        except sqlite3.OperationalError:
-            return 0
-    return 0 if row is None else len(json.loads(row[0])["measurements"])
+    study = kept(database, "SELECT study FROM studies")
+    return 0 if study is None else len(study["measurements"])
 
 
 def test_a_study_prints_a_table_a_law_and_a_verdict(tmp_path: Path) -> None:
@@ -37,7 +28,7 @@ def test_a_study_prints_a_table_a_law_and_a_verdict(tmp_path: Path) -> None:
     assert len(file.read_text().splitlines()) == 3
     store = RunStore(f"sqlite:///{database}")
     (head,) = store.studies.heads(2)
-    study = store.studies.get(head.study_id)
+    study = store.studies.get(head.value_id)
     store.close()
     assert study is not None
     assert len(study.measurements) == 2

@@ -1,9 +1,6 @@
 """`python -m dpdash sweep`: real sweeps of tiny runs, one that is killed and goes on, and what is wrong said."""
 
-import json
 import signal
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,7 @@ import pytest
 from dpdash.runs.store import RunStore
 from dpdash.sweep import SweepStatus
 from tests.fakes import eventually
-from tests.unit.test_cli import called, ended, started
+from tests.unit.test_cli import called, ended, kept, started
 
 TINY = ("sweep", "--with", "samples=50", "--with", "epochs=20")
 GRID = (*TINY, "--set", "learning_rate=0.01,0.1", "--set", "optimizer=adam,sgd", "--method", "grid")
@@ -21,14 +18,8 @@ LONG = 60
 
 def num_over(database: Path) -> int:
     """Trials of the first sweep that a command has kept so far."""
-    if not database.exists():
-        return 0
-    with closing(sqlite3.connect(database)) as connection:
-        try:
-            row = connection.execute("SELECT sweep FROM sweeps").fetchone()
-        except sqlite3.OperationalError:
-            return 0
-    return 0 if row is None else sum(trial["status"] != "running" for trial in json.loads(row[0])["trials"])
+    sweep = kept(database, "SELECT sweep FROM sweeps")
+    return 0 if sweep is None else sum(trial["status"] != "running" for trial in sweep["trials"])
 
 
 def test_a_sweep_prints_its_trials_and_keeps_them(tmp_path: Path) -> None:
@@ -41,9 +32,11 @@ def test_a_sweep_prints_its_trials_and_keeps_them(tmp_path: Path) -> None:
     assert lines[0] == "trial,learning_rate,optimizer,status,value,slope,epochs,run"
     assert [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3", "4"]
     store = RunStore(f"sqlite:///{database}")
-    (sweep,) = store.sweeps.newest(2)
+    (head,) = store.sweeps.heads(2)
+    sweep = store.sweeps.get(head.value_id)
     runs = store.runs()
     store.close()
+    assert sweep is not None
     assert sweep.status is SweepStatus.FINISHED
     assert {run.sweep_id for run in runs} == {sweep.sweep_id}
     assert {run.run_id for run in runs} == {line.split(",")[-1] for line in lines[1:]}

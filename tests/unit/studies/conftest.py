@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 from dpdash.config import EngineName, RunConfig
+from dpdash.studies.sweep_service import SweepService
 from dpdash.study import Measurement, PhaseSeconds, Point, ScalingMode, Study, StudyPlan
 from dpdash.sweep import Objective, SearchMethod, Sweep, SweepPlan, SweepStatus, Trial, TrialStatus
 from dpdash.sweep_axis import Axis, Value
@@ -88,3 +89,9 @@ def sweep_of(value: Callable[[tuple[Value, ...]], float | TrialStatus], **change
         else:
             trials.append(replace(known, status=TrialStatus.COMPLETE, value=decided))
     return Sweep("sweep", "ann", 5.0, plan, SweepStatus.FINISHED, tuple(trials))
+
+
+def whole(service: SweepService) -> tuple[Sweep, ...]:
+    """The sweeps that a service lists, with all that came of them."""
+    shown = [service.snapshot(head.value_id) for head in service.sweeps()]
+    return tuple(snapshot.sweep for snapshot in shown if snapshot is not None)

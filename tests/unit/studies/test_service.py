@@ -51,7 +51,7 @@ def test_a_study_is_measured_and_found_again(service: ScalingService, store: Run
     shown = service.snapshot(study_id)
     assert shown is not None and shown.study.status is StudyStatus.FINISHED
     later = ScalingService(LIMITS, store.studies, lambda: False)
-    assert [head.study_id for head in later.studies()] == [study_id]
+    assert [head.value_id for head in later.studies()] == [study_id]
     assert later.studies() == service.studies()
     found = later.snapshot(study_id)
     assert found is not None and found.study == shown.study
@@ -66,7 +66,7 @@ def test_there_is_one_study_at_a_time(service: ScalingService, trainer: FakeTrai
         service.start(plan_of(), "bob")
     measuring = service.measuring()
     assert measuring is not None and measuring.study.study_id == study_id
-    assert [study.study_id for study in service.studies()] == [study_id]
+    assert [head.value_id for head in service.studies()] == [study_id]
 
 
 def test_only_who_started_it_cancels_it(service: ScalingService, trainer: FakeTrainer) -> None:
@@ -132,7 +132,7 @@ def test_without_a_store_a_study_is_shown_all_the_same(trainer: FakeTrainer) -> 
     service = ScalingService(LIMITS, None, lambda: False, lambda: trainer)
     study_id = service.start(plan_of(), "ann")
     assert service.wait(LONG)
-    assert [study.study_id for study in service.studies()] == [study_id]
+    assert [head.value_id for head in service.studies()] == [study_id]
 
 
 def test_a_database_that_fails_is_told(trainer: FakeTrainer, store: RunStore, tmp_path: Path) -> None:

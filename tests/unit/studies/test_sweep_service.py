@@ -24,7 +24,7 @@ from dpdash.studies.sweep_service import MOST_LIVE, SweepService, journal_folder
 from dpdash.sweep import SweepStatus
 from dpdash.sweep_axis import Axis
 from tests.fakes import LossEngine, eventually
-from tests.unit.studies.conftest import sweep_of, sweep_plan_of
+from tests.unit.studies.conftest import sweep_of, sweep_plan_of, whole
 
 LONG = 60.0
 MakeService = Callable[..., SweepService]
@@ -74,7 +74,7 @@ def test_a_sweep_is_searched_and_found_again(
     shown = service.snapshot(sweep_id)
     assert shown is not None and shown.sweep.status is SweepStatus.FINISHED
     later = make_service()
-    assert later.sweeps() == (shown.sweep,)
+    assert whole(later) == (shown.sweep,)
     found = later.snapshot(sweep_id)
     assert found is not None and found.sweep == shown.sweep and not found.is_live
     assert later.snapshot("no such sweep") is None
@@ -98,8 +98,8 @@ def test_a_browser_has_one_sweep_at_a_time(service: SweepService, engine: LossEn
     with pytest.raises(TooManyRunsError, match="Sweeps of all browsers"):
         service.start(sweep_plan_of(), "bob")
     service.stop_all()
-    assert all(service.wait(sweep.sweep_id, LONG) for sweep in service.sweeps())
-    assert {sweep.status for sweep in service.sweeps()} == {SweepStatus.STOPPED_BY_TEACHER}
+    assert all(service.wait(sweep.sweep_id, LONG) for sweep in whole(service))
+    assert {sweep.status for sweep in whole(service)} == {SweepStatus.STOPPED_BY_TEACHER}
 
 
 def test_only_who_started_it_stops_it(service: SweepService, engine: LossEngine) -> None:
@@ -186,7 +186,7 @@ def test_without_a_store_a_sweep_is_shown_all_the_same(make_service: MakeService
     service = make_service(saved=False)
     sweep_id = service.start(sweep_plan_of(), "ann")
     assert service.wait(sweep_id, LONG)
-    assert [sweep.sweep_id for sweep in service.sweeps()] == [sweep_id]
+    assert [sweep.sweep_id for sweep in whole(service)] == [sweep_id]
     with pytest.raises(UnknownRunError):
         service.resume(sweep_id)
 
@@ -198,7 +198,7 @@ def test_a_database_that_fails_is_told(service: SweepService, tmp_path: Path) ->
     assert isinstance(service.problem, StoreError)
     shown = service.snapshot(sweep_id)
     assert shown is not None and shown.sweep.status is SweepStatus.FINISHED
-    assert [sweep.sweep_id for sweep in service.sweeps()] == [sweep_id]
+    assert [sweep.sweep_id for sweep in whole(service)] == [sweep_id]
     (tmp_path / "away.db").rename(tmp_path / "runs.db")
 
 
