@@ -20,6 +20,8 @@ ROW_HEIGHT: Final = 35
 """Pixels, as Streamlit has it."""
 MOST_ROWS_SEEN: Final = 15
 DIGITS: Final = 4
+LARGEST: Final = 2.0**53 - 1
+"""The browser's table writes what is larger digit by digit, with a warning, whatever it is told."""
 ROUND_KEY: Final = "runs_table_round"
 """Goes up when the selection is to begin anew."""
 
@@ -42,10 +44,12 @@ def show_table(rows: Sequence[RunRecord], chosen: Collection[str]) -> list[str]:
         _("Note"): [row.note for row in rows],
     }
     table = pd.DataFrame(columns)
-    for label in numbers:
-        table[label] = table[label].astype("float64")
+    measured = table[list(numbers)].astype("float64")
+    table[list(numbers)] = measured.clip(-LARGEST, LARGEST)
     # What stands in a cell is written as the reader's language does; what the header sorts by is the number.
     written = table.style.format({label: write for label, (_read, write) in numbers.items()}, na_rep="–")
+    for index, label in measured[measured.abs() > LARGEST].stack().index:
+        written.format(_always(numbers[label][1](measured.at[index, label])), subset=([index], [label]))
     selected = st.dataframe(
         written,
         hide_index=True,
@@ -96,6 +100,10 @@ def _numbers() -> Mapping[str, tuple[Callable[[RunRecord], float | None], Write]
         _("Slope error"): (slope_error, signed),
         _("Epochs/s"): (speed, number),
     }
+
+
+def _always(text: str) -> Write:
+    return lambda _value: text
 
 
 def _loss(value: float) -> str:

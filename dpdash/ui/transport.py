@@ -35,6 +35,7 @@ def transport(shown: RunSnapshot | None) -> None:
             disabled=guided,
         )
         if mine is not None and mine.status.can_go_on:
+            # In the place of Pause: with one button more the bar would wrap, and what is below it move.
             ended = mine
             _button(
                 _("Resume"),
@@ -44,7 +45,7 @@ def transport(shown: RunSnapshot | None) -> None:
                 lambda: commands.resume_ended(ended),
                 help=_("Train this run further, to as many epochs as the settings have if these are more."),
             )
-        if paused:
+        elif paused:
             _button(_("Go on"), "pause", "resume", "Ctrl+Space", lambda: commands.resume(_id(mine)))
         else:
             _button(

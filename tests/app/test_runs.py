@@ -4,12 +4,16 @@ import re
 import time
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 from dpdash.config import RunConfig
 from dpdash.events import RunStatus
 from dpdash.runs.listing import RunLabel, RunQuery, Viewer
+from dpdash.runs.schema import runs
 from dpdash.runs.service import Pace, RunService
 from dpdash.settings import ServerSettings
 from dpdash.translations import LANGUAGES, PSEUDO
@@ -73,6 +77,18 @@ def test_runs_are_listed_with_their_results(language: str, open_page: OpenPage, 
     assert ("emulated" if language == "en" else "emulado") in " ".join(map(str, shown.iloc[0]))
     assert shown.iloc[:, 2].notna().all(), "a loss each"
     assert not page.exception
+
+
+def test_a_run_that_diverged_is_written_as_on_its_own_page(open_page: OpenPage, service: RunService) -> None:
+    run_id = trained(service)
+    store = service._store
+    assert store is not None
+    huge = sa.update(runs).where(runs.c.id == run_id).values(loss=6.4915e36, slope=-8.6857e17)
+    store._write(lambda connection: connection.execute(huge))
+    page = go(open_page(), RUNS)
+    assert np.abs(table(page).iloc[0, [2, 5]].astype(float)).max() < 2**53, "larger is not written as it is told"
+    shown = pa.ipc.open_stream(page.dataframe[0].proto.arrow_data.styler.display_values).read_pandas()
+    assert list(shown.iloc[0, [2, 5]]) == ["6.49×10³⁶", "−8.69×10¹⁷"]
 
 
 def test_a_browser_sees_its_own_runs_alone(
