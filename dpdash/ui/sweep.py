@@ -37,11 +37,13 @@ MOST_ROWS: Final = 12
 
 
 def show_sweep() -> None:
-    """Show the page, refreshed on a timer only while the sweep that it shows searches."""
+    """Show the page, refreshed on a timer only while the sweep that it shows searches, or one's own."""
     _open_chosen()
+    drawn = _frame()  # before what it tells of is drawn: a sweep may end meanwhile
+    mine = sweep_service().searching(owner())
     show_title(_("Sweep: where the good settings are"))
     _show_notices()
-    show_controls(sweep_service().searching(owner()))
+    show_controls(mine)
     sweeps = sweep_service().sweeps()
     _choose_sweep(sweeps)
     shown = _shown()
@@ -49,7 +51,8 @@ def show_sweep() -> None:
         st.markdown(_("No sweep yet. Press Start: each of its runs is kept, and can be opened in Train."))
         return
     choose_map(shown.sweep)
-    st.fragment(_refresh, run_every=REFRESH_SECONDS if shown.is_live else None)(_frame(shown))
+    is_moving = shown.is_live or mine is not None
+    st.fragment(_refresh, run_every=REFRESH_SECONDS if is_moving else None)(drawn, (shown.sweep.sweep_id, shown.is_live))
     _choose_trial(shown.sweep)
 
 
@@ -59,20 +62,18 @@ def _open_chosen() -> None:
         st.switch_page(TRAIN_PAGE)
 
 
-def _frame(shown: SweepSnapshot | None) -> tuple[object, ...]:
-    """What the rest of the page has drawn; when it changes, the whole page is run again."""
+def _frame() -> tuple[object, ...]:
+    """What the page has drawn around the sweep that it shows; when it changes, the whole page is run again."""
     mine = sweep_service().searching(owner())
     steered = None if mine is None else (mine.sweep.sweep_id, mine.is_stopping)
-    if shown is None:
-        return run_service().is_frozen, steered
-    return run_service().is_frozen, steered, shown.sweep.sweep_id, shown.is_live, str(sweep_service().problem)
+    return run_service().is_frozen, steered, str(sweep_service().problem)
 
 
-def _refresh(drawn: tuple[object, ...]) -> None:
+def _refresh(drawn: tuple[object, ...], drawn_sweep: tuple[str, bool]) -> None:
     if OPEN_KEY in st.session_state:
         st.rerun()
     shown = _shown()
-    if shown is None or _frame(shown) != drawn:
+    if shown is None or (shown.sweep.sweep_id, shown.is_live) != drawn_sweep or _frame() != drawn:
         st.rerun()
     with speaking(current()), together():
         _show_progress(shown)

@@ -8,10 +8,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dpdash.runs.service import RunService
+from dpdash.studies.sweep_live import SweepSnapshot
 from dpdash.studies.sweep_service import SweepService
 from dpdash.sweep import Objective, SearchMethod, SweepStatus, TrialStatus
 from dpdash.translations import PSEUDO
 from dpdash.ui import commands
+from dpdash.ui import sweep as page_of_sweeps
 from dpdash.ui.sweeps import sweep_service
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, go
@@ -100,6 +102,25 @@ def test_stop_is_for_who_started_it(open_page: OpenPage, sweeps: SweepService, e
     click(mine, "sweep_stop")
     finished(mine, sweeps)
     assert "Stopped. What was found is kept." in said(mine)
+
+
+def test_a_sweep_that_ends_while_the_page_is_drawn_leaves_no_button_behind(
+    open_page: OpenPage, sweeps: SweepService, engine: LossEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.gate.clear()
+    page = click(go(open_page(), SWEEP), "sweep_start")
+    sweep_id = whole(sweeps)[0].sweep_id
+    show_controls = page_of_sweeps.show_controls
+
+    def ends_after_its_controls(searching: SweepSnapshot | None) -> None:
+        show_controls(searching)
+        sweeps.stop(sweep_id, "a browser")
+        engine.gate.set()
+        assert sweeps.wait(sweep_id, LONG)
+
+    monkeypatch.setattr(page_of_sweeps, "show_controls", ends_after_its_controls)
+    again(page)
+    assert [button.key for button in page.button if button.key in ("sweep_start", "sweep_stop")] == ["sweep_start"]
 
 
 def test_a_freeze_holds_a_sweep_and_refuses_new_ones(

@@ -246,8 +246,8 @@ def test_one_epoch_without_a_run_trains_the_first(open_page: OpenPage, service: 
     page = click(open_page(**QUICK), "transport_step")
     for epoch in (1, 2, 3):
         assert reaches(service, run_id(page), epoch)
-        snapshot = service.snapshot(run_id(page))
-        assert (snapshot.status, snapshot.history.num_epochs) == (RunStatus.PAUSED, epoch)
+        await_status(service, run_id(page), RunStatus.PAUSED)
+        assert service.snapshot(run_id(page)).history.num_epochs == epoch
         click(page, "transport_step")
 
 
