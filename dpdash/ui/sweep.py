@@ -52,7 +52,9 @@ def show_sweep() -> None:
         return
     choose_map(shown.sweep)
     is_moving = shown.is_live or mine is not None
-    st.fragment(_refresh, run_every=REFRESH_SECONDS if is_moving else None)(drawn, (shown.sweep.sweep_id, shown.is_live))
+    st.fragment(_refresh, run_every=REFRESH_SECONDS if is_moving else None)(
+        drawn, (shown.sweep.sweep_id, shown.is_live)
+    )
     _choose_trial(shown.sweep)
 
 

@@ -46,6 +46,7 @@ def open_page(browser: Browser, server: Server) -> Iterator[OpenPage]:
     def opened(query: str = "", **options: object) -> Page:
         settings: dict[str, object] = {"viewport": {"width": 1440, "height": 1000}, "locale": "en-US"}
         context = browser.new_context(**{**settings, **options})  # type: ignore[arg-type]  # the caller's options
+        context.set_default_timeout(WAIT_MS)
         contexts.append(context)
         page = context.new_page()
         _listen(page, complaints)
