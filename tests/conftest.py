@@ -1,10 +1,12 @@
-"""Which of the tests that start processes of DDP belong to every run of the tests: a start takes seconds."""
+"""What all tests share: a PostgreSQL server, and which tests of DDP every run has: a start takes seconds."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import pytest
 
 from dpdash.config import EngineName
+from tests.postgresql import Postgresql, running_postgresql
 
 IN_EVERY_RUN: Final = frozenset(
     {
@@ -15,6 +17,13 @@ IN_EVERY_RUN: Final = frozenset(
         "test_a_rank_that_dies_or_hangs_ends_the_run[killed-1]",
     }
 )
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgresql]:
+    """One server for all tests that do not end it."""
+    with running_postgresql() as server:
+        yield server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 import numpy as np
 import sqlalchemy as sa
 from pydantic import TypeAdapter
+from sqlalchemy.dialects import postgresql, sqlite
 
 from dpdash.config import RunConfig
 from dpdash.events import (
@@ -123,7 +124,7 @@ def save(connection: sa.Connection, batch: Sequence[Entry], instance_id: str) ->
     for run_id, entries in _by_run(batch).items():
         rows = [block_row(run_id, block) for block in _coalesced(entries)]
         if rows:
-            connection.execute(sa.insert(blocks).prefix_with("OR REPLACE"), rows)
+            connection.execute(_replacing_blocks(connection), rows)
         changes = _changes(entries)
         if changes:
             connection.execute(sa.update(runs).where(runs.c.id == run_id).values(changes))
@@ -220,6 +221,18 @@ def _save_checkpoint(connection: sa.Connection, run_id: str, entries: Sequence[E
         put_checkpoint(connection, run_id, taken[-1])
 
 
+def _replacing_blocks(connection: sa.Connection) -> sa.Insert:
+    """Both databases say it alike; SQLAlchemy has it in each dialect alone."""
+    insert: sqlite.Insert | postgresql.Insert = (
+        postgresql if connection.dialect.name == "postgresql" else sqlite
+    ).insert(blocks)
+    key, columns = blocks.primary_key.columns, blocks.columns
+    return insert.on_conflict_do_update(
+        index_elements=list(key),
+        set_={column.name: insert.excluded[column.name] for column in columns if column.name not in key},
+    )
+
+
 def _changes(entries: Sequence[Entry]) -> dict[str, object]:
     """The columns of a run's row that a batch changes."""
     changes: dict[str, object] = {}
@@ -232,11 +245,11 @@ def _changes(entries: Sequence[Entry]) -> dict[str, object]:
             changes["status"] = status.value
             if status.is_over:
                 # The clock may have been set back meanwhile, but no run ends before it began.
-                changes["ended_at"] = sa.func.max(runs.c.created_at, entry.at)
+                changes["ended_at"] = sa.case((runs.c.created_at > entry.at, runs.c.created_at), else_=entry.at)
     blocks_of_rows = (entry.item for entry in entries if isinstance(entry.item, EpochBlock) and len(entry.item))
     losses = [float(block.loss.min()) for block in blocks_of_rows]
-    if losses:
-        best = min(losses)
+    best = min((loss for loss in losses if not math.isnan(loss)), default=None)
+    if best is not None:
         changes["best_loss"] = sa.case((runs.c.best_loss < best, runs.c.best_loss), else_=best)
     return changes
 
@@ -252,7 +265,8 @@ def _changes_by(item: RunEvent | RunCreated | Cut) -> dict[str, object]:
         case RunDiverged():
             return {"seconds": item.seconds}
         case RunFailed():
-            return {"message": item.message}
+            # No text of PostgreSQL has this character.
+            return {"message": item.message.replace("\0", "\N{REPLACEMENT CHARACTER}")}
         case Cut():
             return {"is_complete": False}
         case _:

@@ -167,7 +167,7 @@ def _says(word: str) -> sa.ColumnElement[bool]:
         runs.c.name.icontains(word, autoescape=True),
         runs.c.note.icontains(word, autoescape=True),
         sa.cast(runs.c.tags, sa.String).icontains(json.dumps(word)[1:-1], autoescape=True),
-        runs.c.id.contains(word, autoescape=True),
+        runs.c.id.icontains(word, autoescape=True),
         *(runs.c.config[name].as_string().icontains(word, autoescape=True) for name in TEXT_SETTINGS),
     )
     return sa.or_(*places)

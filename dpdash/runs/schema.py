@@ -1,25 +1,29 @@
-"""The tables, and how an SQLite file with exactly these tables is opened."""
+"""The tables, and how a database comes to have exactly these."""
 
-import sqlite3
+import math
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
-from filelock import FileLock
-from sqlalchemy.exc import ArgumentError
 
 from dpdash.errors import StoreError
-from dpdash.runs.problems import BAD_URL, FOREIGN, NEWER
+from dpdash.runs.problems import FOREIGN, NEWER
 
 REVISION: Final = "0004"
 """The newest script in `migrations/versions`; a database that has it is opened without loading Alembic."""
-BUSY_SECONDS: Final = 1.0
-"""Longest wait for another program's lock in one attempt; the writer then tries again with what came meanwhile."""
-MIGRATION_WAIT_SECONDS: Final = 10.0
-MOST_CONNECTIONS: Final = 15
-"""At the same time; one more waits for one that is handed back."""
 
 metadata = sa.MetaData()
+
+
+class Number(sa.TypeDecorator[float]):
+    """A float, or NULL where it is not a number: SQLite knows no other, and so each database keeps the same."""
+
+    impl = sa.Float
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: sa.Dialect) -> float | None:
+        return None if value is None or math.isnan(value) else value
+
 
 instances = sa.Table(
     "instances",
@@ -40,9 +44,9 @@ runs = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
     sa.Column("num_epochs", sa.Integer, nullable=False),
-    sa.Column("loss", sa.Float),
-    sa.Column("slope", sa.Float),
-    sa.Column("intercept", sa.Float),
+    sa.Column("loss", Number),
+    sa.Column("slope", Number),
+    sa.Column("intercept", Number),
     sa.Column("seconds", sa.Float, nullable=False),
     sa.Column("message", sa.String),
     sa.Column("is_complete", sa.Boolean, nullable=False),
@@ -51,7 +55,7 @@ runs = sa.Table(
     sa.Column("tags", sa.JSON, nullable=False, server_default="[]"),
     sa.Column("is_pinned", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("is_imported", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("best_loss", sa.Float),
+    sa.Column("best_loss", Number),
     sa.Column("deleted_at", sa.Float),
     sa.Column("sweep_id", sa.String, index=True),
 )
@@ -106,101 +110,41 @@ studies = sa.Table(
 )
 
 
-def database_path(url: str) -> Path:
-    """The file that a URL names.
+def revision(connection: sa.Connection, name: str) -> str | None:
+    """The schema that a database has; None for one that is empty.
 
     Raises:
-        StoreError: when it names no SQLite file.
+        StoreError: when it is another program's.
     """
-    try:
-        parsed = sa.make_url(url)
-    except ArgumentError:
-        raise StoreError(BAD_URL, received=url) from None
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
-        raise StoreError(BAD_URL, received=parsed.render_as_string(hide_password=True))
-    return Path(str(parsed.database)).absolute()
+    tables = sa.inspect(connection).get_table_names()
+    if "alembic_version" in tables:
+        found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        return found
+    if tables:
+        raise StoreError(FOREIGN, path=name)
+    return None
 
 
-def connect(path: Path) -> sa.Engine:
-    """An engine whose transactions are SQLite's own; those with the option `immediate` lock at once."""
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)),
-        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
-        # What a crowd's readers hand back is closed: three open files each, which nobody would need again.
-        pool_size=1,
-        max_overflow=MOST_CONNECTIONS - 1,
-    )
-    sa.event.listen(engine, "connect", _set_pragmas)
-    sa.event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
-    # A power cut may cost the latest commits, never the database; a killed process costs nothing.
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def _begin(connection: sa.Connection) -> None:
-    immediate = connection.get_execution_options().get("immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def ensure_schema(engine: sa.Engine, path: Path, lock_folder: Path) -> None:
-    """Bring the database to `REVISION`; quick when it is there already.
+def migrate(connection: sa.Connection, name: str) -> None:
+    """Bring a database to `REVISION`, in the transaction of this connection.
 
     Raises:
-        StoreError: when a newer dpdash or another program wrote it.
+        StoreError: when a newer dpdash wrote it.
     """
-    if _revision(engine, path) == REVISION:
-        return
-    lock_folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock_folder / "migration.lock", timeout=MIGRATION_WAIT_SECONDS):
-        if _revision(engine, path) != REVISION:
-            _migrate(engine, path)
-
-
-def _revision(engine: sa.Engine, path: Path) -> str | None:
-    with engine.connect() as connection:
-        tables = set(connection.scalars(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")))
-        if "alembic_version" in tables:
-            revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-            return revision
-        if tables:
-            raise StoreError(FOREIGN, path=path)
-        return None
-
-
-def _migrate(engine: sa.Engine, path: Path) -> None:
     # Importing Alembic takes longer than opening an existing database.
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
     from alembic.util.exc import CommandError
 
-    _use_write_ahead_log(engine)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    current = _revision(engine, path)
+    current = revision(connection, name)
     try:
         if current is not None:
             ScriptDirectory.from_config(config).get_revision(current)
     except CommandError:
-        raise StoreError(NEWER, path=path, revision=current) from None
-    with writing(engine).begin() as connection:
-        attributes: dict[str, Any] = config.attributes
-        attributes["connection"] = connection
-        command.upgrade(config, REVISION)
-
-
-def _use_write_ahead_log(engine: sa.Engine) -> None:
-    # Outside a transaction, for inside one the journal mode cannot change; the file remembers it.
-    connection = engine.raw_connection()
-    try:
-        connection.cursor().execute("PRAGMA journal_mode=WAL")
-    finally:
-        connection.close()
-
-
-def writing(engine: sa.Engine) -> sa.Engine:
-    """The same engine with transactions that take the write lock when they begin."""
-    return engine.execution_options(immediate=True)
+        raise StoreError(NEWER, path=name, revision=current) from None
+    attributes: dict[str, Any] = config.attributes
+    attributes["connection"] = connection
+    command.upgrade(config, REVISION)

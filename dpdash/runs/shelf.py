@@ -1,9 +1,9 @@
 """Where the store keeps studies and sweeps: each whole in a row of its own."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
@@ -16,6 +16,9 @@ from dpdash.sweep import Sweep, SweepPlan, SweepStatus
 
 T = TypeVar("T")
 P = TypeVar("P")
+
+Hold = Callable[[str], bool]
+"""Takes a lock, as `ProcessLocks.hold` does; raises `StoreError` when the database cannot be used."""
 
 _STUDY: Final = TypeAdapter(Study)
 _STUDY_PLAN: Final = TypeAdapter(StudyPlan)
@@ -32,6 +35,12 @@ class Head(Generic[P]):
     created_at: float
     """Unix time in seconds."""
     plan: P
+
+
+class LetGo(Protocol):
+    """Lets other processes have a lock, as `ProcessLocks.let_go` does."""
+
+    def __call__(self, name: str, *, for_good: bool = False) -> None: ...
 
 
 class Shelf(Generic[T, P]):
@@ -97,10 +106,20 @@ class StudyShelf(Shelf[Study, StudyPlan]):
 
 
 class SweepShelf(Shelf[Sweep, SweepPlan]):
-    """Sweeps."""
+    """Sweeps, and which process goes on with each."""
 
-    def __init__(self, write: Write, reading: Reading) -> None:
+    def __init__(self, write: Write, reading: Reading, hold: Hold, let_go: LetGo) -> None:
         super().__init__(write, reading, sweeps.c.sweep, _SWEEP, _SWEEP_PLAN)
+        self._hold = hold
+        self._let_go = let_go
+
+    def take(self, sweep_id: str) -> bool:
+        """Be the process that goes on with a sweep, until it is let go of or ends; False where another one is."""
+        return self._hold(_lock_of(sweep_id))
+
+    def let_go(self, sweep_id: str, *, for_good: bool) -> None:
+        """Leave a sweep to other processes; `for_good` where there is nothing to go on with."""
+        self._let_go(_lock_of(sweep_id), for_good=for_good)
 
     def put(self, sweep: Sweep) -> None:
         """Save a sweep as it is now; it waits for the disk."""
@@ -110,6 +129,10 @@ class SweepShelf(Shelf[Sweep, SweepPlan]):
         """Those that are not over, the oldest first, whichever process goes on with them."""
         is_searching = self._column["status"].as_string() == SweepStatus.SEARCHING.value
         return self._found(sa.select(self._column).where(is_searching).order_by(self._table.c.number))
+
+
+def _lock_of(sweep_id: str) -> str:
+    return f"sweep-{sweep_id}"
 
 
 def latest(shelf: Shelf[T, P] | None, here: Iterable[Head[P]], limit: int) -> tuple[Head[P], ...]:

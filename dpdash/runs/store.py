@@ -1,15 +1,13 @@
-"""Where runs are kept: one SQLite file, which several processes may share.
+"""Where runs are kept: a database, which several processes may share.
 
 Training threads only queue; a single writer thread commits. Readers see what is committed, at most half a
 second behind. A database that cannot be opened is tried again and again: what is said meanwhile waits.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Final, TypeVar
 
 import sqlalchemy as sa
@@ -18,6 +16,8 @@ from dpdash.config import RunConfig
 from dpdash.errors import StoreError
 from dpdash.events import COLUMNS, EpochBlock, RunEvent, RunStatus
 from dpdash.history import History, Row
+from dpdash.runs.database import BUSY_SECONDS
+from dpdash.runs.database_url import database_at
 from dpdash.runs.encoding import (
     Entry,
     RunCreated,
@@ -30,9 +30,9 @@ from dpdash.runs.encoding import (
 from dpdash.runs.instances import Instance
 from dpdash.runs.ledger import RunLedger
 from dpdash.runs.log import events_of, rows_of
-from dpdash.runs.problems import HEALTHY, INCOMPLETE, MOVED, StoreHealth, newest, told_as_store_error, unhealthy
+from dpdash.runs.problems import HEALTHY, INCOMPLETE, StoreHealth, newest, unhealthy
 from dpdash.runs.resuming import Resumption
-from dpdash.runs.schema import BUSY_SECONDS, blocks, connect, database_path, ensure_schema, runs, writing
+from dpdash.runs.schema import blocks, runs
 from dpdash.runs.shelf import StudyShelf, SweepShelf
 from dpdash.runs.transfer import RunTransfer
 from dpdash.runs.writer import MAX_PENDING_BYTES, Writer
@@ -41,31 +41,31 @@ __all__ = ["RunRecord", "RunStore", "StoreHealth"]
 
 T = TypeVar("T")
 CLOSE_SECONDS: Final = 4.0
+LARGEST_EPOCH: Final = 2**31 - 1
+"""That a column of the tables holds in every database."""
 
 
 class RunStore:
-    """Runs in an SQLite file, safe to use from any thread.
+    """Runs in a database, safe to use from any thread.
 
-    While the file cannot be opened, made, or understood, `health` says why.
+    While it cannot be opened, made, or understood, `health` says why.
 
     Raises:
-        StoreError: when the URL names no file.
+        StoreError: when the URL names no database that can hold runs.
     """
 
     def __init__(self, url: str, max_pending_bytes: int = MAX_PENDING_BYTES) -> None:
-        self.path = database_path(url)
+        self._database = database_at(url)
         self._opening = threading.Lock()
         self._open_problem: StoreError | None = None
         self._read_problem: StoreError | None = None
         self._is_closed = False
-        self._engine = connect(self.path)
-        self._inode: tuple[int, int] | None = None
         self._instance: Instance | None = None
         with suppress(StoreError):
             self._open_unless_open()
         self._writer = Writer(self._commit, max_pending_bytes)
         self.studies = StudyShelf(self._write, self._reading)
-        self.sweeps = SweepShelf(self._write, self._reading)
+        self.sweeps = SweepShelf(self._write, self._reading, self._hold, self._database.locks.let_go)
         self.resumption = Resumption(self._write, self._reading, lambda: self._own.id, self._writer.forget_cut)
         self.transfer = RunTransfer(self._write, self._reading, lambda: self._own.id)
         self.ledger = RunLedger(self._write, self._reading)
@@ -143,6 +143,8 @@ class RunStore:
 
     def row(self, run_id: str, epoch: int) -> Row | None:
         """One epoch exactly as it was, or None while it is not stored."""
+        if not 1 <= epoch <= LARGEST_EPOCH:
+            return None
         holding = (
             sa.select(blocks)
             .where(blocks.c.run_id == run_id, blocks.c.first_epoch <= epoch)
@@ -166,6 +168,7 @@ class RunStore:
             StoreError: when the database cannot be used just now.
         """
         self._open_unless_open()
+        self._keep_locks()
         with self._reading() as connection:
             dead = self._own.dead(connection)
         if dead:
@@ -197,23 +200,20 @@ class RunStore:
             if self._is_closed:
                 self._require_open()
             try:
-                with told_as_store_error(self.path):
+                with self._database.told():
                     self._instance = self._opened()
             except StoreError as problem:
                 self._open_problem = newest(self._open_problem, problem)
                 # The next attempt may find another file there.
-                self._engine.dispose()
+                self._database.engine.dispose()
                 raise
             self._open_problem = None
 
     def _opened(self) -> Instance:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock_folder = self.path.with_name(self.path.name + "-instances")
-        ensure_schema(self._engine, self.path, lock_folder)
-        self._inode = _inode(self.path)
-        instance = Instance(lock_folder)
+        self._database.prepare()
+        instance = Instance(self._database.locks)
         try:
-            with writing(self._engine).begin() as connection:
+            with self._database.writing.begin() as connection:
                 instance.register(connection, time.time())
                 instance.interrupt(connection, instance.dead(connection))
         except BaseException:
@@ -223,21 +223,34 @@ class RunStore:
 
     def _commit(self, batch: list[Entry]) -> None:
         self._open_unless_open()
+        self._keep_locks()
         self._write(lambda connection: save(connection, batch, self._own.id))
 
+    def _keep_locks(self) -> None:
+        """Where the server of the database was started anew: others may have taken this process for dead."""
+        with self._database.told():
+            was_lost = self._database.locks.renew()
+        if was_lost:
+            self._write(lambda connection: self._own.take_back(connection, time.time()))
+
+    def _hold(self, name: str) -> bool:
+        self._open_unless_open()
+        with self._database.told():
+            return self._database.locks.hold(name)
+
     def _write(self, work: Callable[[sa.Connection], T]) -> T:
-        with told_as_store_error(self.path):
-            self._require_same_file()
-            with writing(self._engine).begin() as connection:
+        with self._database.told():
+            self._database.require_same()
+            with self._database.writing.begin() as connection:
                 return work(connection)
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
         self._require_open()
         try:
-            with told_as_store_error(self.path):
-                self._require_same_file()
-                with self._engine.connect() as connection:
+            with self._database.told():
+                self._database.require_same()
+                with self._database.engine.connect() as connection:
                     yield connection
         except StoreError as problem:
             self._read_problem = newest(self._read_problem, problem)
@@ -249,22 +262,9 @@ class RunStore:
             # Without what it gathers each time that it is raised.
             raise self._open_problem.with_traceback(None)
 
-    def _require_same_file(self) -> None:
-        # SQLite would go on writing into a file that has no name any more, and nobody would know. Another
-        # connection would make an empty one in its place.
-        if _inode(self.path) != self._inode:
-            raise StoreError(MOVED, path=self.path)
-
     def _let_go(self) -> None:
         self._is_closed = True
-        self._engine.dispose()
         if self._instance is not None:
             self._instance.release()
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
+        self._database.locks.close()
+        self._database.engine.dispose()

@@ -5,6 +5,7 @@ shown of a sweep is ours, and a journal that is lost is written anew from it (AD
 """
 
 import json
+import logging
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -15,6 +16,8 @@ from dpdash.sweep_axis import Axis, Value
 
 if TYPE_CHECKING:
     import optuna
+
+_log = logging.getLogger(__name__)
 
 NUM_REPORTS: Final = 10
 """How often a trial's loss is compared with those of the others: at every tenth of its epochs."""
@@ -117,7 +120,7 @@ def _opened(sweep: Sweep, folder: Path | None) -> "optuna.Study":
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
-        storage=None if folder is None else _journal(folder, sweep.sweep_id),
+        storage=None if folder is None else _storage(folder, sweep.sweep_id),
         study_name=sweep.sweep_id,
         load_if_exists=True,
         sampler=_sampler(sweep.plan, 0),
@@ -126,6 +129,15 @@ def _opened(sweep: Sweep, folder: Path | None) -> "optuna.Study":
     for trial in sweep.trials[len(study.get_trials(deepcopy=False)) :]:
         study.add_trial(_frozen(trial, sweep.plan))
     return study
+
+
+def _storage(folder: Path, sweep_id: str) -> "optuna.storages.BaseStorage | None":
+    """Its journal, or memory where there can be none: what is shown of the sweep is kept elsewhere."""
+    try:
+        return _journal(folder, sweep_id)
+    except OSError as error:
+        _log.warning("The search of sweep %s keeps no journal: %s", sweep_id, error)
+        return None
 
 
 def _journal(folder: Path, sweep_id: str) -> "optuna.storages.BaseStorage":

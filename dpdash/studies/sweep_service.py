@@ -1,6 +1,5 @@
 """The sweeps of this process: who may start and stop them, and which go on after a restart."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Final, Self
 
 import platformdirs
-from filelock import FileLock, Timeout
 
 from dpdash.engines import catalog
 from dpdash.errors import (
@@ -23,9 +21,9 @@ from dpdash.errors import (
     UnknownRunError,
 )
 from dpdash.limits import Limits
+from dpdash.runs.database_url import sqlite_path
 from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN
-from dpdash.runs.schema import database_path
 from dpdash.runs.service import RunService
 from dpdash.runs.shelf import Head, SweepShelf, latest
 from dpdash.settings import ServerSettings
@@ -38,8 +36,6 @@ MOST_LIVE: Final = 16
 SLOTS_PER_PLACE: Final = 2
 """Of the slots for full speed, sweeps have one in so many: the others are for whoever presses Start."""
 
-_log = logging.getLogger(__name__)
-
 
 def share_of(full_speed_slots: int) -> Share:
     """How many trials all sweeps of a server may have at a time: half of the slots, and at least one."""
@@ -48,9 +44,8 @@ def share_of(full_speed_slots: int) -> Share:
 
 def journal_folder(database_url: str) -> Path:
     """Where searches keep their journals: beside the file of the database, or in the user's data folder."""
-    try:
-        path = database_path(database_url)
-    except StoreError:
+    path = sqlite_path(database_url)
+    if path is None:
         return Path(platformdirs.user_data_dir("dpdash", appauthor=False)) / "sweeps"
     return path.with_name(f"{path.name}-sweeps")
 
@@ -69,7 +64,6 @@ class SweepService:
         self._share = share
         self._lock = threading.Lock()
         self._live: dict[str, LiveSweep] = {}
-        self._held: dict[str, FileLock] = {}
         self._problem: StoreError | None = None
         self._is_closing = False
 
@@ -254,29 +248,19 @@ class SweepService:
             self._problem = problem
 
     def _take(self, sweep_id: str) -> bool:
-        """Take the lock that says who goes on with a sweep; the operating system lets go of a dead process's."""
-        if self._folder is None:
+        """Be the process that goes on with a sweep; False where another one is."""
+        if self._shelf is None:
             return True
-        lock = FileLock(self._folder / f"{sweep_id}.lock", thread_local=False)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except Timeout:
-            return False
-        except OSError as error:
-            _log.warning("The searches of sweeps are not saved: %s", error)
-            self._folder = None
+            return self._shelf.take(sweep_id)
+        except StoreError as problem:
+            # It is searched all the same, and kept as soon as the database can be used.
+            self._problem = problem
             return True
-        self._held[sweep_id] = lock
-        return True
 
     def _let_go(self, sweep_id: str, *, for_good: bool = False) -> None:
-        lock = self._held.pop(sweep_id, None)
-        if lock is None:
-            return
-        lock.release()
-        if for_good:
-            Path(lock.lock_file).unlink(missing_ok=True)
+        if self._shelf is not None:
+            self._shelf.let_go(sweep_id, for_good=for_good)
 
     def _searching(self, sweep_id: str) -> LiveSweep | None:
         live = self._live.get(sweep_id)

@@ -12,7 +12,7 @@ from dpdash.studies.sweep_live import SweepSnapshot
 from dpdash.studies.sweep_service import SweepService
 from dpdash.sweep import Objective, SearchMethod, SweepStatus, TrialStatus
 from dpdash.translations import PSEUDO
-from dpdash.ui import commands
+from dpdash.ui import commands, sweep_controls
 from dpdash.ui import sweep as page_of_sweeps
 from dpdash.ui.sweeps import sweep_service
 from tests.app.conftest import OpenPage
@@ -110,10 +110,9 @@ def test_a_sweep_that_ends_while_the_page_is_drawn_leaves_no_button_behind(
     engine.gate.clear()
     page = click(go(open_page(), SWEEP), "sweep_start")
     sweep_id = whole(sweeps)[0].sweep_id
-    show_controls = page_of_sweeps.show_controls
 
     def ends_after_its_controls(searching: SweepSnapshot | None) -> None:
-        show_controls(searching)
+        sweep_controls.show_controls(searching)
         sweeps.stop(sweep_id, "a browser")
         engine.gate.set()
         assert sweeps.wait(sweep_id, LONG)

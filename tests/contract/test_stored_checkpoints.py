@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from dpdash.config import RunConfig
 from dpdash.engines.checkpoint import CheckpointError, State
@@ -27,20 +28,17 @@ from dpdash.events import (
     RunStopped,
     StopReason,
 )
+from dpdash.runs.database_url import database_at
 from dpdash.runs.encoding import RunRecord
 from dpdash.runs.resuming import Past
+from dpdash.runs.schema import blocks
 from dpdash.runs.store import RunStore
-from tests.contract.test_stores import LONG, STARTED, STORES
+from tests.contract.test_stores import LONG, STARTED
 from tests.fakes import block_of, checkpoint_of, eventually
 
 CONFIG = RunConfig(epochs=100)
 LONGER = RunConfig(epochs=200)
 STOPPED = RunStopped(10, 2.5, 0.5, 1.5)
-
-
-@pytest.fixture(params=STORES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return STORES[request.param](tmp_path)
 
 
 @pytest.fixture
@@ -210,11 +208,13 @@ def test_an_unknown_run_has_no_past(store: RunStore) -> None:
     assert store.resumption.past("../../etc/passwd") is None
 
 
-def test_a_checkpoint_whose_rows_are_gone_is_not_used(tmp_path: Path, store: RunStore) -> None:
+def test_a_checkpoint_whose_rows_are_gone_is_not_used(url: str, store: RunStore) -> None:
     say(store, block_of(1, 5))
     say(store, block_of(6, 5), checkpoint_of(8), STOPPED)
-    with closing(sqlite3.connect(tmp_path / "runs.db")) as connection, connection:
-        connection.execute("DELETE FROM blocks WHERE first_epoch = 6")
+    engine = database_at(url).engine
+    with engine.begin() as connection:
+        connection.execute(sa.delete(blocks).where(blocks.c.first_epoch == 6))
+    engine.dispose()
     assert past_of(store).start.epoch == 0
 
 

@@ -1,9 +1,8 @@
-"""What every store must do; a new one is one line in `STORES`."""
+"""What every store must do."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,18 +33,18 @@ from dpdash.runs.transfer import ArrivedRun
 from dpdash.study import ScalingMode
 from dpdash.sweep import SearchMethod, SweepStatus, Trial, TrialStatus
 from dpdash.sweep_axis import Axis, Value
+from tests.contract.conftest import NewUrl
 from tests.fakes import block_of
 from tests.strategies import run_configs, run_logs
 from tests.unit.studies.conftest import study_of, sweep_of, sweep_plan_of
 
-STORES: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: f"sqlite:///{folder / 'runs.db'}"}
 STARTED = RunStarted(5.0, ("cpu", "cpu"), (3, 0), emulated=True, one_device_step_seconds=0.25)
 LONG = 20.0
 
 
-@pytest.fixture(scope="module", params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunStore]:
-    store = RunStore(STORES[request.param](tmp_path_factory.mktemp("store")))
+@pytest.fixture(scope="module")
+def store(new_url: NewUrl) -> Iterator[RunStore]:
+    store = RunStore(new_url())
     yield store
     assert store.close()
 
@@ -217,18 +216,15 @@ def test_a_traced_step_comes_back_as_it_was(store: RunStore, run_id: str) -> Non
     assert history.snapshot().traced == second != first
 
 
-@pytest.mark.parametrize("make_url", STORES.values(), ids=STORES)
-def test_everything_is_there_after_closing_and_opening_again(
-    make_url: Callable[[Path], str], tmp_path: Path
-) -> None:
-    first = RunStore(make_url(tmp_path))
+def test_everything_is_there_after_closing_and_opening_again(url: str) -> None:
+    first = RunStore(url)
     first.create_run("run", RunConfig(), "ann", 1.0)
     log = (STARTED, block_of(1, 100), RunFinished(100, 3.0, 0.0, 1.0))
     for event in log:
         first.append("run", event)
     assert first.close()
     first.append("run", block_of(101, 1))
-    second = RunStore(make_url(tmp_path))
+    second = RunStore(url)
     history = second.history("run")
     assert history is not None
     assert_same_history(history.snapshot(), fold(log))
@@ -236,15 +232,12 @@ def test_everything_is_there_after_closing_and_opening_again(
     assert second.close()
 
 
-@pytest.mark.parametrize("make_url", STORES.values(), ids=STORES)
-def test_a_run_whose_thread_hangs_is_interrupted_when_the_store_is_closed(
-    make_url: Callable[[Path], str], tmp_path: Path
-) -> None:
-    first = RunStore(make_url(tmp_path))
+def test_a_run_whose_thread_hangs_is_interrupted_when_the_store_is_closed(url: str) -> None:
+    first = RunStore(url)
     first.create_run("run", RunConfig(), "ann", 1.0)
     first.append("run", block_of(1, 5))
     assert first.close()
-    second = RunStore(make_url(tmp_path))
+    second = RunStore(url)
     history = second.history("run")
     assert history is not None
     assert (history.snapshot().status, history.snapshot().num_epochs) == (RunStatus.INTERRUPTED, 5)
@@ -506,9 +499,8 @@ def test_what_is_let_go_of_leaves_nothing_behind(store: RunStore) -> None:
     assert store.rows("go-b") is not None
 
 
-@pytest.mark.parametrize("make_url", STORES.values(), ids=STORES)
-def test_the_oldest_that_may_go_are_surplus(make_url: Callable[[Path], str], tmp_path: Path) -> None:
-    store, me = RunStore(make_url(tmp_path)), Viewer("ann")
+def test_the_oldest_that_may_go_are_surplus(url: str) -> None:
+    store, me = RunStore(url), Viewer("ann")
     keep(store, me.owner, a=RunConfig(), b=RunConfig(), c=RunConfig(), d=RunConfig())
     store.create_run("live", RunConfig(), me.owner, created_at=9.0)
     assert store.flush(LONG)

@@ -96,9 +96,9 @@ def test_a_folder_that_is_deleted_in_mid_run_is_told_and_training_goes_on(
 def test_a_database_that_comes_late_is_opened_by_itself_and_has_everything(
     open_service: OpenService, folder: Path
 ) -> None:
-    store = RunStore(f"sqlite:///{folder / 'runs.db'}")
-    assert store.close()
-    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+    database = folder / "runs.db"
+    assert RunStore(f"sqlite:///{database}").close()
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         service = open_service()
         assert template_of(service) == problems.LOCKED

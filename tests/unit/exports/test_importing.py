@@ -29,8 +29,8 @@ def store(tmp_path: Path) -> Iterator[RunStore]:
 
 
 @pytest.fixture
-def service(store: RunStore) -> Iterator[RunService]:
-    service = RunService(ServerSettings(database_url=f"sqlite:///{store.path}", max_samples=1000), store)
+def service(store: RunStore, tmp_path: Path) -> Iterator[RunService]:
+    service = RunService(ServerSettings(database_url=f"sqlite:///{tmp_path / 'runs.db'}", max_samples=1000), store)
     yield service
     service.shutdown()
 

@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from dpdash.config import RunConfig
 from dpdash.errors import StoreError
 from dpdash.runs import problems, schema
+from dpdash.runs.sqlite import SqliteDatabase
 from dpdash.runs.store import RunStore
 from tests.fakes import block_of, eventually
 from tests.faults.mounts import MOUNT, needs_mount
@@ -48,7 +49,15 @@ def template_of(store: RunStore) -> str | None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "nonsense", "postgresql://me:secret@host/db", "sqlite://", "sqlite:///:memory:"]
+    "url",
+    [
+        "",
+        "nonsense",
+        "mysql://me:secret@host/db",
+        "postgresql://me:secret@host",
+        "sqlite://",
+        "sqlite:///:memory:",
+    ],
 )
 def test_a_url_that_names_no_file_says_so(url: str) -> None:
     with pytest.raises(StoreError, match="must name an SQLite file") as raised:
@@ -221,7 +230,7 @@ def test_the_newest_migration_is_the_one_that_needs_no_alembic() -> None:
 
 def test_migrations_make_exactly_the_tables(path: Path) -> None:
     assert open_store(path).close()
-    engine = schema.connect(path)
+    engine = SqliteDatabase(path).engine
     found = sa.inspect(engine)
     for table in schema.metadata.sorted_tables:
         columns = {
@@ -325,12 +334,12 @@ def test_every_sentence_of_sqlite_has_its_own_words(path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError) as full:
         connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
     connection.close()
-    assert problems.store_error(full.value, path).template == problems.FULL
-    assert problems.store_error(OSError(5, "odd"), path).template == problems.NO_FILE
-    assert problems.store_error(PermissionError(), path).template == problems.READ_ONLY
+    assert SqliteDatabase(path).sentence_for(full.value).template == problems.FULL
+    assert SqliteDatabase(path).sentence_for(OSError(5, "odd")).template == problems.NO_FILE
+    assert SqliteDatabase(path).sentence_for(PermissionError()).template == problems.READ_ONLY
 
 
 def test_an_error_that_nobody_foresaw_is_told_too(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    told = problems.store_error(ValueError("odd"), path)
+    told = SqliteDatabase(path).sentence_for(ValueError("odd"))
     assert "ValueError: odd" in str(told)
     assert "Unexpected database error" in caplog.text

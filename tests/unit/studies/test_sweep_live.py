@@ -14,6 +14,7 @@ from dpdash.events import RunStatus
 from dpdash.runs.service import Pace, RunService
 from dpdash.runs.store import RunStore
 from dpdash.settings import ServerSettings
+from dpdash.studies import sweep_live
 from dpdash.studies.sweep_live import LiveSweep, Share
 from dpdash.sweep import Sweep, SweepPlan, SweepStatus, TrialStatus
 from dpdash.sweep_axis import Axis
@@ -235,9 +236,21 @@ def test_the_end_of_the_server_leaves_it_searching(make_runs: MakeRuns) -> None:
 
 
 def test_a_search_that_breaks_says_so(make_runs: MakeRuns, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    sweep = live(make_runs(), sweep_plan_of(), folder=tmp_path / "file")
+    # A folder where the journal should be: nothing that Optuna can read, write or make anew.
+    (tmp_path / "sweep.journal").mkdir()
+    sweep = live(make_runs(), sweep_plan_of(), folder=tmp_path)
+    sweep.start()
+    assert sweep.wait(LONG)
+    assert sweep.snapshot().sweep.status is SweepStatus.FINISHED, "it needs no journal"
+
+
+def test_a_sweep_whose_end_cannot_be_told_has_failed(make_runs: MakeRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_arguments: object) -> None:
+        raise RuntimeError("File away")
+
+    monkeypatch.setattr(sweep_live, "Search", breaks)
+    sweep = live(make_runs(), sweep_plan_of())
     sweep.start()
     assert sweep.wait(LONG)
     assert sweep.snapshot().sweep.status is SweepStatus.FAILED
-    assert "File" in sweep.snapshot().sweep.message
+    assert "File away" in sweep.snapshot().sweep.message

@@ -9,10 +9,11 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Tell them apart from the runs that somebody stopped, as their histories do."""
+    runs = sa.table("runs", sa.column("id"), sa.column("status"))
+    events = sa.table("events", sa.column("run_id"), sa.column("kind"), sa.column("payload", sa.JSON))
+    shut_down = sa.select(events.c.run_id).where(
+        events.c.kind == "RunStopped", events.c.payload["reason"].as_string() == "shutdown"
+    )
     op.execute(
-        sa.text(
-            "UPDATE runs SET status = 'interrupted' WHERE status = 'stopped' AND id IN "
-            "(SELECT run_id FROM events "
-            "WHERE kind = 'RunStopped' AND json_extract(payload, '$.reason') = 'shutdown')"
-        )
+        sa.update(runs).where(runs.c.status == "stopped", runs.c.id.in_(shut_down)).values(status="interrupted")
     )

@@ -5,12 +5,15 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import closing
 from typing import IO
 
 import pytest
+import sqlalchemy as sa
 
 from dpdash.events import RunStatus
+from dpdash.runs.database_url import database_at, sqlite_path
+from dpdash.runs.schema import instances
 from dpdash.runs.store import RunStore
 from tests.fakes import eventually
 
@@ -20,6 +23,8 @@ from dpdash.config import RunConfig
 from dpdash.events import RunStarted
 from dpdash.history import History
 from dpdash.runs.recorder import Recorder
+from dpdash.runs.database_url import database_at, sqlite_path
+from dpdash.runs.schema import instances
 from dpdash.runs.store import RunStore
 from tests.fakes import block_of
 
@@ -50,11 +55,6 @@ class Trainer:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'runs.db'}"
-
-
-@pytest.fixture
 def trainer(url: str) -> Iterator[Trainer]:
     trainer = Trainer(url, "killed")
     yield trainer
@@ -72,6 +72,12 @@ def status_of(store: RunStore, run_id: str) -> RunStatus | None:
     return record.status if record else None
 
 
+def seen_by(store: RunStore, run_id: str) -> RunStatus | None:
+    """The status of a run, once the store has looked for processes that died."""
+    store.interrupt_dead()
+    return status_of(store, run_id)
+
+
 def test_a_killed_process_leaves_its_run_interrupted_with_its_curve(url: str, trainer: Trainer) -> None:
     assert trainer.output.readline()
     watcher = RunStore(url)
@@ -80,8 +86,8 @@ def test_a_killed_process_leaves_its_run_interrupted_with_its_curve(url: str, tr
     assert status_of(watcher, "killed") is RunStatus.RUNNING, "its process is alive"
     seen = epochs_of(watcher, "killed")
     trainer.kill()
-    watcher.interrupt_dead()
-    assert status_of(watcher, "killed") is RunStatus.INTERRUPTED
+    # A server of a database learns of it a moment later.
+    eventually(lambda: seen_by(watcher, "killed") is RunStatus.INTERRUPTED)
     history, rows = watcher.history("killed"), watcher.rows("killed")
     assert history is not None and rows is not None
     snapshot = history.snapshot()
@@ -91,20 +97,19 @@ def test_a_killed_process_leaves_its_run_interrupted_with_its_curve(url: str, tr
     assert watcher.close()
 
 
-def test_the_next_start_finds_the_interrupted_run_in_a_sound_database(
-    url: str, trainer: Trainer, tmp_path: Path
-) -> None:
+def test_the_next_start_finds_the_interrupted_run_in_a_sound_database(url: str, trainer: Trainer) -> None:
     while int(trainer.output.readline()) < 6_000:
         pass
     trainer.kill()
     store = RunStore(url)
-    assert status_of(store, "killed") is RunStatus.INTERRUPTED
+    eventually(lambda: seen_by(store, "killed") is RunStatus.INTERRUPTED)
     assert [record.run_id for record in store.runs()] == ["killed"], "it is there once"
     assert epochs_of(store, "killed") > 0
     assert store.close()
-    connection = sqlite3.connect(tmp_path / "runs.db")
-    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    connection.close()
+    path = sqlite_path(url)
+    if path is not None:
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def test_a_second_process_leaves_the_runs_of_a_living_one_alone(url: str, trainer: Trainer) -> None:
@@ -120,12 +125,28 @@ def test_a_second_process_leaves_the_runs_of_a_living_one_alone(url: str, traine
     assert first.close()
 
 
-def test_nothing_stays_behind_of_processes_that_ended(url: str, trainer: Trainer, tmp_path: Path) -> None:
+def test_nothing_stays_behind_of_processes_that_ended(url: str, trainer: Trainer) -> None:
     assert trainer.output.readline()
     trainer.kill()
     store = RunStore(url)
+    eventually(lambda: seen_by(store, "killed") in (RunStatus.INTERRUPTED, None))
     assert store.close()
-    assert not [path for path in (tmp_path / "runs.db-instances").iterdir() if path.name != "migration.lock"]
-    connection = sqlite3.connect(tmp_path / "runs.db")
-    assert connection.execute("SELECT count(*) FROM instances").fetchone() == (0,)
-    connection.close()
+    path = sqlite_path(url)
+    if path is not None:
+        left = path.with_name(f"{path.name}-instances").iterdir()
+        assert [found.name for found in left if found.name != "migration.lock"] == []
+    engine = database_at(url).engine
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(instances)) == 0
+    engine.dispose()
+
+
+def test_of_two_processes_one_goes_on_with_a_sweep(url: str) -> None:
+    first, second = RunStore(url), RunStore(url)
+    assert first.sweeps.take("sweep") and not second.sweeps.take("sweep")
+    assert second.sweeps.take("another")
+    first.sweeps.let_go("sweep", for_good=False)
+    assert second.sweeps.take("sweep") and not first.sweeps.take("sweep")
+    assert second.close()
+    assert first.sweeps.take("another")
+    assert first.close()
