@@ -41,7 +41,7 @@ class ServerSettings(BaseSettings):
 
     database_url: str = Field(
         default_factory=default_database_url,
-        description="Where runs are stored: sqlite:///path/to/file.db.",
+        description="Where runs are stored: sqlite:///path/to/file.db, or postgresql://user@host/database.",
     )
     full_speed_slots: PositiveInt = Field(
         default_factory=num_cores,

@@ -23,6 +23,10 @@ RUN_BYTES: Final = 1024
 IDS_AT_ONCE: Final = 500
 CONDITION: Final = re.compile(r"([\w-]+)(<=|>=|=|<|>)(.+)")
 """Such as `learning_rate>0.01`."""
+LEAST_NOISE: Final = 1e-50
+MOST_LOSS: Final = 1e150
+LEAST_SECONDS: Final = 1e-9
+"""Beyond these there is nothing to sort, and PostgreSQL refuses to divide to more than the largest float."""
 TEXT_SETTINGS: Final = ("optimizer", "engine")
 
 
@@ -210,8 +214,10 @@ _SORTED_BY: Final[dict[RunOrder, sa.ColumnElement[Any]]] = {
     RunOrder.STATUS: runs.c.status,
     RunOrder.LOSS: runs.c.loss,
     RunOrder.BEST_LOSS: runs.c.best_loss,
-    RunOrder.ABOVE_FLOOR: runs.c.loss / sa.func.nullif(_NOISE * _NOISE, 0),
+    RunOrder.ABOVE_FLOOR: sa.case(
+        (_NOISE > LEAST_NOISE, sa.case((runs.c.loss > MOST_LOSS, MOST_LOSS), else_=runs.c.loss) / _NOISE / _NOISE)
+    ),
     RunOrder.SLOPE_ERROR: sa.func.abs(runs.c.slope - TRUE_SLOPE),
-    RunOrder.SPEED: runs.c.num_epochs / sa.func.nullif(runs.c.seconds, 0),
+    RunOrder.SPEED: sa.case((runs.c.seconds > LEAST_SECONDS, runs.c.num_epochs / runs.c.seconds)),
     RunOrder.EPOCHS: runs.c.num_epochs,
 }

@@ -434,6 +434,26 @@ def test_runs_are_found_by_words_settings_status_and_tags(store: RunStore) -> No
 
 
 @pytest.mark.parametrize("order", RunOrder)
+def test_whatever_the_numbers_are_the_list_is_sorted(store: RunStore, order: RunOrder) -> None:
+    me = Viewer(f"extreme-{order}")
+    extremes = {"huge": (1e-3, 1e308, 1e-320), "tiny": (1e-200, 1e-300, 1e300), "odd": (0.0, float("nan"), 0.0)}
+    for name, (noise, value, seconds) in extremes.items():
+        run_id = f"{order}-{name}"
+        store.create_run(run_id, RunConfig(noise=noise), me.owner, created_at=1.0)
+        numbers = np.array([value])
+        store.append(
+            run_id,
+            EpochBlock(
+                1, loss=numbers, slope=numbers, intercept=numbers, learning_rate=numbers, seconds=numbers * 0
+            ),
+        )
+        store.append(run_id, RunFinished(1, 1.0, 1.0, seconds=seconds))
+    assert store.flush(LONG)
+    for is_descending in (True, False):
+        assert len(found(store, me, order=order, is_descending=is_descending)) == len(extremes)
+
+
+@pytest.mark.parametrize("order", RunOrder)
 def test_runs_are_sorted_both_ways_and_what_has_no_value_stands_last(store: RunStore, order: RunOrder) -> None:
     me = Viewer(f"sort-{order}")
     names = [f"{me.owner}-{letter}" for letter in "abc"]
