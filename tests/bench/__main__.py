@@ -15,13 +15,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import checkpoints, crowd, ddp, export, machine, million, page, runs, tracing
+from tests.bench import crowd, ddp, export, machine, million, page, runs, saving, tracing
 from tests.bench.figure import Figure
 from tests.bench.training import DEFINITIONS, Definition, bare_listing, compare, recorded
 
 OUTPUT: Final = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 # The long run comes first: its memory is measured in a process that has done nothing else.
-PARTS: Final = ("million", "export", "training", "checkpoints", "tracing", "ddp", "page", "runs", "crowd")
+PARTS: Final = ("million", "export", "training", "saving", "tracing", "ddp", "page", "runs", "crowd")
 COLUMNS: Final = ("Figure", "Median", "Min – max", "Target", "Met")
 PAIRS: Final = 5
 QUICK_SHARE: Final = 0.05
@@ -67,8 +67,8 @@ def _measured(part: str, folder: Path, quick: bool, described: dict[str, str]) -
         return million.measure(million.QUICK if quick else million.FULL, folder)
     if part == "export":
         return export.measure(export.QUICK if quick else export.FULL, folder)
-    if part == "checkpoints":
-        return checkpoints.measure(checkpoints.QUICK if quick else checkpoints.FULL, folder)
+    if part == "saving":
+        return saving.measure(saving.QUICK if quick else saving.FULL, folder)
     if part == "runs":
         return runs.measure(runs.QUICK if quick else runs.FULL, folder)
     return crowd.measure(crowd.QUICK if quick else crowd.FULL, folder)

@@ -146,6 +146,23 @@ def recorded(samples: int, folder: Path) -> Iterator[Timed]:
             check_stored(service, run_id, num_epochs)
 
 
+@contextmanager
+def unsaved(samples: int) -> Iterator[Timed]:
+    """The same run of a service without a database, timed from its start until it is over."""
+    service = RunService(ServerSettings(), None)
+    try:
+
+        def timed(num_epochs: int) -> float:
+            began = time.perf_counter()
+            run_id = service.start(RunConfig(samples=samples, epochs=num_epochs), OWNER, Pace.full_speed())
+            assert service.wait(run_id, LONGEST_RUN_SECONDS)
+            return time.perf_counter() - began
+
+        yield timed
+    finally:
+        service.shutdown()
+
+
 def check_stored(service: RunService, run_id: str, num_epochs: int) -> None:
     """Every epoch of a run is in the store, and those that the live history keeps are there as they were."""
     stored, history = service.rows(run_id), service.snapshot(run_id).history
