@@ -10,13 +10,16 @@ from math import sqrt
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from dpdash.config import TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
 from dpdash.events import RunStatus
 from dpdash.exports.charts import fit_figure, loss_figure
 from dpdash.exports.whole import WholeRun
 from dpdash.exports.words import STATUS_NAMES
 from dpdash.figures.export import mixed, standalone_page
-from dpdash.figures.overlaid import losses_overlaid
+from dpdash.figures.loss import MAX_POINTS
+from dpdash.figures.overlay import Axes, OverlaidRun, Points, overlay_figure
 from dpdash.figures.spec import MIXES, Figure, Update
 from dpdash.history import HistorySnapshot, Row
 from dpdash.problem.preview import Preview, preview, target
@@ -114,7 +117,6 @@ def _numbers(runs: Sequence[ReportedRun], language: Language) -> str:
         return "–" if value is None else language.number(value, DIGITS)
 
     lines: list[tuple[str, Write]] = [
-        (_("Run"), lambda run: run.name),
         (_("What is happening"), lambda run: _happening(run, language)),
         (_("Status"), lambda run: _status(run, language)),
         (_("Started"), lambda run: _written_time(run.created_at)),
@@ -135,7 +137,12 @@ def _numbers(runs: Sequence[ReportedRun], language: Language) -> str:
         (_("Trained on"), lambda run: _machine(run, language)),
         (_("Note"), lambda run: run.note),
     ]
-    return _table(((name, [write(run) for run in runs]) for name, write in lines), marks_differences=False)
+    names = [run.name for run in runs]
+    if len(runs) > 1:
+        # As the legend of the figure numbers them.
+        names = [f"{place} {name}" for place, name in enumerate(names, 1)]
+    table = [(_("Run"), names), *((name, [write(run) for run in runs]) for name, write in lines)]
+    return _table(table, marks_differences=False)
 
 
 def _settings(runs: Sequence[ReportedRun], language: Language) -> str:
@@ -168,8 +175,19 @@ def _figures(runs: Sequence[ReportedRun], language: Language) -> list[tuple[Figu
     ]
     if len(runs) == 1:
         return of_one
-    curves = [(escape(run.name), run.history) for run in runs if run.history is not None]
-    return [(losses_overlaid(curves, language.text, language.separators), Update()), *of_one]
+    curves = [
+        OverlaidRun(number, run.name, _points(run.history), None, run.history.num_epochs)
+        for number, run in enumerate(runs, 1)
+        if run.history is not None and run.history.num_epochs
+    ]
+    floors = {run.preview.noise_floor for run in runs}
+    floor = floors.pop() if len(floors) == 1 else None
+    return [(overlay_figure(curves, Axes(), floor, language.text, language.separators), Update()), *of_one]
+
+
+def _points(history: HistorySnapshot) -> Points:
+    epochs, losses = history.curve("loss", MAX_POINTS)
+    return Points(np.asarray(epochs, dtype=np.float64), np.asarray(losses, dtype=np.float64))
 
 
 def _titled(drawn: tuple[Figure, Update], name: str) -> tuple[Figure, Update]:

@@ -4,9 +4,11 @@ from dataclasses import replace
 import pytest
 
 from dpdash.config import EngineName, RunConfig
+from dpdash.events import RunStarted
 from dpdash.exports.report import MOST_CHARTED, light_colors, report, reported
 from dpdash.exports.whole import WholeRun
 from dpdash.translations import LANGUAGES, language
+from tests.fakes import block_of
 from tests.unit.exports.made_up import whole_run
 
 ENGLISH = language("en")
@@ -60,6 +62,16 @@ def test_a_comparison_of_many_runs_has_all_of_them_in_one_chart() -> None:
     page = page_of(*runs)
     assert page.count("Plotly.newPlot(") == 1 + 2 * MOST_CHARTED
     assert all(f"run{number}" in page for number in range(MOST_CHARTED + 3))
+
+
+def test_a_comparison_says_when_its_curves_are_thinned() -> None:
+    long = (RunStarted(1.0, ("cpu",), (100,), emulated=False, one_device_step_seconds=None), block_of(1, 5_000))
+    both = page_of(whole_run(log=long), whole_run(run_id="other"))
+    assert re.search(r"thinned: \d+ of 5000 epochs drawn, extremes kept", both)
+    assert "thinned" not in page_of(whole_run(), whole_run(run_id="other"))
+    assert "<td>1 first</td><td>2 second</td>" in page_of(
+        whole_run(name="first"), whole_run(run_id="other", name="second")
+    )
 
 
 def test_hostile_names_are_text() -> None:
