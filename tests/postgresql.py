@@ -1,6 +1,7 @@
 """A PostgreSQL server of a test's own: on a free port of this machine, in a folder that goes with it."""
 
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -22,6 +23,8 @@ from tests.fakes import eventually
 MISSING: Final = "PostgreSQL is not installed. Try: apt-get install postgresql"
 DEBIAN: Final = "/usr/lib/postgresql/*/bin"
 USER: Final = "tester"
+SERVERS: Final = ("postgres", "nobody")
+"""Whose the server is: the first user of these that there is."""
 QUICK: Final = ("fsync=off", "max_connections=200")
 """What is written has to survive processes that are killed, and no power cut."""
 
@@ -37,8 +40,11 @@ class Postgresql:
         # PostgreSQL refuses to run as root.
         self._as_user: dict[str, Any] = {}
         if os.geteuid() == 0:
-            self._as_user = {"user": "postgres", "group": "postgres", "extra_groups": []}
-            shutil.chown(folder, "postgres", "postgres")
+            someone = pwd.getpwnam(
+                next(name for name in SERVERS if name in {user.pw_name for user in pwd.getpwall()})
+            )
+            self._as_user = {"user": someone.pw_uid, "group": someone.pw_gid, "extra_groups": []}
+            os.chown(folder, someone.pw_uid, someone.pw_gid)
         secret = folder / "password"
         secret.write_text(self.password)
         secret.chmod(0o644)
