@@ -1,21 +1,15 @@
-"""The libraries that only some exports need, and what to say where they are missing."""
+"""What to say where a library is missing that only some exports need."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Final
 
 from dpdash.errors import N_, RunFileError
+from dpdash.extras import EXTRAS_FILE
 
-EXTRAS_FILE: Final = "requirements-extras.txt"
 MISSING: Final = N_(
     "This export needs {library}, which is not installed. Install it: python -m pip install -r {file}"
 )
-
-
-def is_installed(library: str) -> bool:
-    """Whether a library can be imported; it is not imported for that."""
-    return find_spec(library) is not None
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from typing import Final
 from dpdash.errors import N_, RunFileError
 from dpdash.exports.document import json_parts
 from dpdash.exports.event_files import LIBRARY, event_file_name, event_parts
-from dpdash.exports.extras import is_installed
 from dpdash.exports.report import report, reported
 from dpdash.exports.tables import csv_parts, parquet_parts
 from dpdash.exports.whole import WholeRun
+from dpdash.extras import is_installed
 from dpdash.translations import Language
 
 

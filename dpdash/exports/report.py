@@ -19,7 +19,7 @@ from dpdash.exports.whole import WholeRun
 from dpdash.exports.words import STATUS_NAMES
 from dpdash.figures.export import mixed, standalone_page
 from dpdash.figures.loss import MAX_POINTS
-from dpdash.figures.overlay import Axes, OverlaidRun, Points, overlay_figure
+from dpdash.figures.overlay import Axes, OverlaidRun, Points, common_floor, overlay_figure
 from dpdash.figures.spec import MIXES, Figure, Update
 from dpdash.history import HistorySnapshot, Row
 from dpdash.problem.preview import Preview, preview, target
@@ -180,14 +180,13 @@ def _figures(runs: Sequence[ReportedRun], language: Language) -> list[tuple[Figu
         for number, run in enumerate(runs, 1)
         if run.history is not None and run.history.num_epochs
     ]
-    floors = {run.preview.noise_floor for run in runs}
-    floor = floors.pop() if len(floors) == 1 else None
+    floor = common_floor(run.preview.noise_floor for run in runs)
     return [(overlay_figure(curves, Axes(), floor, language.text, language.separators), Update()), *of_one]
 
 
 def _points(history: HistorySnapshot) -> Points:
     epochs, losses = history.curve("loss", MAX_POINTS)
-    return Points(np.asarray(epochs, dtype=np.float64), np.asarray(losses, dtype=np.float64))
+    return Points(epochs.astype(np.float64), losses)
 
 
 def _titled(drawn: tuple[Figure, Update], name: str) -> tuple[Figure, Update]:

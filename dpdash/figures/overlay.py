@@ -1,6 +1,6 @@
 """The loss of several runs in one figure, by epoch, by time, or by samples seen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from html import escape
@@ -75,6 +75,12 @@ def along(axis: Along, epochs: NDArray[np.int64], history: HistorySnapshot, conf
     order = np.argsort(known, kind="stable")
     found: Floats = np.interp(epochs, known[order], seconds[order])
     return found
+
+
+def common_floor(floors: Iterable[float]) -> float | None:
+    """The noise floor of all runs; None where they have different ones."""
+    different = set(floors)
+    return different.pop() if len(different) == 1 else None
 
 
 def overlay_figure(

@@ -19,7 +19,7 @@ class ProcessLocks(Protocol):
     """Named locks that are free again as soon as the process that holds them is gone, however it ended."""
 
     def hold(self, name: str) -> bool:
-        """Take a lock and keep it; False where another process holds it."""
+        """Take a lock and keep it; False where it is held, by another process or by this one."""
 
     def let_go(self, name: str, *, for_good: bool = False) -> None:
         """Let others take it; `for_good` where nobody will ever again. Nothing happens to one that is not held."""

@@ -5,7 +5,6 @@ does: https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOC
 """
 
 import hashlib
-import importlib.util
 import json
 import logging
 import math
@@ -17,6 +16,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from dpdash.errors import StoreError
+from dpdash.extras import EXTRAS_FILE, is_installed
 from dpdash.runs.database import BUSY_SECONDS, MOST_CONNECTIONS, Database, cause_of
 from dpdash.runs.problems import (
     LOCKED_THERE,
@@ -29,7 +29,6 @@ from dpdash.runs.problems import (
 from dpdash.runs.schema import REVISION, migrate, revision
 
 DRIVER: Final = "psycopg"
-EXTRAS_FILE: Final = "requirements-extras.txt"
 CONNECT_SECONDS: Final = 3
 """For a server that does not answer; one that refuses does so at once."""
 UNANSWERED_SECONDS: Final = 10
@@ -72,7 +71,7 @@ class PostgresqlDatabase(Database):
     """
 
     def __init__(self, url: sa.URL) -> None:
-        if importlib.util.find_spec(DRIVER) is None:
+        if not is_installed(DRIVER):
             raise StoreError(NO_DRIVER, driver=DRIVER, file=EXTRAS_FILE)
         engine = _connected(url.set(drivername=f"postgresql+{DRIVER}"))
         name = sa.URL.create("postgresql", host=url.host, port=url.port, database=url.database)
@@ -117,10 +116,11 @@ class AdvisoryLocks:
 
     def hold(self, name: str) -> bool:
         with self._access:
-            is_mine = self._takes(name)
-            if is_mine:
+            # A session is given a lock again that it has, and would have to let go of it as often.
+            is_new = name not in self._held and self._takes(name)
+            if is_new:
                 self._held.add(name)
-            return is_mine
+            return is_new
 
     def let_go(self, name: str, *, for_good: bool = False) -> None:
         with self._access:
@@ -143,12 +143,7 @@ class AdvisoryLocks:
             if not self._held or (self._session is not None and self._lives(self._session)):
                 return False
             self._drop()
-            try:
-                self._held = {name for name in self._held if self._takes(name)}
-            except sa.exc.DBAPIError:
-                # All of it once more: a session that has some of the locks would pass for one that has all.
-                self._drop()
-                raise
+            self._held = {name for name in self._held if self._takes(name)}
             return True
 
     def close(self) -> None:
@@ -157,7 +152,12 @@ class AdvisoryLocks:
             self._drop()
 
     def _takes(self, name: str) -> bool:
-        return bool(self._open().scalar(sa.select(sa.func.pg_try_advisory_lock(_key(name)))))
+        try:
+            return bool(self._open().scalar(sa.select(sa.func.pg_try_advisory_lock(_key(name)))))
+        except sa.exc.DBAPIError:
+            # The next one opens another session; one that is dead, or has some of the locks, would pass for whole.
+            self._drop()
+            raise
 
     def _open(self) -> sa.Connection:
         if self._session is None:

@@ -60,6 +60,7 @@ class RunStore:
         self._open_problem: StoreError | None = None
         self._read_problem: StoreError | None = None
         self._is_closed = False
+        self._may_be_wronged = False
         self._instance: Instance | None = None
         with suppress(StoreError):
             self._open_unless_open()
@@ -229,9 +230,10 @@ class RunStore:
     def _keep_locks(self) -> None:
         """Where the server of the database was started anew: others may have taken this process for dead."""
         with self._database.told():
-            was_lost = self._database.locks.renew()
-        if was_lost:
+            self._may_be_wronged |= self._database.locks.renew()
+        if self._may_be_wronged:
             self._write(lambda connection: self._own.take_back(connection, time.time()))
+            self._may_be_wronged = False
 
     def _hold(self, name: str) -> bool:
         self._open_unless_open()

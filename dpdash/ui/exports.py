@@ -6,11 +6,12 @@ import streamlit as st
 
 from dpdash.errors import N_, DpdashError, RunFileError
 from dpdash.exports.bounds import MOST_FILE_BYTES, MOST_RUNS
-from dpdash.exports.extras import EXTRAS_FILE, MISSING, is_installed
+from dpdash.exports.extras import MISSING
 from dpdash.exports.formats import FILES, FileFormat, FormatName
 from dpdash.exports.mlflow_runs import LIBRARY as MLFLOW
 from dpdash.exports.mlflow_runs import send_to_mlflow, tracking_uri
 from dpdash.exports.whole import whole_runs
+from dpdash.extras import EXTRAS_FILE, is_installed
 from dpdash.ui.asked import PROBLEM_KEY
 from dpdash.ui.language import _, current, number
 from dpdash.ui.live_chart import loader

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from dpdash.errors import N_, StoreError, UnknownRunError
 from dpdash.figures.loss import MAX_POINTS
-from dpdash.figures.overlay import Along, Axes, OverlaidRun, Points, along, overlay_figure
+from dpdash.figures.overlay import Along, Axes, OverlaidRun, Points, along, common_floor, overlay_figure
 from dpdash.figures.smoothing import smoothed, thinned
 from dpdash.history import HistorySnapshot
+from dpdash.problem.optimum import noise_floor
 from dpdash.runs.store import RunRecord
 from dpdash.ui.choice import choice
 from dpdash.ui.header import STATUS_NAMES, show_part
@@ -70,8 +71,7 @@ def show_overlay(chosen: Sequence[RunRecord], baseline_of: Sequence[RunRecord]) 
         )
     axes, window, baseline = _controls(sides)
     overlaid = [_overlaid(side, axes.along, window, side is baseline) for side in sides]
-    floors = {side.record.config.noise**2 for side in sides}
-    floor = floors.pop() if len(floors) == 1 else None
+    floor = common_floor(noise_floor(side.record.config) for side in sides)
     figure = overlay_figure(overlaid, axes, floor, current().text, current().separators)
     chart("overlay", _shown_as(sides, axes), [figure])
     if window > 1 and any(run.smooth is None for run in overlaid):

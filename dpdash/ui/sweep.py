@@ -39,8 +39,8 @@ MOST_ROWS: Final = 12
 def show_sweep() -> None:
     """Show the page, refreshed on a timer only while the sweep that it shows searches, or one's own."""
     _open_chosen()
-    drawn = _frame()  # before what it tells of is drawn: a sweep may end meanwhile
     mine = sweep_service().searching(owner())
+    drawn = _frame(mine)  # before what it tells of is drawn: a sweep may end meanwhile
     show_title(_("Sweep: where the good settings are"))
     _show_notices()
     show_controls(mine)
@@ -64,9 +64,8 @@ def _open_chosen() -> None:
         st.switch_page(TRAIN_PAGE)
 
 
-def _frame() -> tuple[object, ...]:
+def _frame(mine: SweepSnapshot | None) -> tuple[object, ...]:
     """What the page has drawn around the sweep that it shows; when it changes, the whole page is run again."""
-    mine = sweep_service().searching(owner())
     steered = None if mine is None else (mine.sweep.sweep_id, mine.is_stopping)
     return run_service().is_frozen, steered, str(sweep_service().problem)
 
@@ -74,8 +73,8 @@ def _frame() -> tuple[object, ...]:
 def _refresh(drawn: tuple[object, ...], drawn_sweep: tuple[str, bool]) -> None:
     if OPEN_KEY in st.session_state:
         st.rerun()
-    shown = _shown()
-    if shown is None or (shown.sweep.sweep_id, shown.is_live) != drawn_sweep or _frame() != drawn:
+    shown, mine = _shown(), sweep_service().searching(owner())
+    if shown is None or (shown.sweep.sweep_id, shown.is_live) != drawn_sweep or _frame(mine) != drawn:
         st.rerun()
     with speaking(current()), together():
         _show_progress(shown)

@@ -144,6 +144,7 @@ def test_nothing_stays_behind_of_processes_that_ended(url: str, trainer: Trainer
 def test_of_two_processes_one_goes_on_with_a_sweep(url: str) -> None:
     first, second = RunStore(url), RunStore(url)
     assert first.sweeps.take("sweep") and not second.sweeps.take("sweep")
+    assert not first.sweeps.take("sweep"), "once is enough: it is let go of once"
     assert second.sweeps.take("another")
     first.sweeps.let_go("sweep", for_good=False)
     assert second.sweeps.take("sweep") and not first.sweeps.take("sweep")

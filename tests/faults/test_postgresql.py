@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from dpdash.config import RunConfig
 from dpdash.errors import StoreError
 from dpdash.events import RunFinished, RunStarted, RunStatus
 from dpdash.runs import postgresql, problems
+from dpdash.runs.database_url import database_at
 from dpdash.runs.store import RunStore
 from tests.fakes import block_of, eventually
 from tests.postgresql import Postgresql, running_postgresql
@@ -77,6 +79,21 @@ def _looks(store: RunStore) -> bool:
     except StoreError:
         return False
     return True
+
+
+def test_a_session_that_died_is_not_asked_again(own_server: Postgresql) -> None:
+    database = database_at(own_server.new_database())
+    assert database.locks.hold("first")
+    own_server.stop()
+    own_server.start()
+    with pytest.raises(sa.exc.DBAPIError):
+        database.locks.hold("second")
+    assert database.locks.hold("second")
+    with database.engine.connect() as connection:
+        assert database.locks.free(connection, ["first", "second"]) == ["first"]
+    database.locks.let_go("second")
+    database.locks.close()
+    database.engine.dispose()
 
 
 def test_a_server_that_comes_late_gets_everything(own_server: Postgresql) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dpdash import extras
 from dpdash.config import RunConfig
 from dpdash.errors import RunFileError
-from dpdash.exports import extras
 from dpdash.exports.event_files import TAGS, event_file_name, event_parts
 from tests.fakes import block_of
 from tests.unit.exports.made_up import STARTED, whole_run
