@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PLOTLY_JS_VERSION := 4.1.1
-STATIC := dpdash/ui/static
+STATIC := dpdash/web/static
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve test check bench soak screenshots figures messages vendor clean
@@ -42,10 +42,10 @@ figures: $(VENV)/.dev ## Make the figures and the measured sentences of docs/how
 
 messages: $(VENV)/.dev ## Collect the texts of the program into the catalogues
 	@$(BIN)/pybabel -q extract --keywords=N_ --add-comments=Translators: --no-wrap --sort-by-file --add-location=file --omit-header \
-		--output=dpdash/locale/dpdash.pot dpdash pages
+		--output=dpdash/core/locale/dpdash.pot dpdash pages
 	@$(BIN)/pybabel -q update --domain=dpdash --no-wrap --no-fuzzy-matching --ignore-obsolete --omit-header \
-		--input-file=dpdash/locale/dpdash.pot --output-dir=dpdash/locale
-	@rm dpdash/locale/dpdash.pot
+		--input-file=dpdash/core/locale/dpdash.pot --output-dir=dpdash/core/locale
+	@rm dpdash/core/locale/dpdash.pot
 
 clean: ## Remove the virtual environment and all caches
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache htmlcov .coverage

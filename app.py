@@ -8,9 +8,9 @@ import sys
 
 import streamlit as st
 
-from dpdash.errors import DpdashError
-from dpdash.settings import read_settings
-from dpdash.ui.server import ROUTES, lifespan, middleware
+from dpdash.core.errors import DpdashError
+from dpdash.core.settings import read_settings
+from dpdash.web.server import ROUTES, lifespan, middleware
 
 try:
     settings = read_settings()

@@ -1,5 +1,5 @@
 """`python -m dpdash`."""
 
-from dpdash.cli import main
+from dpdash.cli.app import main
 
 main()

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from dpdash.ui import guide
-from dpdash.ui.frame import apply_page_style
-from dpdash.ui.language import _, choose_language
-from dpdash.ui.links import read_link, write_link
-from dpdash.ui.service import identify_browser, owner
-from dpdash.ui.shown import follow_room
-from dpdash.ui.state import enter_page
-from dpdash.ui.teacher import has_room, is_teacher
+from dpdash.ui.guide import page as guide
+from dpdash.ui.parts.frame import apply_page_style
+from dpdash.ui.session.language import _, choose_language
+from dpdash.ui.session.links import read_link, write_link
+from dpdash.ui.session.shown_run import follow_room
+from dpdash.ui.session.state import enter_page
+from dpdash.web.process import identify_browser, owner
+from dpdash.web.teacher import has_room, is_teacher
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "pages"
 
-st.set_page_config(page_title="dpdash", page_icon=HERE / "ui/static/favicon.svg", layout="wide")
+st.set_page_config(page_title="dpdash", page_icon=HERE / "web/static/favicon.svg", layout="wide")
 choose_language()
 read_link()
 identify_browser()

@@ -1,8 +1,8 @@
 """One step of the training, taken apart: what each replica did, when, and what came of it."""
 
-from dpdash.ui.parallelism import show_step_page
-from dpdash.ui.shown import own_run, shown_run, take_settings_of_linked_run
-from dpdash.ui.sidebar import sidebar
+from dpdash.ui.parallelism.page import show_step_page
+from dpdash.ui.parts.sidebar import sidebar
+from dpdash.ui.session.shown_run import own_run, shown_run, take_settings_of_linked_run
 
 take_settings_of_linked_run()
 shown = shown_run()

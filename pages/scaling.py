@@ -1,5 +1,5 @@
 """Measure how training scales over replicas on this machine, and what limits it."""
 
-from dpdash.ui.scaling import show_scaling
+from dpdash.ui.scaling.page import show_scaling
 
 show_scaling()

@@ -1,12 +1,12 @@
 """Start a run, watch it, and look back through it."""
 
-from dpdash.ui.guide import guide_link
-from dpdash.ui.header import header
-from dpdash.ui.live import live_area
-from dpdash.ui.notices import show_run_notices
-from dpdash.ui.shown import own_run, shown_run, take_settings_of_linked_run
-from dpdash.ui.sidebar import sidebar
-from dpdash.ui.transport import transport
+from dpdash.ui.guide.page import guide_link
+from dpdash.ui.parts.header import header
+from dpdash.ui.parts.notices import show_run_notices
+from dpdash.ui.parts.sidebar import sidebar
+from dpdash.ui.session.shown_run import own_run, shown_run, take_settings_of_linked_run
+from dpdash.ui.train.live import live_area
+from dpdash.ui.train.transport import transport
 
 take_settings_of_linked_run()
 shown = shown_run()

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from dpdash.config import EngineName
+from dpdash.core.config import EngineName
 from tests.postgresql import Postgresql, running_postgresql
 
 IN_EVERY_RUN: Final = frozenset(

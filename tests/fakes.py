@@ -7,12 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dpdash.config import EngineName, RunConfig
-from dpdash.engines.base import Availability, Emit
-from dpdash.engines.checkpoint import AS_HERE, State
-from dpdash.engines.child import PROCESS_GONE
-from dpdash.engines.control import RunControl
-from dpdash.events import (
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.events import (
     Checkpoint,
     EpochBlock,
     LearningRateChanged,
@@ -24,6 +20,10 @@ from dpdash.events import (
     RunStarted,
     RunStopped,
 )
+from dpdash.training.checkpoint import AS_HERE, State
+from dpdash.training.control import RunControl
+from dpdash.training.engine import Availability, Emit
+from dpdash.training.processes.handle import PROCESS_GONE
 
 
 def block_of(first_epoch: int, num_epochs: int, seed: int = 0) -> EpochBlock:

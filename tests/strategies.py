@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from dpdash.config import FIELD_NAMES, EngineName, OptimizerName, RunConfig, bounds
-from dpdash.events import (
+from dpdash.core.config import FIELD_NAMES, EngineName, OptimizerName, RunConfig, bounds
+from dpdash.core.events import (
     Checkpoint,
     EpochBlock,
     LearningRateChanged,
@@ -24,7 +24,7 @@ from dpdash.events import (
     StopReason,
     TerminalEvent,
 )
-from dpdash.limits import Limits
+from dpdash.core.limits import Limits
 
 
 def _whole(setting: str) -> st.SearchStrategy[int]:

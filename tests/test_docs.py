@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dpdash.config import EngineName, OptimizerName, RunConfig
-from dpdash.settings import ServerSettings
-from dpdash.steps import Phase
-from dpdash.translations import LANGUAGES
-from dpdash.ui.guide import document_path
+from dpdash.core.config import EngineName, OptimizerName, RunConfig
+from dpdash.core.settings import ServerSettings
+from dpdash.core.steps import Phase
+from dpdash.core.translations import LANGUAGES
+from dpdash.ui.guide.page import document_path
 from tests.guide.blocks import BLOCK, Block, filled
 
 ROOT = Path(__file__).parents[1]

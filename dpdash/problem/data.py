@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dpdash.config import TRUE_SLOPE, X_HIGH, X_LOW, RunConfig
+from dpdash.core.config import TRUE_SLOPE, X_HIGH, X_LOW, RunConfig
 
 
 @dataclass(frozen=True, slots=True, eq=False)

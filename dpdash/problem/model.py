@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn, optim
 
-from dpdash.config import OptimizerName, RunConfig
+from dpdash.core.config import OptimizerName, RunConfig
 
 SGD_MOMENTUM = 0.9
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dpdash.config import RunConfig
+from dpdash.core.config import RunConfig
 
 Floats = NDArray[np.float64]
 

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dpdash.config import EngineName, RunConfig, bounds
+from dpdash.core.config import EngineName, RunConfig, bounds
+from dpdash.core.sharding import shard_sizes
+from dpdash.findings.run import Target
 from dpdash.problem.batches import draw_order
 from dpdash.problem.data import Data, draw
 from dpdash.problem.model import SimpleNN, build_model
 from dpdash.problem.optimum import Moments, Optimum, line_projection, noise_floor, optimum
-from dpdash.sharding import shard_sizes
-from dpdash.verdict import Target
 
 NUM_CACHED: Final = 32
 """A preview is a few kilobytes, but drawing ten million samples for it takes a second."""

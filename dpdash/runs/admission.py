@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dpdash.config import EngineName
-from dpdash.errors import N_, TooManyRunsError
-from dpdash.runs.live import LiveRun
+from dpdash.core.config import EngineName
+from dpdash.core.errors import N_, TooManyRunsError
+from dpdash.runs.run import LiveRun
 
 
 @dataclass(frozen=True)

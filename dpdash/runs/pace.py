@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Final, Self
 
-from dpdash.config import RunConfig
-from dpdash.errors import N_, SettingError
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import N_, SettingError
 from dpdash.runs.slots import Lane
 
 SHORTEST_SECONDS: Final = 0.1

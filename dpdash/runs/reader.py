@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from dpdash.config import bounds
-from dpdash.events import EpochBlock
-from dpdash.history import Row
-from dpdash.runs.archive import Archive
+from dpdash.core.config import bounds
+from dpdash.core.events import EpochBlock
+from dpdash.core.history import Row
 from dpdash.runs.ids import require_possible, unknown_run
-from dpdash.runs.roster import Roster
-from dpdash.runs.shelf import StudyShelf, SweepShelf
+from dpdash.runs.read_cache import Archive
+from dpdash.runs.scheduler import Roster
 from dpdash.runs.snapshot import RunSnapshot, of_stored_run
-from dpdash.runs.store import RunRecord, StoreHealth
-from dpdash.runs.transfer import RunTransfer
+from dpdash.store.plans import StudyShelf, SweepShelf
+from dpdash.store.store import RunRecord, StoreHealth
+from dpdash.store.transfer import RunTransfer
 
 
 class RunReader:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from dpdash.events import RunEvent, RunStatus, status_after
-from dpdash.history import History
-from dpdash.runs.store import RunStore
+from dpdash.core.events import RunEvent, RunStatus, status_after
+from dpdash.core.history import History
+from dpdash.store.store import RunStore
 
 
 class Recorder:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from dpdash.errors import N_, FrozenError
+from dpdash.core.errors import N_, FrozenError
 from dpdash.runs.snapshot import RunSnapshot
 
 FROZEN: Final = N_("The teacher has paused new runs on this server. Wait until they are allowed again.")

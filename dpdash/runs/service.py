@@ -6,26 +6,26 @@ import time
 from collections.abc import Callable
 from typing import Final, Self
 
-from dpdash.config import RunConfig
-from dpdash.engines import catalog
-from dpdash.engines.base import Engine
-from dpdash.errors import N_, ConfigError, NotOwnerError, NotResumableError, StoreError
-from dpdash.events import StopReason
-from dpdash.limits import Limits, longer
-from dpdash.runs.archive import Archive
-from dpdash.runs.crowd import Crowd
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import N_, ConfigError, NotOwnerError, NotResumableError, StoreError
+from dpdash.core.events import StopReason
+from dpdash.core.limits import Limits, longer
+from dpdash.core.settings import ServerSettings
 from dpdash.runs.ids import new_run_id, require_possible, unknown_run
-from dpdash.runs.kept import KeptRuns
-from dpdash.runs.live import LiveRun
+from dpdash.runs.library import KeptRuns
 from dpdash.runs.pace import Pace
-from dpdash.runs.resuming import Past
+from dpdash.runs.read_cache import Archive
 from dpdash.runs.room import RoomSnapshot
-from dpdash.runs.roster import Roster
+from dpdash.runs.run import LiveRun
+from dpdash.runs.scheduler import Roster
 from dpdash.runs.slots import Slots
 from dpdash.runs.snapshot import RunSnapshot
-from dpdash.runs.store import RunStore
-from dpdash.runs.taught import TaughtRuns
-from dpdash.settings import ServerSettings
+from dpdash.runs.teacher import TaughtRuns
+from dpdash.runs.visitors import Crowd
+from dpdash.store.resuming import Past
+from dpdash.store.store import RunStore
+from dpdash.training import catalog
+from dpdash.training.engine import Engine
 
 __all__ = ["Pace", "RoomSnapshot", "RunService", "RunSnapshot"]
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from dpdash.config import RunConfig
-from dpdash.events import RunStatus
-from dpdash.history import HistorySnapshot
-from dpdash.runs.archive import StoredRun
-from dpdash.runs.live import LiveRun
+from dpdash.core.config import RunConfig
+from dpdash.core.events import RunStatus
+from dpdash.core.history import HistorySnapshot
 from dpdash.runs.pace import Pace
+from dpdash.runs.read_cache import StoredRun
+from dpdash.runs.run import LiveRun
 from dpdash.runs.slots import Lane, Slots
-from dpdash.runs.store import StoreHealth
+from dpdash.store.store import StoreHealth
 
 WaitingFor = Literal["start", "resume", "full_speed"]
 

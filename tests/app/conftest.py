@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dpdash.runs.service import RunService
-from dpdash.ui.service import run_service
+from dpdash.web.process import run_service
 
 MAIN = Path(__file__).resolve().parents[2] / "dpdash" / "main.py"
 TIMEOUT_SECONDS = 30

@@ -5,12 +5,12 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dpdash.code import ScriptName, command, script
-from dpdash.config import RunConfig
+from dpdash.core.config import RunConfig
+from dpdash.core.translations import LANGUAGES
+from dpdash.files.script import ScriptName, command, script
 from dpdash.runs.service import Pace, RunService
-from dpdash.translations import LANGUAGES
-from dpdash.ui.code import CODE_KEY
-from dpdash.ui.guide import document_path
+from dpdash.ui.guide.page import document_path
+from dpdash.ui.train.code import CODE_KEY
 from tests.app.conftest import OpenPage
 
 GUIDE_PAGE = "../pages/how_it_works.py"

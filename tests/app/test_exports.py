@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dpdash.config import RunConfig
-from dpdash.events import EpochBlock, LearningRateChanged, RunFinished
-from dpdash.exports.formats import FILES, FormatName
-from dpdash.exports.importing import import_runs
-from dpdash.exports.mlflow_runs import VARIABLE
-from dpdash.exports.whole import whole_runs
+from dpdash.core.config import RunConfig
+from dpdash.core.events import EpochBlock, LearningRateChanged, RunFinished
+from dpdash.core.translations import LANGUAGES, language
+from dpdash.files.formats import FILES, FormatName
+from dpdash.files.imports import import_runs
+from dpdash.files.mlflow import VARIABLE
+from dpdash.files.run import whole_runs
 from dpdash.runs.service import Pace, RunService
-from dpdash.translations import LANGUAGES, language
-from dpdash.ui import exports
-from dpdash.ui.transfers import EXPORT_PATH, IMPORT_PATH
+from dpdash.ui.parts import exports
+from dpdash.web.transfers import EXPORT_PATH, IMPORT_PATH
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts
-from tests.unit.exports.made_up import STARTED, file_of, whole_run
+from tests.unit.files.made_up import STARTED, file_of, whole_run
 
 LONG = 30.0
 ME = "a browser"
@@ -80,7 +80,7 @@ def test_an_imported_run_says_that_it_is(open_page: OpenPage, service: RunServic
 def test_without_tensorboard_the_menu_says_what_to_install(
     open_page: OpenPage, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dpdash.exports.formats.is_installed", lambda library: False)
+    monkeypatch.setattr("dpdash.files.formats.is_installed", lambda library: False)
     page = at_the_table(open_page(run=run_id))
     (link,) = (link.proto for link in page.get("link_button") if "/tensorboard" in link.proto.url)
     assert link.disabled

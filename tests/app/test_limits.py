@@ -8,10 +8,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dpdash.config import FIELD_NAMES, RunConfig
+from dpdash.core.config import FIELD_NAMES, RunConfig
+from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import Pace, RunService
-from dpdash.settings import ServerSettings
-from dpdash.ui.service import run_service
+from dpdash.web.process import run_service
 from tests.app.conftest import OpenPage
 
 MAX_SAMPLES, MAX_EPOCHS = 3_000, 40

@@ -6,12 +6,12 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dpdash.config import RunConfig
-from dpdash.events import RunStatus
+from dpdash.core.config import RunConfig
+from dpdash.core.events import RunStatus
+from dpdash.core.steps import Phase
+from dpdash.core.translations import LANGUAGES, PSEUDO
 from dpdash.runs.service import Pace, RunService
-from dpdash.steps import Phase
-from dpdash.translations import LANGUAGES, PSEUDO
-from dpdash.ui.step_traces import step_traces
+from dpdash.ui.parallelism.traces import step_traces
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, go
 from tests.app.visible import visible_texts

@@ -5,10 +5,10 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dpdash.events import RunStatus
-from dpdash.runs.encoding import put_checkpoint
+from dpdash.core.events import RunStatus
+from dpdash.core.translations import LANGUAGES, PSEUDO
 from dpdash.runs.service import Pace, RunService
-from dpdash.translations import LANGUAGES, PSEUDO
+from dpdash.store.rows import put_checkpoint
 from tests.app.conftest import OpenPage
 from tests.app.driving import click
 from tests.app.test_train import (

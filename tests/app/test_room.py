@@ -5,21 +5,21 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dpdash.config import RunConfig
-from dpdash.errors import ConfigError
-from dpdash.events import RunStatus, RunStopped, StopReason
-from dpdash.limits import Limits
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import ConfigError
+from dpdash.core.events import RunStatus, RunStopped, StopReason
+from dpdash.core.limits import Limits
+from dpdash.core.settings import ServerSettings
+from dpdash.core.translations import LANGUAGES, PSEUDO
 from dpdash.runs.service import Pace, RunService
-from dpdash.settings import ServerSettings
-from dpdash.translations import LANGUAGES, PSEUDO
-from dpdash.ui.passphrase import A_BROWSER
-from dpdash.ui.room import ROWS_PER_PAGE
-from dpdash.ui.studies import scaling_service
+from dpdash.ui.room.page import ROWS_PER_PAGE
+from dpdash.web.passphrase import A_BROWSER
+from dpdash.web.studies import scaling_service
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts
 from tests.fakes import FakeTrainer, eventually
-from tests.unit.studies.conftest import plan_of
+from tests.unit.sweeps.conftest import plan_of
 
 PASSPHRASE = "correct horse"
 ROOM, TRAIN = "../pages/room.py", "../pages/train.py"

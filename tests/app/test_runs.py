@@ -10,15 +10,15 @@ import pytest
 import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
-from dpdash.config import RunConfig
-from dpdash.events import RunStatus
-from dpdash.runs.listing import RunLabel, RunQuery, Viewer
-from dpdash.runs.schema import runs
+from dpdash.core.config import RunConfig
+from dpdash.core.events import RunStatus
+from dpdash.core.settings import ServerSettings
+from dpdash.core.translations import LANGUAGES, PSEUDO
 from dpdash.runs.service import Pace, RunService
-from dpdash.settings import ServerSettings
-from dpdash.translations import LANGUAGES, PSEUDO
-from dpdash.ui import machine_owner
-from dpdash.ui.runs_filters import ROWS
+from dpdash.store.query import RunLabel, RunQuery, Viewer
+from dpdash.store.schema import runs
+from dpdash.ui.runs.filters import ROWS
+from dpdash.ui.session import viewer as machine_owner
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts

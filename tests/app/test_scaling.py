@@ -6,16 +6,16 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dpdash.core.study import StudyStatus
+from dpdash.core.translations import PSEUDO
 from dpdash.runs.service import RunService
-from dpdash.studies.service import ScalingService
-from dpdash.study import StudyStatus
-from dpdash.translations import PSEUDO
-from dpdash.ui.studies import scaling_service
+from dpdash.scaling.service import ScalingService
+from dpdash.web.studies import scaling_service
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts
 from tests.fakes import FakeTrainer
-from tests.unit.studies.conftest import study_of
+from tests.unit.sweeps.conftest import study_of
 
 SCALING = "../pages/scaling.py"
 LONG = 60.0

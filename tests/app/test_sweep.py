@@ -7,19 +7,20 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dpdash.core.sweep import Objective, SearchMethod, SweepStatus, TrialStatus
+from dpdash.core.translations import PSEUDO
 from dpdash.runs.service import RunService
-from dpdash.studies.sweep_live import SweepSnapshot
-from dpdash.studies.sweep_service import SweepService
-from dpdash.sweep import Objective, SearchMethod, SweepStatus, TrialStatus
-from dpdash.translations import PSEUDO
-from dpdash.ui import commands, sweep_controls
-from dpdash.ui import sweep as page_of_sweeps
-from dpdash.ui.sweeps import sweep_service
+from dpdash.sweeps.live import SweepSnapshot
+from dpdash.sweeps.service import SweepService
+from dpdash.ui.sweep import controls as sweep_controls
+from dpdash.ui.sweep import page as page_of_sweeps
+from dpdash.ui.train import commands
+from dpdash.web.sweeps import sweep_service
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts
 from tests.fakes import LossEngine, eventually
-from tests.unit.studies.conftest import sweep_of, whole
+from tests.unit.sweeps.conftest import sweep_of, whole
 
 SWEEP = "../pages/sweep.py"
 LONG = 60.0

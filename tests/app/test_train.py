@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dpdash.config import RunConfig
-from dpdash.events import RunStatus
+from dpdash.core.config import RunConfig
+from dpdash.core.events import RunStatus
+from dpdash.core.translations import LANGUAGES, PSEUDO
 from dpdash.runs.service import Pace, RunService
-from dpdash.translations import LANGUAGES, PSEUDO
 from tests.app.conftest import OpenPage
 from tests.app.driving import click
 from tests.app.visible import visible_texts

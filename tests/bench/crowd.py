@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 import psutil
 
-from dpdash.engines.processes import MODULE
+from dpdash.training.processes.pool import MODULE
 from tests.bench.figure import Figure, pairwise
 from tests.e2e.server import Server, running_server
 from tests.raw_client import RawPage, new_cookie

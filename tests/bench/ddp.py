@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from dpdash.config import EngineName, RunConfig
-from dpdash.engines.control import RunControl
-from dpdash.engines.ddp import Ddp
-from dpdash.events import EpochBlock, RunEvent, RunFinished
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.events import EpochBlock, RunEvent, RunFinished
+from dpdash.training.control import RunControl
+from dpdash.training.ddp.engine import Ddp
 from tests.bench.figure import Figure, pairwise
 
 NUM_CORES: Final = 2

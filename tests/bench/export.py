@@ -18,19 +18,19 @@ import streamlit as st
 import uvicorn
 from starlette.applications import Starlette
 
-from dpdash.config import RunConfig
-from dpdash.events import RunFinished, RunStarted
-from dpdash.exports.formats import FILES, FormatName
-from dpdash.exports.importing import import_runs
-from dpdash.exports.whole import whole_runs
-from dpdash.runs.encoding import MAX_BLOCK_ROWS
+from dpdash.core.config import RunConfig
+from dpdash.core.events import RunFinished, RunStarted
+from dpdash.core.translations import ENGLISH, language
+from dpdash.files.formats import FILES, FormatName
+from dpdash.files.imports import import_runs
+from dpdash.files.run import whole_runs
 from dpdash.runs.service import RunService
-from dpdash.runs.transfer import ArrivedRun
-from dpdash.translations import ENGLISH, language
-from dpdash.ui.server import ROUTES
-from dpdash.ui.service import run_service
-from dpdash.ui.tickets import OWNER_COOKIE, owner_of
-from dpdash.ui.transfers import export_address
+from dpdash.store.rows import MAX_BLOCK_ROWS
+from dpdash.store.transfer import ArrivedRun
+from dpdash.web.process import run_service
+from dpdash.web.server import ROUTES
+from dpdash.web.tickets import OWNER_COOKIE, owner_of
+from dpdash.web.transfers import export_address
 from tests.bench.figure import Figure
 from tests.fakes import block_of
 

@@ -12,15 +12,15 @@ import psutil
 import streamlit as st
 from streamlit.logger import set_log_level
 
-from dpdash.config import RunConfig
-from dpdash.events import RunStatus
+from dpdash.core.config import RunConfig
+from dpdash.core.events import RunStatus
 from dpdash.runs.service import Pace, RunService
-from dpdash.runs.store import RunStore
-from dpdash.ui import advice, live
-from dpdash.ui.charts import training_updates
-from dpdash.ui.language import LANGUAGE_KEY
-from dpdash.ui.metrics import metrics
-from dpdash.ui.views import ViewName, view_updates
+from dpdash.store.store import RunStore
+from dpdash.ui.parts.metrics import metrics
+from dpdash.ui.session.language import LANGUAGE_KEY
+from dpdash.ui.train import advice, live
+from dpdash.ui.train.charts import training_updates
+from dpdash.ui.train.views import ViewName, view_updates
 from tests.bench.figure import Figure, pairwise
 from tests.bench.training import OWNER, check_stored, opened_service
 

@@ -10,10 +10,10 @@ import numpy as np
 import psutil
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from dpdash.config import RunConfig
-from dpdash.events import EpochBlock, RunFinished
-from dpdash.runs.listing import RunLabel, Viewer
-from dpdash.runs.store import RunStore
+from dpdash.core.config import RunConfig
+from dpdash.core.events import EpochBlock, RunFinished
+from dpdash.store.query import RunLabel, Viewer
+from dpdash.store.store import RunStore
 from tests.bench.figure import Figure
 from tests.bench.page import Wire, cpu_seconds
 from tests.e2e.browser import NOT_RUNNING, launched_browser, wait_for_script, wait_until_drawn

@@ -41,5 +41,5 @@ def _in_turns(more: Timed, less: Timed, extent: tuple[int, int]) -> tuple[float,
 
 
 def _without_checkpoints(saved: Timed, num_epochs: int) -> float:
-    with mock.patch("dpdash.engines.epoch_loop.CHECKPOINT_SECONDS", NEVER):
+    with mock.patch("dpdash.training.loop.epoch_loop.CHECKPOINT_SECONDS", NEVER):
         return saved(num_epochs)

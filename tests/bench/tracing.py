@@ -9,9 +9,9 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from dpdash.engines.epochs import GradientStep
-from dpdash.engines.step_tracer import StepTracer
-from dpdash.steps import StepTrace
+from dpdash.core.steps import StepTrace
+from dpdash.training.loop.epoch import GradientStep
+from dpdash.training.trace.tracer import StepTracer
 from tests.bench.figure import Figure
 from tests.bench.training import Timed, compare, engine_alone
 

@@ -14,14 +14,14 @@ from typing import Final, TypedDict
 import numpy as np
 import torch
 
-from dpdash.config import RunConfig
-from dpdash.engines.catalog import require
-from dpdash.engines.control import RunControl
-from dpdash.events import RunEvent, RunFinished
-from dpdash.history import History
+from dpdash.core.config import RunConfig
+from dpdash.core.events import RunEvent, RunFinished
+from dpdash.core.history import History
+from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import Pace, RunService
-from dpdash.runs.store import RunStore
-from dpdash.settings import ServerSettings
+from dpdash.store.store import RunStore
+from dpdash.training.catalog import require
+from dpdash.training.control import RunControl
 from tests.reference import listing
 
 OWNER: Final = "bench"

@@ -4,11 +4,12 @@ from unittest import mock
 
 import torch
 
-from dpdash.config import EngineName, RunConfig
-from dpdash.engines import catalog, training_process
-from dpdash.engines.base import Emit
-from dpdash.engines.control import RunControl
-from dpdash.events import Checkpoint
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.events import Checkpoint
+from dpdash.training import catalog
+from dpdash.training.control import RunControl
+from dpdash.training.engine import Emit
+from dpdash.training.processes import worker as training_process
 from tests.fakes import FakeEngine
 
 

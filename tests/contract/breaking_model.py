@@ -8,7 +8,7 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from dpdash.config import RunConfig
+from dpdash.core.config import RunConfig
 from dpdash.problem.model import SimpleNN, build_model
 
 ERROR_VARIABLE: Final = "BREAKING_RANK_ERROR"
@@ -37,5 +37,5 @@ def breaking_model(error: Exception) -> Iterator[None]:
         model.__class__ = type("Broken", (Raising,), {"error": error})
         return model
 
-    with mock.patch("dpdash.engines.loop.build_model", build):
+    with mock.patch("dpdash.training.loop.run.build_model", build):
         yield

@@ -3,7 +3,7 @@
 import os
 import pickle
 
-from dpdash.engines import ddp_worker
+from dpdash.training.ddp import worker as ddp_worker
 from tests.contract.breaking_model import ERROR_VARIABLE, breaking_model
 
 if __name__ == "__main__":

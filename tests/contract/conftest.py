@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dpdash.config import EngineName
-from dpdash.engines.catalog import ENGINES, engine
+from dpdash.core.config import EngineName
+from dpdash.training.catalog import ENGINES, engine
 from tests.contract.training import NEEDS_GPU, config_for
 
 NewUrl = Callable[[], str]

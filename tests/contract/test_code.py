@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from dpdash.code import ScriptName, command, script
-from dpdash.config import EngineName, OptimizerName, RunConfig
-from dpdash.engines import catalog
-from dpdash.events import RunDiverged, RunFinished
+from dpdash.core.config import EngineName, OptimizerName, RunConfig
+from dpdash.core.events import RunDiverged, RunFinished
+from dpdash.files.script import ScriptName, command, script
+from dpdash.training import catalog
 from tests.contract.training import run
 
 LAUNCH_SECONDS: Final = 90

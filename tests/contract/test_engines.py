@@ -13,12 +13,8 @@ import psutil
 import pytest
 import torch
 
-from dpdash.config import EngineName, OptimizerName, RunConfig
-from dpdash.engines.base import Engine
-from dpdash.engines.catalog import ENGINES, engine
-from dpdash.engines.control import RunControl
-from dpdash.engines.hardware import num_gpus
-from dpdash.events import (
+from dpdash.core.config import EngineName, OptimizerName, RunConfig
+from dpdash.core.events import (
     EpochBlock,
     LearningRateChanged,
     RunDiverged,
@@ -32,10 +28,14 @@ from dpdash.events import (
     StepTraced,
     StopReason,
 )
-from dpdash.history import History
+from dpdash.core.history import History
+from dpdash.core.sharding import shard_sizes
 from dpdash.problem.data import draw
 from dpdash.problem.optimum import Moments
-from dpdash.sharding import shard_sizes
+from dpdash.training.catalog import ENGINES, engine
+from dpdash.training.control import RunControl
+from dpdash.training.engine import Engine
+from dpdash.training.hardware import num_gpus
 from tests.contract.breaking_model import ERROR_VARIABLE, breaking_model
 from tests.contract.training import ENDLESS, Watcher, config_for, running
 from tests.contract.training import run as run_on
@@ -56,7 +56,7 @@ def break_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Exception
             patches.enter_context(breaking_model(error))
             # No patch of this process reaches the processes of a run.
             monkeypatch.setenv(ERROR_VARIABLE, pickle.dumps(error).hex())
-            monkeypatch.setattr("dpdash.engines.ddp.MODULE", "tests.contract.breaking_rank")
+            monkeypatch.setattr("dpdash.training.ddp.engine.MODULE", "tests.contract.breaking_rank")
 
         yield break_with
 

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dpdash.config import EngineName
-from dpdash.engines.catalog import engine
-from dpdash.engines.hardware import gpu_name, num_gpus
-from dpdash.events import RunFinished, RunStarted
+from dpdash.core.config import EngineName
+from dpdash.core.events import RunFinished, RunStarted
+from dpdash.training.catalog import engine
+from dpdash.training.hardware import gpu_name, num_gpus
 from tests.contract.training import config_for, run
 
 pytestmark = pytest.mark.gpu

@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from dpdash.config import EngineName, OptimizerName, RunConfig
-from dpdash.engines.catalog import engine
-from dpdash.engines.checkpoint import going_on
-from dpdash.engines.control import RunControl
-from dpdash.engines.hardware import num_gpus
-from dpdash.events import (
+from dpdash.core.config import EngineName, OptimizerName, RunConfig
+from dpdash.core.events import (
     COLUMNS,
     Checkpoint,
     EpochBlock,
@@ -22,7 +18,11 @@ from dpdash.events import (
     RunPaused,
     RunStopped,
 )
-from dpdash.history import History
+from dpdash.core.history import History
+from dpdash.training.catalog import engine
+from dpdash.training.checkpoint import going_on
+from dpdash.training.control import RunControl
+from dpdash.training.hardware import num_gpus
 from tests.contract.training import Watcher, config_for
 from tests.contract.training import run as run_on
 

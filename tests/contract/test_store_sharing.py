@@ -11,21 +11,21 @@ from typing import IO
 import pytest
 import sqlalchemy as sa
 
-from dpdash.events import RunStatus
-from dpdash.runs.database_url import database_at, sqlite_path
-from dpdash.runs.schema import instances
-from dpdash.runs.store import RunStore
+from dpdash.core.events import RunStatus
+from dpdash.store.schema import instances
+from dpdash.store.store import RunStore
+from dpdash.store.url import database_at, sqlite_path
 from tests.fakes import eventually
 
 TRAINER = """
 import sys, time
-from dpdash.config import RunConfig
-from dpdash.events import RunStarted
-from dpdash.history import History
+from dpdash.core.config import RunConfig
+from dpdash.core.events import RunStarted
+from dpdash.core.history import History
 from dpdash.runs.recorder import Recorder
-from dpdash.runs.database_url import database_at, sqlite_path
-from dpdash.runs.schema import instances
-from dpdash.runs.store import RunStore
+from dpdash.store.url import database_at, sqlite_path
+from dpdash.store.schema import instances
+from dpdash.store.store import RunStore
 from tests.fakes import block_of
 
 url, run_id = sys.argv[1:]

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from dpdash.config import RunConfig
-from dpdash.engines.checkpoint import CheckpointError, State
-from dpdash.errors import NotResumableError
-from dpdash.events import (
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import NotResumableError
+from dpdash.core.events import (
     COLUMNS,
     Checkpoint,
     EpochBlock,
@@ -28,11 +27,12 @@ from dpdash.events import (
     RunStopped,
     StopReason,
 )
-from dpdash.runs.database_url import database_at
-from dpdash.runs.encoding import RunRecord
-from dpdash.runs.resuming import Past
-from dpdash.runs.schema import blocks
-from dpdash.runs.store import RunStore
+from dpdash.store.resuming import Past
+from dpdash.store.rows import RunRecord
+from dpdash.store.schema import blocks
+from dpdash.store.store import RunStore
+from dpdash.store.url import database_at
+from dpdash.training.checkpoint import CheckpointError, State
 from tests.contract.test_stores import LONG, STARTED
 from tests.fakes import block_of, checkpoint_of, eventually
 

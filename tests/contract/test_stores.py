@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpdash.config import RunConfig
-from dpdash.engines.tracing import trace_config
-from dpdash.events import (
+from dpdash.core.config import RunConfig
+from dpdash.core.events import (
     COLUMNS,
     EpochBlock,
     LearningRateChanged,
@@ -25,18 +24,19 @@ from dpdash.events import (
     StepTraced,
     StopReason,
 )
-from dpdash.history import History, HistorySnapshot
-from dpdash.runs.encoding import MAX_BLOCK_ROWS
-from dpdash.runs.listing import RunLabel, RunOrder, RunQuery, Viewer
-from dpdash.runs.store import RunStore
-from dpdash.runs.transfer import ArrivedRun
-from dpdash.study import ScalingMode
-from dpdash.sweep import SearchMethod, SweepStatus, Trial, TrialStatus
-from dpdash.sweep_axis import Axis, Value
+from dpdash.core.history import History, HistorySnapshot
+from dpdash.core.study import ScalingMode
+from dpdash.core.sweep import SearchMethod, SweepStatus, Trial, TrialStatus
+from dpdash.core.sweep_axis import Axis, Value
+from dpdash.store.query import RunLabel, RunOrder, RunQuery, Viewer
+from dpdash.store.rows import MAX_BLOCK_ROWS
+from dpdash.store.store import RunStore
+from dpdash.store.transfer import ArrivedRun
+from dpdash.training.trace.step import trace_config
 from tests.contract.conftest import NewUrl
 from tests.fakes import block_of
 from tests.strategies import run_configs, run_logs
-from tests.unit.studies.conftest import study_of, sweep_of, sweep_plan_of
+from tests.unit.sweeps.conftest import study_of, sweep_of, sweep_plan_of
 
 STARTED = RunStarted(5.0, ("cpu", "cpu"), (3, 0), emulated=True, one_device_step_seconds=0.25)
 LONG = 20.0

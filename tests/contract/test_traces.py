@@ -5,17 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dpdash.config import EngineName, OptimizerName
-from dpdash.engines.catalog import engine
-from dpdash.engines.control import RunControl
-from dpdash.engines.tracing import trace_config
-from dpdash.events import EpochBlock, RunEvent, RunFinished, RunPaused, RunStarted, StepTraced
+from dpdash.core.config import EngineName, OptimizerName
+from dpdash.core.events import EpochBlock, RunEvent, RunFinished, RunPaused, RunStarted, StepTraced
+from dpdash.core.sharding import shard_sizes
+from dpdash.core.steps import MOST_LISTED_PARAMETERS, MOST_LISTED_SAMPLES, Phase, StepTrace
 from dpdash.problem.batches import draw_order
 from dpdash.problem.data import draw
 from dpdash.problem.model import build_model
 from dpdash.problem.optimum import Moments
-from dpdash.sharding import shard_sizes
-from dpdash.steps import MOST_LISTED_PARAMETERS, MOST_LISTED_SAMPLES, Phase, StepTrace
+from dpdash.training.catalog import engine
+from dpdash.training.control import RunControl
+from dpdash.training.trace.step import trace_config
 from tests.contract.training import ENDLESS, config_for, running
 from tests.contract.training import run as run_on
 
@@ -200,7 +200,7 @@ def test_a_step_that_cannot_be_traced_is_still_trained(
     def fail(*_arguments: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("dpdash.engines.next_step.full_gradient", fail)
+    monkeypatch.setattr("dpdash.training.trace.next_step.full_gradient", fail)
     watcher = run_on(engine(name), config_for(name))
     assert isinstance(watcher.terminal, RunFinished)
     assert not watcher.traces

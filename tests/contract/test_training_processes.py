@@ -10,14 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dpdash.config import EngineName, OptimizerName, RunConfig
-from dpdash.engines.base import Engine
-from dpdash.engines.catalog import engine
-from dpdash.engines.checkpoint import State
-from dpdash.engines.child import PROCESS_GONE
-from dpdash.engines.control import RunControl
-from dpdash.engines.processes import MODULE, TrainingProcesses
-from dpdash.events import (
+from dpdash.core.config import EngineName, OptimizerName, RunConfig
+from dpdash.core.events import (
     Checkpoint,
     EpochBlock,
     LearningRateChanged,
@@ -32,8 +26,14 @@ from dpdash.events import (
     StepTraced,
     StopReason,
 )
-from dpdash.history import History
-from dpdash.settings import num_cores
+from dpdash.core.history import History
+from dpdash.core.settings import num_cores
+from dpdash.training.catalog import engine
+from dpdash.training.checkpoint import State
+from dpdash.training.control import RunControl
+from dpdash.training.engine import Engine
+from dpdash.training.processes.handle import PROCESS_GONE
+from dpdash.training.processes.pool import MODULE, TrainingProcesses
 from tests.contract.training import ENDLESS, Watcher, config_for, running
 from tests.contract.training import run as run_on
 from tests.fakes import eventually

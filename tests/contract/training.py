@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dpdash.config import EngineName, RunConfig
-from dpdash.engines.base import Engine
-from dpdash.engines.control import RunControl
-from dpdash.engines.hardware import num_gpus
-from dpdash.events import Checkpoint, EpochBlock, RunEvent, StepTraced, TerminalEvent
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.events import Checkpoint, EpochBlock, RunEvent, StepTraced, TerminalEvent
+from dpdash.training.control import RunControl
+from dpdash.training.engine import Engine
+from dpdash.training.hardware import num_gpus
 
 ENDLESS = 1_000_000
 WAIT_SECONDS = 60

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from dpdash.code import ScriptName, script
-from dpdash.config import RunConfig
+from dpdash.core.config import RunConfig
+from dpdash.files.script import ScriptName, script
 from tests.e2e.browser import button, wait_for_script, wait_for_status
 from tests.e2e.conftest import OpenPage
 from tests.e2e.test_accessibility import TALL, findings, violations

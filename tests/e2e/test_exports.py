@@ -12,7 +12,7 @@ from playwright.sync_api import Download, Page, expect
 from tests.e2e.browser import assert_for_everybody, wait_for_status
 from tests.e2e.conftest import OpenPage
 from tests.e2e.test_train import start
-from tests.unit.exports.made_up import file_of, whole_run
+from tests.unit.files.made_up import file_of, whole_run
 
 EPOCHS = 3_000
 

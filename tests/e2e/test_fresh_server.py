@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dpdash.ui.tickets import OWNER_COOKIE
+from dpdash.web.tickets import OWNER_COOKIE
 from tests.e2e.browser import button, loss_points, wait_for_points, wait_for_status, wait_until_drawn
 from tests.e2e.server import LEAN, Server, running_server, start_server, stop_server
 from tests.fakes import eventually

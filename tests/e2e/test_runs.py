@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from dpdash.config import RunConfig
-from dpdash.events import EpochBlock, RunFinished, RunStarted
-from dpdash.runs.listing import RunLabel, Viewer
-from dpdash.runs.store import RunStore
+from dpdash.core.config import RunConfig
+from dpdash.core.events import EpochBlock, RunFinished, RunStarted
+from dpdash.store.query import RunLabel, Viewer
+from dpdash.store.store import RunStore
 from tests.e2e.browser import NOT_RUNNING, assert_for_everybody, wait_for_script, wait_for_status, wait_until_drawn
 from tests.e2e.conftest import OpenPage
 from tests.e2e.server import LEAN, Server, running_server

@@ -7,8 +7,8 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from dpdash.runs.store import RunStore
-from dpdash.study import Study, StudyStatus
+from dpdash.core.study import Study, StudyStatus
+from dpdash.store.store import RunStore
 from tests.e2e.browser import NOT_RUNNING, assert_for_everybody, wait_for_script, wait_until_drawn
 from tests.e2e.conftest import OpenPage
 from tests.e2e.server import Server
@@ -73,7 +73,7 @@ def newest(server: Server) -> Study:
 def kill_what_measures(server: Server) -> None:
     """Kill every process that measures; one of an earlier study may still be ending."""
     below = psutil.Process(server.process.pid).children(recursive=True)
-    measuring = [child for child in below if "dpdash.studies.scaling_process" in child.cmdline()]
+    measuring = [child for child in below if "dpdash.scaling.process" in child.cmdline()]
     assert measuring, "nothing is measured in a process of its own"
     for child in measuring:
         child.kill()

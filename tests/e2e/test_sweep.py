@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dpdash.runs.store import RunStore
-from dpdash.sweep import Sweep, SweepStatus
+from dpdash.core.sweep import Sweep, SweepStatus
+from dpdash.store.store import RunStore
 from tests.e2e.browser import NOT_RUNNING, assert_for_everybody, wait_for_script, wait_until_drawn
 from tests.e2e.conftest import OpenPage
 from tests.e2e.server import LEAN, Server, running_server, start_server, stop_server

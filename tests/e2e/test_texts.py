@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from dpdash.translations import PSEUDO
+from dpdash.core.translations import PSEUDO
 from tests.e2e.browser import button, open_list, wait_for_script, wait_until_drawn
 from tests.e2e.server import LEAN, Server, running_server
 

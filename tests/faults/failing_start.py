@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from dpdash.engines import ddp_worker
-from dpdash.engines.ddp_channel import FOLDER_VARIABLE
+from dpdash.training.ddp import worker as ddp_worker
+from dpdash.training.ddp.channel import FOLDER_VARIABLE
 
 if __name__ == "__main__":
     # Each attempt has a folder of its own.

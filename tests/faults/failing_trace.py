@@ -5,7 +5,7 @@ import os
 from typing import Any
 from unittest import mock
 
-from dpdash.engines import ddp_worker
+from dpdash.training.ddp import worker as ddp_worker
 
 
 class BreaksLater:

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
-from dpdash.settings import ServerSettings
-from dpdash.ui import server
-from dpdash.ui.service import run_service
+from dpdash.core.settings import ServerSettings
+from dpdash.web import server
+from dpdash.web.process import run_service
 from tests.e2e.server import ROOT
 from tests.faults.resuming import BETWEEN_MOVES_SECONDS, CONFIGS, FACTORS, OWNER, PACE
 

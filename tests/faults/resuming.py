@@ -10,14 +10,14 @@ from typing import Final
 
 import numpy as np
 
-from dpdash.config import RunConfig
-from dpdash.engines import catalog
-from dpdash.engines.control import RunControl
-from dpdash.events import COLUMNS, EpochBlock, LearningRateChanged, RunEvent, RunPaused, RunStatus
-from dpdash.runs.encoding import joined
+from dpdash.core.config import RunConfig
+from dpdash.core.events import COLUMNS, EpochBlock, LearningRateChanged, RunEvent, RunPaused, RunStatus
+from dpdash.core.settings import ServerSettings
 from dpdash.runs.pace import Pace
 from dpdash.runs.service import RunService
-from dpdash.settings import ServerSettings
+from dpdash.store.rows import joined
+from dpdash.training import catalog
+from dpdash.training.control import RunControl
 from tests.e2e.server import LEAN, Server, start_server, stop_server
 from tests.fakes import eventually
 

@@ -5,11 +5,12 @@ import threading
 import time
 from unittest import mock
 
-from dpdash.config import EngineName, RunConfig
-from dpdash.engines import catalog, training_process
-from dpdash.engines.base import Availability, Emit, Engine
-from dpdash.engines.control import RunControl
-from dpdash.events import Checkpoint, EpochBlock, RunEvent
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.events import Checkpoint, EpochBlock, RunEvent
+from dpdash.training import catalog
+from dpdash.training.control import RunControl
+from dpdash.training.engine import Availability, Emit, Engine
+from dpdash.training.processes import worker as training_process
 from tests.faults.witness import HANGING, HANGS, HANGS_AT_EPOCH, PIPE, SEEDS
 
 

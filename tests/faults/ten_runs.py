@@ -13,12 +13,12 @@ from unittest import mock
 
 import streamlit as st
 
-from dpdash.config import RunConfig
-from dpdash.engines.processes import TrainingProcesses
+from dpdash.core.config import RunConfig
+from dpdash.core.settings import ServerSettings
 from dpdash.runs import service as service_module
-from dpdash.settings import ServerSettings
-from dpdash.ui import server, trainers
-from dpdash.ui.service import run_service
+from dpdash.training.processes.pool import TrainingProcesses
+from dpdash.web import server, trainers
+from dpdash.web.process import run_service
 from tests.e2e.server import ROOT
 from tests.fakes import eventually
 from tests.faults import telling

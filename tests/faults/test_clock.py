@@ -12,10 +12,10 @@ import pytest
 
 SCRIPT = """
 import sqlite3, sys, time
-from dpdash.config import RunConfig
-from dpdash.events import RunStatus
+from dpdash.core.config import RunConfig
+from dpdash.core.events import RunStatus
 from dpdash.runs.service import Pace, RunService
-from dpdash.settings import ServerSettings
+from dpdash.core.settings import ServerSettings
 from tests.fakes import eventually
 
 wall, hours_back = time.time, 0

@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dpdash.config import EngineName
-from dpdash.engines.control import RunControl
-from dpdash.engines.ddp import NO_START, RANK_GONE, RANK_HANGS, Ddp
-from dpdash.engines.processes import TrainingProcesses
-from dpdash.engines.program import ROOT
-from dpdash.events import EpochBlock, RunFailed, RunFinished, RunStopped
+from dpdash.core.config import EngineName
+from dpdash.core.events import EpochBlock, RunFailed, RunFinished, RunStopped
+from dpdash.training.control import RunControl
+from dpdash.training.ddp.engine import NO_START, RANK_GONE, RANK_HANGS, Ddp
+from dpdash.training.processes.environment import ROOT
+from dpdash.training.processes.pool import TrainingProcesses
 from tests.contract.training import ENDLESS, Watcher, config_for, run, running
 from tests.fakes import eventually
 
@@ -74,12 +74,12 @@ def break_trace(monkeypatch: pytest.MonkeyPatch, name: str, rank: int, call: int
     """In this rank what has this name breaks when it is called for the n-th time."""
     for variable, value in {"NAME": name, "RANK": str(rank), "CALL": str(call)}.items():
         monkeypatch.setenv(f"FAILING_TRACE_{variable}", value)
-    monkeypatch.setattr("dpdash.engines.ddp.MODULE", "tests.faults.failing_trace")
+    monkeypatch.setattr("dpdash.training.ddp.engine.MODULE", "tests.faults.failing_trace")
 
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_first_trace_that_breaks_in_one_rank_ends_the_run(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    break_trace(monkeypatch, "dpdash.engines.shard_tracer.NextStep", rank, 1)
+    break_trace(monkeypatch, "dpdash.training.ddp.tracer.NextStep", rank, 1)
     watcher = run(Ddp(), ENDLESS_RUN)
     ending = watcher.terminal
     assert isinstance(ending, RunFailed)
@@ -90,7 +90,7 @@ def test_a_first_trace_that_breaks_in_one_rank_ends_the_run(rank: int, monkeypat
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_trace_that_breaks_while_the_run_is_paused_ends_it(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    break_trace(monkeypatch, "dpdash.engines.shard_tracer.NextStep", rank, 2)
+    break_trace(monkeypatch, "dpdash.training.ddp.tracer.NextStep", rank, 2)
     control = RunControl()
     with running(Ddp(), ENDLESS_RUN, control) as watcher, failing(watcher):
         control.pause()
@@ -101,7 +101,7 @@ def test_a_trace_that_breaks_while_the_run_is_paused_ends_it(rank: int, monkeypa
 
 
 def test_a_trace_that_cannot_be_told_leaves_the_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    break_trace(monkeypatch, "dpdash.engines.next_step.full_gradient", 0, 1)
+    break_trace(monkeypatch, "dpdash.training.trace.next_step.full_gradient", 0, 1)
     watcher = run(Ddp(), config_for(EngineName.DDP))
     assert isinstance(watcher.terminal, RunFinished)
     assert not watcher.traces
@@ -192,7 +192,7 @@ def test_ranks_that_do_not_come_up_are_told_after_two_attempts(
 ) -> None:
     monkeypatch.setenv("FAILING_START_MARKS", str(tmp_path))
     monkeypatch.setenv("FAILING_STARTS", "2")
-    monkeypatch.setattr("dpdash.engines.ddp.MODULE", "tests.faults.failing_start")
+    monkeypatch.setattr("dpdash.training.ddp.engine.MODULE", "tests.faults.failing_start")
     ending = run(Ddp(), config_for(EngineName.DDP)).terminal
     assert isinstance(ending, RunFailed)
     assert ending.message == NO_START
@@ -203,7 +203,7 @@ def test_ranks_that_do_not_come_up_are_told_after_two_attempts(
 def test_a_start_that_fails_is_tried_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAILING_START_MARKS", str(tmp_path))
     monkeypatch.setenv("FAILING_STARTS", "1")
-    monkeypatch.setattr("dpdash.engines.ddp.MODULE", "tests.faults.failing_start")
+    monkeypatch.setattr("dpdash.training.ddp.engine.MODULE", "tests.faults.failing_start")
     assert isinstance(run(Ddp(), config_for(EngineName.DDP)).terminal, RunFinished)
 
 

@@ -8,11 +8,11 @@ import pytest
 
 SCRIPT = """
 import resource, sys
-from dpdash.config import RunConfig
-from dpdash.engines.failures import OUT_OF_MEMORY
-from dpdash.events import RunFailed, RunFinished
+from dpdash.core.config import RunConfig
+from dpdash.training.failures import OUT_OF_MEMORY
+from dpdash.core.events import RunFailed, RunFinished
 from dpdash.runs.service import Pace, RunService
-from dpdash.settings import ServerSettings
+from dpdash.core.settings import ServerSettings
 
 service = RunService.open(ServerSettings(database_url=sys.argv[1]))
 

@@ -6,12 +6,13 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from dpdash.config import RunConfig
-from dpdash.errors import StoreError
-from dpdash.events import RunFinished, RunStarted, RunStatus
-from dpdash.runs import postgresql, problems
-from dpdash.runs.database_url import database_at
-from dpdash.runs.store import RunStore
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import StoreError
+from dpdash.core.events import RunFinished, RunStarted, RunStatus
+from dpdash.store import errors as problems
+from dpdash.store import postgresql
+from dpdash.store.store import RunStore
+from dpdash.store.url import database_at
 from tests.fakes import block_of, eventually
 from tests.postgresql import Postgresql, running_postgresql
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from dpdash.config import EngineName, RunConfig
-from dpdash.engines.base import Availability, Emit, Engine
-from dpdash.engines.catalog import require
-from dpdash.engines.control import RunControl
-from dpdash.events import Checkpoint, RunStarted, RunStatus
-from dpdash.runs import problems
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.events import Checkpoint, RunStarted, RunStatus
+from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import Pace, RunService
-from dpdash.runs.store import RunStore
-from dpdash.settings import ServerSettings
+from dpdash.store import errors as problems
+from dpdash.store.store import RunStore
+from dpdash.training.catalog import require
+from dpdash.training.control import RunControl
+from dpdash.training.engine import Availability, Emit, Engine
 from tests.fakes import block_of, eventually
 
 ENDLESS = RunConfig(samples=20, epochs=1_000_000)

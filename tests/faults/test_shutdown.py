@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dpdash.events import RunStopped, StopReason
-from dpdash.runs.store import RunStore
-from dpdash.ui.server import asset_url
+from dpdash.core.events import RunStopped, StopReason
+from dpdash.store.store import RunStore
+from dpdash.web.server import asset_url
 from tests.e2e.server import LEAN, Server
 from tests.fakes import eventually
 from tests.faults.mounts import MOUNT, needs_mount

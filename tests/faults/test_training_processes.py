@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dpdash.engines.child import PROCESS_GONE
-from dpdash.events import RunStatus
-from dpdash.runs.store import RunStore
+from dpdash.core.events import RunStatus
+from dpdash.store.store import RunStore
+from dpdash.training.processes.handle import PROCESS_GONE
 from tests.e2e.server import Server, running_server
 from tests.fakes import eventually
 from tests.faults.witness import ten_runs

@@ -2,12 +2,12 @@
 
 import sys
 
-from dpdash.config import EngineName
-from dpdash.engines.base import Engine
-from dpdash.engines.control import RunControl
-from dpdash.engines.ddp import Ddp
-from dpdash.engines.processes import TrainingProcesses
-from dpdash.events import EpochBlock, RunEvent
+from dpdash.core.config import EngineName
+from dpdash.core.events import EpochBlock, RunEvent
+from dpdash.training.control import RunControl
+from dpdash.training.ddp.engine import Ddp
+from dpdash.training.engine import Engine
+from dpdash.training.processes.pool import TrainingProcesses
 from tests.contract.training import ENDLESS, WAIT_SECONDS, config_for
 
 

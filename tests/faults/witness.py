@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dpdash.engines.epoch_loop import FLUSH_SECONDS
-from dpdash.events import RunStatus
+from dpdash.core.events import RunStatus
 from dpdash.runs.pace import Pace
-from dpdash.runs.store import RunStore
+from dpdash.store.store import RunStore
+from dpdash.training.loop.epoch_loop import FLUSH_SECONDS
 from tests.e2e.server import Server, start_server, stop_server
 from tests.fakes import eventually
 

@@ -4,8 +4,8 @@ from typing import Final
 
 from rich.console import Console
 
-from dpdash.translations import language
-from dpdash.ui.guide import DOCUMENT, document_path
+from dpdash.core.translations import language
+from dpdash.ui.guide.page import DOCUMENT, document_path
 from tests.bench import machine
 from tests.guide import measure
 from tests.guide.blocks import IMAGES, Block, Blocks, filled

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dpdash.config import EngineName
-from dpdash.translations import Language
+from dpdash.core.config import EngineName
+from dpdash.core.translations import Language
 from tests.guide import measure
 from tests.guide.draw import Bar, Series, bar_chart, line_chart
 from tests.guide.measure import Curve, Gradients, Phases, Rule, Speed

@@ -14,16 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dpdash.config import EngineName, OptimizerName, RunConfig
-from dpdash.engines import catalog
-from dpdash.engines.cpu_replicas import CpuDataParallel
+from dpdash.core.config import EngineName, OptimizerName, RunConfig
+from dpdash.core.sharding import shard_sizes
+from dpdash.core.steps import Phase, StepTrace
 from dpdash.problem.data import draw
 from dpdash.problem.model import SimpleNN, build_model
-from dpdash.sharding import shard_sizes
-from dpdash.steps import Phase, StepTrace
+from dpdash.training import catalog
+from dpdash.training.engines.cpu_replicas import CpuDataParallel
 from tests.contract.training import run
 
-TRACING: Final = "dpdash.engines.tracing"
+TRACING: Final = "dpdash.training.trace.step"
 PARALLEL: Final = (EngineName.DATA_PARALLEL, EngineName.CPU_REPLICAS, EngineName.DDP)
 UNEVEN: Final = RunConfig(samples=10, engine=EngineName.CPU_REPLICAS, replicas=4)
 """Cut 3, 3, 3 and 1: the weights differ, and the plain mean of the gradients is wrong."""

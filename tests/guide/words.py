@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from dpdash.config import EngineName
-from dpdash.translations import ENGLISH
+from dpdash.core.config import EngineName
+from dpdash.core.translations import ENGLISH
 
 
 @dataclass(frozen=True)

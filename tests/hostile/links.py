@@ -4,7 +4,7 @@ import asyncio
 import random
 from typing import Final
 
-from dpdash.config import RunConfig
+from dpdash.core.config import RunConfig
 from tests.hostile.page import alerts, failures, has_title, settings
 from tests.raw_client import RawPage
 from tests.strategies import HOSTILE_JUNK, HOSTILE_NAMES, HOSTILE_TEXTS

@@ -9,7 +9,7 @@ from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.state.session_state import STREAMLIT_INTERNAL_KEY_PREFIX
 
-from dpdash.config import FIELD_NAMES, RunConfig
+from dpdash.core.config import FIELD_NAMES, RunConfig
 
 STATUS = re.compile(r"role='status'[^>]*>([^<]*)<")
 TITLE = "y = 3x + noise, trained in parallel"

@@ -17,8 +17,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.exceptions import ConnectionClosed
 
-from dpdash.events import RunStatus
-from dpdash.runs.store import RunStore
+from dpdash.core.events import RunStatus
+from dpdash.store.store import RunStore
 from tests.e2e.server import Server
 from tests.fakes import eventually
 from tests.hostile.conftest import MAX_SAMPLES

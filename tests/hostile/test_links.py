@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from dpdash.config import FIELD_NAMES, RunConfig
+from dpdash.core.config import FIELD_NAMES, RunConfig
 from tests.e2e.server import Server
 from tests.hostile.conftest import MAX_EPOCHS, MAX_SAMPLES
 from tests.hostile.links import SEED, hostile_link, open_hostile_links

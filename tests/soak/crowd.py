@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import psutil
 
-from dpdash.events import RunStatus
+from dpdash.core.events import RunStatus
 from tests.bench.crowd import (
     CROWDS,
     ENVIRONMENT,

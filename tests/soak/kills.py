@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import track
 
-from dpdash.runs.store import RunStore
+from dpdash.store.store import RunStore
 from tests.bench.figure import Figure
 from tests.e2e.server import running_server
 from tests.faults.witness import Found, found, ten_runs

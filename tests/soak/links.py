@@ -6,7 +6,7 @@ from typing import Final
 
 import psutil
 
-from dpdash.config import RunConfig
+from dpdash.core.config import RunConfig
 from tests.bench.figure import Figure
 from tests.e2e.server import running_server
 from tests.hostile.conftest import LIMITS, MAX_EPOCHS, MAX_SAMPLES

@@ -2,7 +2,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dpdash.config import RunConfig
+from dpdash.core.config import RunConfig
 from dpdash.problem.data import as_column, draw
 from dpdash.problem.model import SimpleNN, build_model
 from tests.reference import listing

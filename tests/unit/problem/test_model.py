@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from dpdash.config import OptimizerName, RunConfig
+from dpdash.core.config import OptimizerName, RunConfig
 from dpdash.problem.model import MLP, build_model, build_optimizer
 
 CPU = torch.device("cpu")

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dpdash.config import RunConfig
+from dpdash.core.config import RunConfig
 from dpdash.problem.data import draw
 from dpdash.problem.optimum import Moments, line_projection, noise_floor, optimum
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dpdash.config import EngineName, OptimizerName, RunConfig
+from dpdash.core.config import EngineName, OptimizerName, RunConfig
 from dpdash.problem.batches import ShuffledBatches
 from dpdash.problem.data import draw
 from dpdash.problem.model import build_model

@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 import pytest
 
-from dpdash.engines.base import Engine
+from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import RunService
-from dpdash.runs.store import RunStore
-from dpdash.settings import ServerSettings
+from dpdash.store.store import RunStore
+from dpdash.training.engine import Engine
 from tests.fakes import FakeClock, FakeEngine
 
 

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dpdash.config import EngineName, RunConfig
-from dpdash.errors import ConfigError, TooManyRunsError
-from dpdash.events import RunStatus
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.errors import ConfigError, TooManyRunsError
+from dpdash.core.events import RunStatus
 from dpdash.runs.service import Pace, RunService
 from tests.fakes import FakeEngine, eventually
 from tests.unit.runs.conftest import MakeService

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from dpdash.config import RunConfig
-from dpdash.errors import SettingError
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import SettingError
 from dpdash.runs.pace import Pace
 from dpdash.runs.slots import Lane
 

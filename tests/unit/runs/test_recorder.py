@@ -1,4 +1,4 @@
-from dpdash.events import (
+from dpdash.core.events import (
     RunDiverged,
     RunFailed,
     RunFinished,
@@ -8,7 +8,7 @@ from dpdash.events import (
     RunStopped,
     StopReason,
 )
-from dpdash.history import History
+from dpdash.core.history import History
 from dpdash.runs.recorder import Recorder
 from tests.fakes import block_of
 

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dpdash.config import RunConfig
-from dpdash.errors import FrozenError, UnknownRunError
-from dpdash.events import RunStatus, RunStopped, StopReason
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import FrozenError, UnknownRunError
+from dpdash.core.events import RunStatus, RunStopped, StopReason
 from dpdash.runs.room import Room
 from dpdash.runs.service import Pace, RunService
 from tests.fakes import FakeEngine, eventually

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dpdash.config import RunConfig
-from dpdash.engines.base import Engine
-from dpdash.engines.control import RunControl
-from dpdash.errors import (
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import (
     DpdashError,
     EngineUnavailableError,
     NotOwnerError,
@@ -16,10 +14,12 @@ from dpdash.errors import (
     StoreError,
     UnknownRunError,
 )
-from dpdash.events import RunFailed, RunStatus, RunStopped, StopReason
-from dpdash.runs import problems
+from dpdash.core.events import RunFailed, RunStatus, RunStopped, StopReason
+from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import Pace, RunService
-from dpdash.settings import ServerSettings
+from dpdash.store import errors as problems
+from dpdash.training.control import RunControl
+from dpdash.training.engine import Engine
 from tests.fakes import FakeClock, FakeEngine, eventually
 from tests.unit.runs.conftest import MakeService
 

@@ -1,11 +1,11 @@
-from dpdash.config import RunConfig
-from dpdash.engines.control import RunControl
-from dpdash.events import RunPaused
-from dpdash.runs.live import LiveRun
+from dpdash.core.config import RunConfig
+from dpdash.core.events import RunPaused
 from dpdash.runs.pace import Pace
-from dpdash.runs.problems import HEALTHY
+from dpdash.runs.run import LiveRun
 from dpdash.runs.slots import Slots
 from dpdash.runs.snapshot import of_live_run
+from dpdash.store.errors import HEALTHY
+from dpdash.training.control import RunControl
 from tests.fakes import FakeClock, FakeEngine, block_of
 
 

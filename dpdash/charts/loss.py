@@ -1,0 +1,171 @@
+"""The loss of every epoch on a logarithmic axis, against what no line can beat."""
+
+from math import log10
+from typing import Final
+
+from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Translate, Update, base_layout, number, packed
+from dpdash.core.config import TRUE_SLOPE, X_HIGH, X_LOW, RunConfig
+from dpdash.core.events import LearningRateChanged
+from dpdash.core.history import HistorySnapshot
+
+MAX_POINTS: Final = 600
+"""About the pixels of a chart's width; the curve keeps its exact extremes."""
+MAX_CHANGES: Final = 40
+"""Learning-rate changes drawn; the newest are kept."""
+LABEL_DISTANCE: Final = 0.05
+"""Share of the width that an upright label takes; one that would stand closer to the next is left out."""
+NEGLIGIBLE: Final = 1e-6
+"""An optimum below this share of the noise floor is rounding, and would stretch the axis to nothing."""
+
+
+def loss_base(
+    config: RunConfig, noise_floor: float, optimum_loss: float, _: Translate, separators: str = ".,"
+) -> Figure:
+    """Axes and reference lines. The axis holds the loss of a flat line from the start, so it does not jump."""
+    flat_line_loss = TRUE_SLOPE**2 * (X_HIGH - X_LOW) ** 2 / 12 + noise_floor
+    references = [
+        ("noise-floor", _("noise floor"), noise_floor, "dash"),
+        ("optimum", _("least squares"), optimum_loss, "dot"),
+    ]
+    shown = [line for line in references if line[2] > NEGLIGIBLE * noise_floor and noise_floor > 0]
+    lowest = min((value for _uid, _name, value, _dash in shown), default=flat_line_loss / 5)
+    layout = base_layout(_("Loss per epoch"), _("epoch"), _("loss (mean squared error)"), separators)
+    layout["xaxis"]["range"] = [0, config.epochs]
+    layout["yaxis"] |= {"type": "log", "tickformat": "~g"}
+    traces: list[Spec] = [
+        _room(lowest / 2, flat_line_loss),
+        {
+            "uid": "loss",
+            "type": "scatter",
+            "mode": "lines",
+            "name": _("loss"),
+            "line": {"color": "role:primary", "width": 3},
+            "hovertemplate": _("epoch %{x}: loss %{y:.4~g}") + "<extra></extra>",
+        },
+        {
+            "uid": "now",
+            "type": "scatter",
+            "mode": "markers",
+            "showlegend": False,
+            "marker": {"color": "role:primary", "size": 9},
+            "hoverinfo": "skip",
+        },
+    ]
+    traces += [_reference_line(*line, config.epochs) for line in shown]
+    layout["annotations"] = [
+        _reference_label(f"{name} {number(value, separators)}", value, above=value > lowest or len(shown) == 1)
+        for _uid, name, value, _dash in shown
+    ]
+    description = _("Line chart of the loss of every epoch, logarithmic. The noise floor is {floor}.").format(
+        floor=number(noise_floor, separators)
+    )
+    return Figure(layout["title"]["text"], description, tuple(traces), layout)
+
+
+def loss_update(
+    history: HistorySnapshot, cursor_epoch: int | None, _: Translate, separators: str = ".,"
+) -> Update:
+    """The curve so far, the point it has reached (or looks back to), and where the learning rate changed."""
+    epochs, losses = history.curve("loss", MAX_POINTS) if history.num_epochs else ((), ())
+    row = history.row(cursor_epoch) if cursor_epoch is not None else history.latest
+    shapes, annotations = _rate_changes(history.learning_rate_changes, history.num_epochs, _, separators)
+    if cursor_epoch is not None:
+        shapes.append(_upright(f"M{cursor_epoch},0V1", "role:primary", "solid"))
+        label = _label(cursor_epoch, _("epoch {epoch}").format(epoch=cursor_epoch))
+        if cursor_epoch > LABEL_DISTANCE * history.num_epochs:
+            label["xanchor"] = "right"
+        annotations.append(label)
+    return Update(
+        traces={
+            "loss": {"x": packed(epochs), "y": packed(losses)},
+            "now": {"x": [row.epoch], "y": [row.loss]} if row else {"x": [], "y": []},
+        },
+        layout={"shapes": shapes, "annotations": annotations},
+    )
+
+
+def _room(low: float, high: float) -> Spec:
+    """Two points that nobody sees: plotly 4.1 reads `autorangeoptions.include` wrongly on a logarithmic axis."""
+    return {
+        "uid": "room",
+        "type": "scatter",
+        "mode": "markers",
+        "x": [0, 0],
+        "y": [low, high],
+        "opacity": 0,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+
+
+def _reference_line(uid: str, name: str, value: float, dash: str, epochs: int) -> Spec:
+    return {
+        "uid": uid,
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": [0, epochs],
+        "y": [value, value],
+        "line": {"color": "role:reference", "width": 2, "dash": dash},
+        "hoverinfo": "skip",
+    }
+
+
+def _reference_label(text: str, value: float, *, above: bool) -> Spec:
+    """Names a line at its left end, where the curve is still high."""
+    return {
+        "text": text,
+        "x": 0,
+        "xref": "paper",
+        "xanchor": "left",
+        "xshift": 6,
+        "y": log10(value),
+        "yanchor": "bottom" if above else "top",
+        "yshift": 3 if above else -3,
+        "showarrow": False,
+        "font": {"size": SMALL_TEXT_SIZE},
+        "bgcolor": "role:background@0.8",
+    }
+
+
+def _rate_changes(
+    changes: tuple[LearningRateChanged, ...], num_epochs: int, _: Translate, separators: str
+) -> tuple[list[Spec], list[Spec]]:
+    """One path for all upright lines, and labels for those that have the room; the newest has precedence."""
+    recent = changes[-MAX_CHANGES:]
+    if not recent:
+        return [], []
+    path = "".join(f"M{change.epoch},0V1" for change in recent)
+    labels: list[Spec] = []
+    next_epoch = float("inf")
+    for change in reversed(recent):
+        if next_epoch - change.epoch >= LABEL_DISTANCE * max(num_epochs, 1):
+            text = _("learning rate {rate}").format(rate=number(change.learning_rate, separators))
+            labels.append(_label(change.epoch, text))
+            next_epoch = change.epoch
+    return [_upright(path, "role:muted", "dot")], labels
+
+
+def _upright(path: str, color: str, dash: str) -> Spec:
+    return {
+        "type": "path",
+        "path": path,
+        "yref": "paper",
+        "layer": "below",
+        "line": {"color": color, "width": 1.5, "dash": dash},
+    }
+
+
+def _label(epoch: int, text: str) -> Spec:
+    return {
+        "x": epoch,
+        "y": 1,
+        "yref": "paper",
+        "text": text,
+        "textangle": -90,
+        "xanchor": "left",
+        "yanchor": "top",
+        "showarrow": False,
+        "font": {"size": SMALL_TEXT_SIZE},
+        "bgcolor": "role:background@0.8",
+    }

@@ -1,0 +1,248 @@
+"""Speed-up and efficiency over the replicas, where a step's time goes, and where parallelism begins to pay."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Translate, base_layout, number
+from dpdash.core.study import Curve, Study
+
+SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x")
+NUM_COLORS: Final = 8
+LAW_POINTS: Final = 40
+COLOR_BAR_WIDTH: Final = 84
+HIGHEST_EFFICIENCY: Final = 1.05
+PATTERNS: Final = ("", "/", "\\", "x", "-", "|", "+", ".")
+"""So that neighbours in a stack are told apart without their colours."""
+EVERY_REPLICA_UP_TO: Final = 16
+
+SpeedUp = Callable[[float], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A curve with its name and the law that was fitted to it."""
+
+    name: str
+    curve: Curve
+    law: SpeedUp | None
+    law_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A step with what it was spent on."""
+
+    name: str
+    seconds: Mapping[str, float]
+    """By what took them, in the order of the stack."""
+
+
+def speed_up_figure(lines: Sequence[Line], replicas: int, _: Translate, separators: str = ".,") -> Figure:
+    """Speed-up with standard errors, the ideal line, and the fitted laws."""
+    title = _("Speed-up over one device")
+    layout = base_layout(title, _("replicas"), _("times one device"), separators)
+    _replica_axis(layout, replicas)
+    layout["yaxis"]["rangemode"] = "tozero"
+    ideal = _reference("ideal", _("ideal"), [1, replicas], [1, replicas], "dash")
+    one = _reference("one", _("one device"), [0.5, replicas + 0.5], [1, 1], "dot")
+    traces = [ideal, one]
+    for index, line in enumerate(lines):
+        points = line.curve.points
+        values = [point.speed_up.median for point in points]
+        errors = [point.speed_up.standard_error for point in points]
+        traces.append(_curve(index, line, values, errors, "%{y:.3~g}×", _))
+        if line.law is not None:
+            traces.append(_law(index, line, line.law, replicas))
+    description = _("Line chart of the speed-up over the number of replicas, with error bars and the ideal line.")
+    return Figure(title, description, tuple(traces), layout)
+
+
+def efficiency_figure(lines: Sequence[Line], replicas: int, _: Translate, separators: str = ".,") -> Figure:
+    """Speed-up as a share of the ideal one."""
+    title = _("Efficiency")
+    layout = base_layout(title, _("replicas"), _("share of the ideal"), separators)
+    _replica_axis(layout, replicas)
+    layout["yaxis"] |= {"tickformat": ".0%", "rangemode": "tozero"}
+    traces = [_reference("ideal", _("ideal"), [1, replicas], [1, 1], "dash")]
+    for index, line in enumerate(lines):
+        points = line.curve.points
+        values = [point.efficiency for point in points]
+        errors = [point.speed_up.standard_error / point.replicas for point in points]
+        traces.append(_curve(index, line, values, errors, "%{y:.0%}", _))
+    description = _("Line chart of the speed-up as a share of the number of replicas, with error bars.")
+    return Figure(title, description, tuple(traces), layout)
+
+
+def phases_figure(bars: Sequence[Bar], _: Translate, separators: str = ".,") -> Figure:
+    """One stacked bar a step, in milliseconds."""
+    title = _("Time of a step")
+    layout = base_layout(title, "", _("milliseconds"), separators)
+    layout["barmode"] = "stack"
+    layout["xaxis"] |= {"type": "category", "automargin": False}
+    parts = dict.fromkeys(name for bar in bars for name in bar.seconds)
+    names = [bar.name for bar in bars]
+    traces = tuple(
+        {
+            "uid": f"part-{index}",
+            "type": "bar",
+            "name": part,
+            "x": names,
+            "y": [1000 * bar.seconds.get(part, 0.0) for bar in bars],
+            "marker": {
+                "color": f"role:series-{index % NUM_COLORS + 1}",
+                "line": {"color": "role:background", "width": 1},
+                "pattern": {"shape": PATTERNS[index % len(PATTERNS)], "size": 6, "solidity": 0.25},
+            },
+            "hovertemplate": f"{part} %{{y:.3~g}} ms<extra></extra>",
+        }
+        for index, part in enumerate(parts)
+    )
+    description = _("Stacked bars of what a step's time goes to, one bar for each number of replicas.")
+    return Figure(title, description, traces, layout)
+
+
+def map_figure(name: str, curves: Sequence[Curve], study: Study, _: Translate, separators: str = ".,") -> Figure:
+    """Speed-up of one engine by width and replicas; a line divides where replicas are faster from where not."""
+    title = _("Speed-up: {engine}").format(engine=name)
+    layout = base_layout(title, _("replicas"), _("hidden width"), separators)
+    layout["margin"] = layout["margin"] | {"r": COLOR_BAR_WIDTH}
+    widths, counts = study.plan.hidden_widths, list(range(1, study.plan.replicas + 1))
+    z = [[_speed_up(curves, width, count) for count in counts] for width in widths]
+    rows = list(range(len(widths)))
+    layout["xaxis"] |= {"tickvals": counts, "showgrid": False}
+    layout["yaxis"] |= {
+        "tickvals": rows,
+        "ticktext": [number(width, separators) for width in widths],
+        "showgrid": False,
+    }
+    layout["annotations"] = [
+        {
+            "x": count,
+            "y": row,
+            "text": number(value, separators),
+            "showarrow": False,
+            "font": {"size": SMALL_TEXT_SIZE, "color": "role:text"},
+            "bgcolor": "role:background@0.8",
+        }
+        for row, values in enumerate(z)
+        for count, value in zip(counts, values, strict=True)
+        if value is not None
+    ]
+    traces: list[Spec] = [
+        {
+            "uid": "map",
+            "type": "heatmap",
+            "x": counts,
+            "y": rows,
+            "z": z,
+            "zmin": 0,
+            "colorscale": "role:sequential",
+            "xgap": 2,
+            "ygap": 2,
+            "hovertemplate": "%{z:.3~g}×<extra></extra>",
+            "colorbar": {
+                "title": {"text": _("times"), "font": {"size": SMALL_TEXT_SIZE}},
+                "tickfont": {"size": SMALL_TEXT_SIZE},
+                "thickness": 12,
+                "outlinewidth": 0,
+            },
+        }
+    ]
+    # One device is 1 by definition: a line that began there would divide nothing.
+    several = [values[1:] for values in z]
+    if len(rows) > 1 and len(counts) > 2 and all(value is not None for values in several for value in values):
+        traces.append(_begins_to_pay(counts[1:], rows, several, _))
+    description = _("Heat map of the speed-up over one device, by hidden width and number of replicas.")
+    return Figure(title, description, tuple(traces), layout)
+
+
+def _begins_to_pay(counts: list[int], rows: list[int], z: list[list[float | None]], _: Translate) -> Spec:
+    return {
+        "uid": "pays",
+        "type": "contour",
+        "name": _("begins to pay"),
+        "showlegend": True,
+        "x": counts,
+        "y": rows,
+        "z": z,
+        "showscale": False,
+        "autocontour": False,
+        "contours": {"start": 1.0, "end": 1.0, "size": 1.0, "coloring": "none"},
+        "line": {"color": "role:primary", "width": 4, "dash": "dash", "smoothing": 0},
+        "hoverinfo": "skip",
+    }
+
+
+def _speed_up(curves: Sequence[Curve], width: int, replicas: int) -> float | None:
+    found = [
+        point.speed_up.median
+        for curve in curves
+        if curve.hidden_width == width
+        for point in curve.points
+        if point.replicas == replicas
+    ]
+    return found[0] if found else None
+
+
+def _replica_axis(layout: Spec, replicas: int) -> None:
+    layout["xaxis"]["range"] = [0.6, replicas + 0.4]
+    if replicas <= EVERY_REPLICA_UP_TO:
+        layout["xaxis"]["dtick"] = 1
+
+
+def _curve(
+    index: int, line: Line, values: Sequence[float], errors: Sequence[float], hover: str, _: Translate
+) -> Spec:
+    """Points with error bars; hollow where replicas share what they run on."""
+    points = line.curve.points
+    color = f"role:series-{index % NUM_COLORS + 1}"
+    symbol = SYMBOLS[index % len(SYMBOLS)]
+    shared = _("oversubscribed")
+    return {
+        "uid": f"curve-{index}",
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": line.name,
+        "x": [point.replicas for point in points],
+        "y": list(values),
+        "error_y": {"type": "data", "array": list(errors), "color": color, "thickness": 1.5, "width": 5},
+        "line": {"color": color, "width": 3},
+        "marker": {
+            "size": 11,
+            "color": color,
+            "symbol": [f"{symbol}-open" if point.is_oversubscribed else symbol for point in points],
+            "line": {"width": 2, "color": color},
+        },
+        "text": [f", {shared}" if point.is_oversubscribed else "" for point in points],
+        "hovertemplate": f"{line.name}, %{{x}}: {hover}%{{text}}<extra></extra>",
+    }
+
+
+def _law(index: int, line: Line, law: SpeedUp, replicas: int) -> Spec:
+    counts = np.linspace(1, replicas, LAW_POINTS)
+    return {
+        "uid": f"law-{index}",
+        "type": "scatter",
+        "mode": "lines",
+        "name": line.law_name,
+        "x": counts.tolist(),
+        "y": [law(float(count)) for count in counts],
+        "line": {"color": f"role:series-{index % NUM_COLORS + 1}", "width": 2, "dash": "dot"},
+        "hoverinfo": "skip",
+    }
+
+
+def _reference(uid: str, name: str, x: list[float], y: list[float], dash: str) -> Spec:
+    return {
+        "uid": uid,
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": x,
+        "y": y,
+        "line": {"color": "role:reference", "width": 2, "dash": dash},
+        "hoverinfo": "skip",
+    }

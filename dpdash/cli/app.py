@@ -1,0 +1,287 @@
+"""The same jobs without a browser: train, resume, look at runs, measure scaling, search settings; serve.
+
+Exit status: 0 finished, 1 failed or diverged, 2 bad arguments or an engine that this machine cannot run.
+"""
+
+import logging
+import sys
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from dpdash.cli.runs import export_runs, import_file, open_store
+from dpdash.cli.scaling import scaling
+from dpdash.cli.serve import serve
+from dpdash.cli.sweep import sweep
+from dpdash.cli.terminal import FAILED, FINISHED, complain, option, or_exit, print_json, signals_received
+from dpdash.core.config import RunConfig
+from dpdash.core.events import Checkpoint, EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatus
+from dpdash.core.limits import lifted
+from dpdash.core.settings import read_settings
+from dpdash.runs.service import Pace, RunService, RunSnapshot
+from dpdash.store.resuming import NO_CHECKPOINT
+from dpdash.store.store import RunRecord
+from dpdash.training import catalog
+from dpdash.training.control import RunControl
+from dpdash.training.engine import Availability, Emit, Engine
+
+OWNER: Final = "command line"
+POLL_SECONDS: Final = 0.05
+"""How often the progress bar looks; the training itself runs in its own thread and waits for nothing."""
+SHUTDOWN_SECONDS: Final = 5.0
+WIDE: Final = 200
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+runs_app = typer.Typer(no_args_is_help=True, help="Look at the runs that are stored, and take them elsewhere.")
+app.add_typer(runs_app, name="runs")
+app.command()(serve)
+app.command()(scaling)
+app.command()(sweep)
+runs_app.command("export")(export_runs)
+runs_app.command("import")(import_file)
+
+
+@app.command()
+def train(
+    samples: Annotated[str | None, option("samples")] = None,
+    noise: Annotated[str | None, option("noise")] = None,
+    seed: Annotated[str | None, option("seed")] = None,
+    epochs: Annotated[str | None, option("epochs")] = None,
+    learning_rate: Annotated[str | None, option("learning_rate")] = None,
+    optimizer: Annotated[str | None, option("optimizer")] = None,
+    global_batch_size: Annotated[str | None, option("global_batch_size")] = None,
+    engine: Annotated[str | None, option("engine")] = None,
+    replicas: Annotated[str | None, option("replicas")] = None,
+    hidden_width: Annotated[str | None, option("hidden_width")] = None,
+    hidden_depth: Annotated[str | None, option("hidden_depth")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Train at full speed, recorded and saved like any run."""
+    given = {name: value for name, value in locals().items() if name != "as_json" and value is not None}
+    config = or_exit(lambda: RunConfig.parse(given))
+    losses: list[float] = []
+    settings = lifted(or_exit(read_settings))
+    service = RunService.open(settings, lambda config: _Overheard(catalog.require(config), losses))
+    problem = service.health.problem
+    if problem is not None:
+        complain(str(problem))
+    try:
+        run_id = or_exit(lambda: service.start(config, OWNER, Pace.full_speed()))
+        shown = _watch(service, run_id, OWNER, quiet=as_json)
+    finally:
+        service.shutdown(timeout=SHUTDOWN_SECONDS)
+    if as_json:
+        print_json(_result_values(shown, losses))
+    else:
+        _print_result(shown)
+    saved = service.snapshot(run_id).saved
+    if saved.problem is not None:
+        complain("This run was not saved." if problem else f"This run was not saved whole. {saved.problem}")
+    raise typer.Exit(FINISHED if shown.status is RunStatus.FINISHED else FAILED)
+
+
+@app.command()
+def resume(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, as `runs list` prints it.")],
+    epochs: Annotated[str | None, option("epochs")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Train a run further that was stopped or interrupted, whoever started it, at full speed."""
+    wanted = None if epochs is None else or_exit(lambda: RunConfig.parse({"epochs": epochs})).epochs
+    service = open_store()
+    try:
+        # Whoever can read the database is no less than its runs' owners.
+        owner = or_exit(lambda: service.snapshot(run_id)).owner
+        or_exit(lambda: service.resume_ended(run_id, owner, Pace.full_speed(), wanted))
+        start = service.snapshot(run_id).resumed_from
+        if not start:
+            complain(NO_CHECKPOINT)
+        elif not as_json:
+            typer.echo(f"goes on after epoch {start}")
+        shown = _watch(service, run_id, owner, quiet=as_json)
+        block = or_exit(lambda: service.rows(run_id))
+    finally:
+        service.shutdown(timeout=SHUTDOWN_SECONDS)
+    if as_json:
+        print_json(_result_values(shown, [] if block is None else block.loss.tolist()))
+    else:
+        _print_result(shown)
+    raise typer.Exit(FINISHED if shown.status is RunStatus.FINISHED else FAILED)
+
+
+@runs_app.command("list")
+def list_runs(
+    limit: Annotated[int, typer.Option(help="How many of the newest runs.", min=1, max=10_000)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array and nothing else.")] = False,
+) -> None:
+    """List the newest runs."""
+    service = open_store()
+    try:
+        records = service.runs(limit)
+    finally:
+        service.shutdown(timeout=SHUTDOWN_SECONDS)
+    if as_json:
+        print_json([_record_values(record) for record in records])
+        return
+    table = Table(box=None)
+    for column in ("run", "name", "started", "status", "epochs", "loss", "slope", "samples", "engine", "tags"):
+        table.add_column(column, no_wrap=True)
+    for record in records:
+        started = datetime.fromtimestamp(record.created_at).strftime("%Y-%m-%d %H:%M:%S")
+        loss = "–" if record.loss is None else f"{record.loss:.4g}"
+        slope = "–" if record.slope is None else f"{record.slope:.5g}"
+        progress = f"{record.num_epochs} of {record.config.epochs}"
+        engine = f"{record.config.engine} × {record.config.replicas}"
+        status = f"{record.status}, imported" if record.is_imported else record.status.value
+        table.add_row(
+            record.run_id,
+            escape(record.name or _changes(record.config)),
+            started,
+            status,
+            progress,
+            loss,
+            slope,
+            str(record.config.samples),
+            engine,
+            escape(", ".join(record.tags)),
+        )
+    # Into a pipe, nothing is cut: the lines are as wide as they are.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+    console.print(table if records else "No runs yet. Try: python -m dpdash train")
+
+
+@runs_app.command("show")
+def show_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run's id, as `runs list` prints it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Show one run whole."""
+    service = open_store()
+    try:
+        shown = or_exit(lambda: service.snapshot(run_id))
+        block = or_exit(lambda: service.rows(run_id)) if as_json else None
+    finally:
+        service.shutdown(timeout=SHUTDOWN_SECONDS)
+    if as_json:
+        print_json(_result_values(shown, [] if block is None else block.loss.tolist()))
+        return
+    table = Table("setting", "value", box=None)
+    for name, value in shown.config:
+        table.add_row(name, "all" if value is None else str(value))
+    Console().print(table)
+    _print_result(shown)
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is one sentence of the command's, and no log beside it."""
+    logging.getLogger("dpdash").addHandler(logging.NullHandler())
+    app(prog_name="python -m dpdash")
+
+
+def _watch(service: RunService, run_id: str, owner: str, quiet: bool) -> RunSnapshot:
+    """Show a progress bar until the run is over; Ctrl+C stops the run, which is kept."""
+    columns = (
+        TextColumn("loss {task.fields[loss]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("epochs"),
+        TimeRemainingColumn(),
+    )
+    with (
+        signals_received() as received,
+        Progress(*columns, console=Console(stderr=True), disable=quiet) as progress,
+    ):
+        shown = service.snapshot(run_id)
+        task = progress.add_task("train", total=shown.config.epochs, loss="–")
+        while not shown.status.is_over:
+            service.wait(run_id, POLL_SECONDS)
+            if received:
+                service.stop(run_id, owner)
+            shown = service.snapshot(run_id)
+            latest = shown.history.latest
+            loss = "–" if latest is None else f"{latest.loss:.4g}"
+            progress.update(task, completed=shown.history.num_epochs, loss=loss)
+    return shown
+
+
+class _Overheard:
+    """An engine whose losses are kept as they come: all of them are there whatever the database does."""
+
+    def __init__(self, engine: Engine, losses: list[float]) -> None:
+        self.name = engine.name
+        self._engine = engine
+        self._losses = losses
+
+    def availability(self, config: RunConfig) -> Availability:
+        return self._engine.availability(config)
+
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
+        def hear(event: RunEvent) -> None:
+            if isinstance(event, EpochBlock):
+                self._losses.extend(event.loss.tolist())
+            emit(event)
+
+        self._engine.run(config, hear, control, start)
+
+
+def _result_values(shown: RunSnapshot, losses: list[float]) -> dict[str, Any]:
+    slope, intercept = shown.history.line or (None, None)
+    return {
+        "config": shown.config.model_dump(mode="json"),
+        "run_id": shown.run_id,
+        "status": shown.status.value,
+        "losses": losses,
+        "slope": slope,
+        "intercept": intercept,
+        "seconds": shown.history.seconds,
+        "engine": shown.config.engine.value,
+        "replicas": shown.config.replicas,
+    }
+
+
+def _record_values(record: RunRecord) -> dict[str, Any]:
+    return {
+        "config": record.config.model_dump(mode="json"),
+        "run_id": record.run_id,
+        "name": record.name,
+        "note": record.note,
+        "tags": list(record.tags),
+        "pinned": record.is_pinned,
+        "imported": record.is_imported,
+        "status": record.status.value,
+        "created_at": record.created_at,
+        "epochs": record.num_epochs,
+        "loss": record.loss,
+        "best_loss": record.best_loss,
+        "slope": record.slope,
+        "intercept": record.intercept,
+        "seconds": record.seconds,
+    }
+
+
+def _changes(config: RunConfig) -> str:
+    """What is not as usual in the settings that have no column of their own: the name of a run without one."""
+    shown = ("samples", "engine", "replicas")
+    changes = config.changes_from(RunConfig()).items()
+    return " ".join(f"{name}={'all' if value is None else value}" for name, value in changes if name not in shown)
+
+
+def _print_result(shown: RunSnapshot) -> None:
+    history = shown.history
+    latest, line = history.latest, history.line
+    status = f"{shown.status.value} after {history.num_epochs} of {shown.config.epochs} epochs"
+    if isinstance(history.ended, RunDiverged):
+        status = (
+            f"diverged at epoch {history.ended.epoch}: the loss is no longer a finite number. "
+            f"Try --learning-rate {shown.config.learning_rate / 10:g}"
+        )
+    elif isinstance(history.ended, RunFailed):
+        status = f"failed after {history.num_epochs} epochs: {history.ended.message}"
+    typer.echo(f"run {shown.run_id} {status}")
+    if latest is not None and line is not None:
+        typer.echo(f"loss {latest.loss:.5g}, slope {line[0]:.5g} (true 3), intercept {line[1]:.5g} (true 0)")
+        typer.echo(f"{history.seconds:.3f} s of training, {history.num_epochs / history.seconds:,.0f} epochs/s")

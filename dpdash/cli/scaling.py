@@ -1,0 +1,174 @@
+"""Measure how training scales over replicas: `python -m dpdash scaling`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from dpdash.cli.terminal import BAD_ARGUMENTS, FAILED, complain, option, or_exit, print_json, signals_received
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.errors import StoreError
+from dpdash.core.settings import read_settings
+from dpdash.core.study import LEAST_SECONDS, MOST_REPEATS, MOST_SECONDS, ScalingMode, Study, StudyPlan, StudyStatus
+from dpdash.core.translations import ENGLISH, language
+from dpdash.findings.curves import curves
+from dpdash.findings.scaling import Sentence, verdicts
+from dpdash.scaling.export import as_csv, as_values
+from dpdash.scaling.live import LiveStudy, StudySnapshot
+from dpdash.scaling.measure import require_engines
+from dpdash.scaling.service import new_study
+from dpdash.store.store import RunStore
+
+OWNER: Final = "command line"
+POLL_SECONDS: Final = 0.1
+USUAL_WIDTH, USUAL_DEPTH = 64, 1
+
+
+def scaling(
+    engines: Annotated[
+        str, typer.Option(help="Engines to measure beside one device, with commas between them.")
+    ] = EngineName.CPU_REPLICAS.value,
+    replicas: Annotated[int, typer.Option(help="The most replicas; 1, 2, … up to there are measured.")] = 2,
+    mode: Annotated[
+        ScalingMode, typer.Option(help="strong: the global batch is fixed; weak: the batch of a replica is.")
+    ] = ScalingMode.STRONG,
+    samples: Annotated[str, option("samples")] = str(RunConfig.model_fields["samples"].default),
+    hidden_width: Annotated[
+        str, typer.Option(help="Units in each hidden layer; several, with commas between them, make a map.")
+    ] = str(USUAL_WIDTH),
+    hidden_depth: Annotated[str, option("hidden_depth")] = str(USUAL_DEPTH),
+    repeats: Annotated[int, typer.Option(help=f"How often each point is measured, 1 to {MOST_REPEATS}.")] = 3,
+    seconds: Annotated[float, typer.Option(help=f"Of each measurement, {LEAST_SECONDS} to {MOST_SECONDS}.")] = 0.5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write every measurement into this file.")] = None,
+) -> None:
+    """Measure the speed-up of 1, 2, … replicas on this machine; Ctrl+C keeps what is measured."""
+    values = {
+        "engines": engines,
+        "mode": mode,
+        "replicas": replicas,
+        "samples": samples,
+        "hidden_widths": hidden_width,
+        "hidden_depth": hidden_depth,
+        "repeats": repeats,
+        "seconds": seconds,
+    }
+    plan = or_exit(lambda: _plan(values))
+    or_exit(lambda: require_engines(plan))
+    if csv is not None and not csv.absolute().parent.is_dir():
+        complain(f"--csv: there is no folder {csv.absolute().parent}. Make it, or name another file.")
+        raise typer.Exit(BAD_ARGUMENTS)
+    url = or_exit(read_settings).database_url
+    with _kept(url) as keep:
+        study = _measured(LiveStudy(new_study(plan, OWNER), keep=keep), quiet=as_json)
+    if csv is not None:
+        csv.write_text(as_csv(study), encoding="utf-8")
+    if as_json:
+        print_json(as_values(study))
+    else:
+        _print(study)
+    if study.status is StudyStatus.FAILED:
+        complain(study.message)
+        raise typer.Exit(FAILED)
+
+
+def _plan(values: dict[str, Any]) -> StudyPlan:
+    """The plan that the options name.
+
+    Raises:
+        DpdashError: when there is no such plan.
+    """
+    whole = {name: _whole(name, values[name]) for name in ("samples", "hidden_depth")}
+    engines = tuple(_engine(name.strip()) for name in values["engines"].split(",") if name.strip())
+    widths = tuple(dict.fromkeys(_whole("hidden_width", part) for part in values["hidden_widths"].split(",")))
+    return StudyPlan.parse(values | whole | {"engines": engines, "hidden_widths": widths})
+
+
+def _engine(name: str) -> EngineName:
+    return RunConfig.parse({"engine": name}).engine
+
+
+def _whole(name: str, text: str) -> int:
+    parsed: int = getattr(RunConfig.parse({name: text.strip()}), name)
+    return parsed
+
+
+def _measured(live: LiveStudy, quiet: bool) -> Study:
+    """Measure with a progress bar; the first Ctrl+C ends the study, which is kept."""
+    num_measurements = live.snapshot().study.plan.num_measurements
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("measurements, {task.fields[left]}"))
+    with signals_received() as received, Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task("measure", total=num_measurements, left="starting")
+        live.start()
+        while not live.wait(POLL_SECONDS):
+            if received:
+                live.cancel()
+            shown = live.snapshot()
+            bar.update(task, completed=shown.num_measured, left=_left(shown))
+    return live.snapshot().study
+
+
+def _left(shown: StudySnapshot) -> str:
+    return "ending" if shown.seconds_left is None else f"about {max(1, round(shown.seconds_left))} s left"
+
+
+def _print(study: Study) -> None:
+    table = Table(box=None)
+    for column in ("engine", "width", "replicas", "ms a step", "speed-up", "from", "to", "± error", "efficiency"):
+        table.add_column(column, justify="right", no_wrap=True)
+    shown = curves(study)
+    for curve in shown:
+        for point in curve.points:
+            speed_up = point.speed_up
+            marks = f"{point.replicas}{' oversubscribed' if point.is_oversubscribed else ''}"
+            numbers = (speed_up.median, speed_up.low, speed_up.high, speed_up.standard_error)
+            table.add_row(
+                f"{curve.engine.value}{' (emulated)' if curve.emulated else ''}",
+                str(curve.hidden_width),
+                marks,
+                f"{1000 * point.step_seconds:.3g}",
+                *(f"{number:.3g}" for number in numbers),
+                f"{100 * point.efficiency:.0f} %",
+            )
+    console = Console(width=None if Console().is_terminal else 160)
+    console.print(table if shown else "Nothing could be compared: the study ended before its first round did.")
+    for said in verdicts(study, shown):
+        typer.echo(f"{said.engine.value}: {' '.join(_written(sentence) for sentence in said.sentences)}")
+    if study.status is not StudyStatus.FINISHED:
+        done, wanted = len(study.measurements), study.plan.num_measurements
+        typer.echo(f"Ended after {done} of {wanted} measurements.")
+
+
+def _written(sentence: Sentence) -> str:
+    return language(ENGLISH).sentence(sentence.template, sentence.values)
+
+
+@contextmanager
+def _kept(url: str) -> Iterator[Callable[[Study], None]]:
+    """Keeps a study where runs are kept, as it comes; where that cannot be done, says so at the end."""
+    problems: list[StoreError] = []
+    store = None
+    try:
+        store = RunStore(url)
+    except StoreError as problem:
+        problems.append(problem)
+
+    def keep(study: Study) -> None:
+        if store is None:
+            return
+        try:
+            store.studies.put(study)
+            problems.clear()
+        except StoreError as problem:
+            problems[:] = [problem]
+
+    yield keep
+    if store is not None:
+        store.close()
+    if problems:
+        complain(f"This study was not saved. {problems[0]}")

@@ -1,0 +1,220 @@
+"""Search over settings with many runs: `python -m dpdash sweep`."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from dpdash.cli.terminal import BAD_ARGUMENTS, FAILED, complain, or_exit, print_json, signals_received
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import N_, DpdashError
+from dpdash.core.limits import lifted
+from dpdash.core.settings import ServerSettings, read_settings
+from dpdash.core.sweep import Objective, SearchMethod, Sweep, SweepPlan, SweepStatus, Trial
+from dpdash.core.sweep_axis import Axis
+from dpdash.findings.sweep import SlopeSpread, importances, pooled_ratio, slope_spreads
+from dpdash.runs.service import RunService
+from dpdash.sweeps.presets import PRESETS, PresetName
+from dpdash.sweeps.service import SweepService
+
+OWNER: Final = "command line"
+POLL_SECONDS: Final = 0.1
+SHUTDOWN_SECONDS: Final = 5.0
+USUAL_TRIALS: Final = 30
+MOST_ROWS: Final = 20
+SIGN: Final = "="
+
+
+def sweep(
+    preset: Annotated[
+        PresetName | None,
+        typer.Option(help="A sweep that teaches something; the options below are then not taken."),
+    ] = None,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUES",
+            help="A setting to search over: values with commas, or a range as 0.001..1.",
+        ),
+    ] = None,
+    fixed: Annotated[
+        list[str] | None, typer.Option("--with", metavar="NAME=VALUE", help="A setting that all trials share.")
+    ] = None,
+    method: Annotated[
+        SearchMethod, typer.Option(help="grid: every combination; random; tpe: where the trials so far were good.")
+    ] = SearchMethod.TPE,
+    objective: Annotated[
+        Objective, typer.Option(help="What to make small; to reach: 1.05 times the noise floor.")
+    ] = Objective.FINAL_LOSS,
+    trials: Annotated[int, typer.Option(help="How many runs; a grid has as many as it has combinations.")] = (
+        USUAL_TRIALS
+    ),
+    seed: Annotated[int, typer.Option(help="Number that the search draws from.")] = 0,
+    prune: Annotated[bool, typer.Option(help="Whether trials that fall behind are stopped early.")] = True,
+    resume: Annotated[
+        str | None, typer.Option(metavar="ID", help="Go on with a sweep whose process ended before it did.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write every trial into this file.")] = None,
+) -> None:
+    """Search for good settings; each trial is an ordinary run, which is kept. Ctrl+C ends it early."""
+    wanted = {
+        "search": search or [],
+        "fixed": fixed or [],
+        "method": method,
+        "objective": objective,
+        "trials": trials,
+        "seed": seed,
+        "prunes": prune,
+    }
+    plan = None
+    if resume is None:
+        plan = PRESETS[preset].plan if preset is not None else or_exit(lambda: _plan(wanted))
+    if csv is not None and not csv.absolute().parent.is_dir():
+        complain(f"--csv: there is no folder {csv.absolute().parent}. Make it, or name another file.")
+        raise typer.Exit(BAD_ARGUMENTS)
+    found, problem = _searched(lifted(or_exit(read_settings)), plan, resume or "", quiet=as_json)
+    if csv is not None:
+        csv.write_text(as_csv(found), encoding="utf-8")
+    if as_json:
+        print_json(as_values(found))
+    else:
+        _print(found)
+    if problem is not None:
+        complain(f"This sweep was not saved. {problem}")
+    if found.status is SweepStatus.FAILED:
+        complain(found.message)
+        raise typer.Exit(FAILED)
+
+
+def as_values(found: Sweep) -> dict[str, Any]:
+    """A sweep as JSON holds it, with what was worked out from it."""
+    values: dict[str, Any] = TypeAdapter(Sweep).dump_python(found, mode="json")
+    best = found.best
+    spreads = slope_spreads(found)
+    pooled = pooled_ratio(spreads)
+    return values | {
+        "best": None if best is None else best.number,
+        "importances": dict(importances(found)),
+        "spreads": TypeAdapter(tuple[SlopeSpread, ...]).dump_python(spreads, mode="json"),
+        "spread_ratio": None if pooled is None else pooled[0],
+    }
+
+
+def as_csv(found: Sweep) -> str:
+    """A line for each trial."""
+    columns = ("trial", *found.plan.settings, "status", "value", "slope", "epochs", "run")
+    return "\n".join((",".join(columns), *(",".join(_cells(trial)) for trial in found.trials), ""))
+
+
+def _cells(trial: Trial) -> tuple[str, ...]:
+    numbers = ("" if number is None else repr(number) for number in (trial.value, trial.slope))
+    return (
+        str(trial.number + 1),
+        *(str(value) for value in trial.values),
+        trial.status.value,
+        *numbers,
+        str(trial.num_epochs),
+        trial.run_id,
+    )
+
+
+def _plan(wanted: dict[str, Any]) -> SweepPlan:
+    """The plan that the options name.
+
+    Raises:
+        DpdashError: when there is no such plan.
+    """
+    searched = [_pair("--set", text) for text in wanted.pop("search")]
+    base = RunConfig.parse(dict(_pair("--with", text) for text in wanted.pop("fixed")))
+    axes = tuple(Axis.parse(setting, text) for setting, text in searched)
+    return SweepPlan.parse(wanted | {"base": base, "axes": axes})
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    name, sign, value = text.partition(SIGN)
+    if not sign:
+        raise DpdashError(
+            N_("{option} takes a setting and its values, as in learning_rate=0.01. Received: {received}."),
+            option=option,
+            received=text[:40],
+        )
+    return name.strip().replace("-", "_"), value.strip()
+
+
+def _searched(
+    settings: ServerSettings, plan: SweepPlan | None, resumed: str, *, quiet: bool
+) -> tuple[Sweep, DpdashError | None]:
+    """Search with a progress bar, and what could not be saved; the first Ctrl+C ends the sweep, which is kept."""
+    runs = RunService.open(settings)
+    sweeps = SweepService.open(runs, settings)
+    try:
+        sweep_id = or_exit(lambda: _begun(sweeps, plan, resumed))
+        _watch(sweeps, sweep_id, quiet)
+        shown = sweeps.snapshot(sweep_id)
+        assert shown is not None
+        return shown.sweep, sweeps.problem or runs.health.problem
+    finally:
+        sweeps.close(timeout=SHUTDOWN_SECONDS)
+        runs.shutdown(timeout=SHUTDOWN_SECONDS)
+
+
+def _begun(sweeps: SweepService, plan: SweepPlan | None, resumed: str) -> str:
+    if plan is not None:
+        return sweeps.start(plan, OWNER)
+    sweeps.resume(resumed)
+    return resumed
+
+
+def _watch(sweeps: SweepService, sweep_id: str, quiet: bool) -> None:
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("trials, best {task.fields[best]}"))
+    with signals_received() as received, Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+        shown = sweeps.snapshot(sweep_id)
+        task = bar.add_task("search", total=None if shown is None else shown.sweep.plan.num_trials, best="–")
+        is_over = False
+        while not is_over:
+            is_over = sweeps.wait(sweep_id, POLL_SECONDS)
+            if received:
+                sweeps.stop(sweep_id, shown.sweep.owner if shown is not None else OWNER)
+            shown = sweeps.snapshot(sweep_id)
+            if shown is not None:
+                best = shown.sweep.best
+                text = "–" if best is None else f"{best.value:.4g}"
+                bar.update(task, completed=shown.sweep.num_over, best=text)
+
+
+def _print(found: Sweep) -> None:
+    table = Table(box=None)
+    for column in ("trial", *found.plan.settings, found.plan.objective.value, "slope", "epochs", "status", "run"):
+        table.add_column(column, justify="right", no_wrap=True)
+    ranked = sorted(found.trials, key=lambda trial: (trial.value is None, trial.value or 0.0, trial.number))
+    for trial in ranked[:MOST_ROWS]:
+        table.add_row(
+            str(trial.number + 1),
+            *(value if isinstance(value, str) else f"{value:.4g}" for value in trial.values),
+            "–" if trial.value is None else f"{trial.value:.4g}",
+            "–" if trial.slope is None else f"{trial.slope:.5g}",
+            str(trial.num_epochs),
+            trial.status.value,
+            trial.run_id,
+        )
+    console = Console(width=None if Console().is_terminal else 160)
+    console.print(table)
+    if len(ranked) > MOST_ROWS:
+        typer.echo(f"The best {MOST_ROWS} of {len(ranked)} trials.")
+    for setting, share in importances(found):
+        typer.echo(f"{setting} explains {100 * share:.0f} % of the trials' ranking by itself.")
+    for spread in slope_spreads(found):
+        shared = ", ".join(f"{name} {value}" for name, value in spread.values)
+        typer.echo(
+            f"{shared}: the slopes scatter by {spread.measured:.3g} (± {100 * spread.relative_error:.0f} %), "
+            f"σ/√Σ(x−x̄)² is {spread.predicted:.3g}."
+        )
+    typer.echo(f"Sweep {found.sweep_id}: {found.status.value}.")
+    if found.status is not SweepStatus.FINISHED:
+        typer.echo(f"Ended after {found.num_over} of {found.plan.num_trials} trials.")

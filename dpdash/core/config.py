@@ -1,0 +1,274 @@
+"""Everything that is needed to repeat a run, with bounds, units and help texts, once.
+
+Sliders, the page's address, the command line and errors all read them from the fields of `RunConfig`.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from dpdash.core.errors import N_, ConfigError, SettingError
+
+TRUE_SLOPE: Final = 3.0
+TRUE_INTERCEPT: Final = 0.0
+X_LOW: Final = -5.0
+X_HIGH: Final = 5.0
+MAX_RECEIVED_LENGTH: Final = 40
+SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Half a character: Python puts one where a command line's bytes are no UTF-8, and nothing can write it."""
+BATCH_HINT: Final = 100
+"""What an error suggests for the global batch size, whose default is no number."""
+
+
+class EngineName(StrEnum):
+    """The ways to train."""
+
+    SINGLE = "single"
+    DATA_PARALLEL = "data_parallel"
+    CPU_REPLICAS = "cpu_replicas"
+    DDP = "ddp"
+
+
+class OptimizerName(StrEnum):
+    """The rules that turn a gradient into an update."""
+
+    ADAM = "adam"
+    ADAMW = "adamw"
+    SGD = "sgd"
+    SGD_MOMENTUM = "sgd_momentum"
+    RMSPROP = "rmsprop"
+
+
+class RunConfig(BaseModel):
+    """The settings of one run. Equal settings give equal numbers on the same kind of machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    samples: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        default=10_000,
+        title=N_("Samples"),
+        description=N_(
+            "Number of points (x, y) to train on. More points average the noise out and make an epoch take longer."
+        ),
+    )
+    noise: Annotated[float, Field(ge=0, le=100)] = Field(
+        default=0.5,
+        title=N_("Noise"),
+        description=N_(
+            "Standard deviation of the noise added to y, in units of y. More noise raises the loss that no line "
+            "can beat, noise², and makes the slope less certain."
+        ),
+    )
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
+        default=0,
+        title=N_("Seed"),
+        description=N_(
+            "Number that the data and the initial weights are drawn from. The same seed gives the same numbers; a "
+            "higher one is just another draw."
+        ),
+    )
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=500,
+        title=N_("Epochs"),
+        description=N_(
+            "Passes over all the data. More passes bring the line closer to the best one and take longer."
+        ),
+    )
+    learning_rate: Annotated[float, Field(ge=1e-6, le=10)] = Field(
+        default=0.01,
+        title=N_("Learning rate"),
+        description=N_(
+            "Size of each update. Higher learns in fewer epochs, until the updates overshoot and the loss grows "
+            "instead of falling."
+        ),
+    )
+    optimizer: OptimizerName = Field(
+        default=OptimizerName.ADAM,
+        title=N_("Optimizer"),
+        description=N_(
+            "Rule that turns a gradient into an update. Adam scales each parameter's steps by itself; SGD takes "
+            "the gradient as it is."
+        ),
+    )
+    global_batch_size: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
+        default=None,
+        title=N_("Global batch size"),
+        description=N_(
+            "Samples in one update, over all replicas; empty means all of them. A higher number gives fewer, "
+            "smoother updates an epoch."
+        ),
+    )
+    engine: EngineName = Field(
+        default=EngineName.SINGLE,
+        title=N_("Engine"),
+        description=N_(
+            "Way to train: on one device, with torch's DataParallel on GPUs, with the same algorithm emulated on "
+            "the CPU, or with DistributedDataParallel, a process for each replica."
+        ),
+    )
+    replicas: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1,
+        title=N_("Replicas"),
+        description=N_(
+            "Copies of the model, each on one GPU (or CPU thread), that share every batch. More replicas get "
+            "smaller shards and have more to copy."
+        ),
+    )
+    hidden_width: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default=64,
+        title=N_("Hidden width"),
+        description=N_(
+            "Units in each hidden layer. More units make a step heavier, so that splitting it begins to pay."
+        ),
+    )
+    hidden_depth: Annotated[int, Field(ge=0, le=8)] = Field(
+        default=0,
+        title=N_("Hidden layers"),
+        description=N_(
+            "Hidden layers between x and y; 0 is the straight line itself. More layers make a step heavier."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _settings_fit_together(self) -> Self:
+        if self.engine is EngineName.SINGLE and self.replicas != 1:
+            raise _custom_error(
+                "replicas",
+                N_(
+                    "{setting} must be 1 with the engine single. Received: {received}. "
+                    "Try the engine cpu_replicas."
+                ),
+                self.replicas,
+            )
+        if self.global_batch_size is not None and self.global_batch_size > self.samples:
+            raise _custom_error(
+                "global_batch_size",
+                N_(
+                    "{setting} must be at most the number of samples, {limit}. Received: {received}. "
+                    "Try {limit}, or leave it out."
+                ),
+                self.global_batch_size,
+                limit=self.samples,
+            )
+        return self
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Build a config from values of any origin, strings included.
+
+        Raises:
+            ConfigError: with one sentence for every setting that is not allowed.
+        """
+        try:
+            return cls.model_validate(readable(values))
+        except ValidationError as error:
+            raise ConfigError(tuple(_setting_error(detail) for detail in error.errors())) from None
+
+    @classmethod
+    def parse_partly(cls, values: Mapping[str, Any]) -> tuple[Self, tuple[SettingError, ...]]:
+        """Build a config from the values that are allowed, and say what is wrong with the others."""
+        remaining = readable(values)
+        problems: list[SettingError] = []
+        while True:
+            try:
+                return cls.parse(remaining), tuple(problems)
+            except ConfigError as error:
+                problems.extend(error.problems)
+                for problem in error.problems:
+                    del remaining[problem.setting]
+
+    def changes_from(self, other: Self) -> dict[str, Any]:
+        """The settings in which this config differs from another one, with this one's values."""
+        return {name: value for name, value in self if value != getattr(other, name)}
+
+    def to_query(self) -> dict[str, str]:
+        """Every setting as text for the page's address; one that is not set is left out."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return {name: _as_text(value) for name, value in values.items()}
+
+
+FIELD_NAMES: Final = tuple(RunConfig.model_fields)
+
+
+@cache
+def bounds(setting: str) -> tuple[float, float]:
+    """Lowest and highest value that a numeric setting may have."""
+    field = RunConfig.model_json_schema()["properties"][setting]
+    number = next((part for part in field.get("anyOf", []) if "minimum" in part), field)
+    return number["minimum"], number["maximum"]
+
+
+def _as_text(value: float | int | str) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _custom_error(setting: str, template: str, received: object, **values: object) -> Exception:
+    return PydanticCustomError(
+        "together", "{template}", {"setting": setting, "template": template, "received": received, **values}
+    )
+
+
+_RULES: Final[dict[str, str]] = {
+    "greater_than_equal": N_("{setting} must be at least {limit}. Received: {received}. Try {hint}."),
+    "less_than_equal": N_("{setting} must be at most {limit}. Received: {received}. Try {hint}."),
+    "whole": N_("{setting} must be a whole number. Received: {received}. Try {hint}."),
+    "number": N_("{setting} must be a number. Received: {received}. Try {hint}."),
+    "choice": N_("{setting} must be one of {choices}. Received: {received}. Try {hint}."),
+    "unknown": N_("There is no setting called {received}. The settings are: {choices}."),
+}
+_RULE_OF_ERROR: Final[dict[str, str]] = {
+    "greater_than_equal": "greater_than_equal",
+    "less_than_equal": "less_than_equal",
+    "int_parsing": "whole",
+    "int_parsing_size": "whole",
+    "int_from_float": "whole",
+    "int_type": "whole",
+    "finite_number": "number",
+    "float_parsing": "number",
+    "float_type": "number",
+    "enum": "choice",
+    "extra_forbidden": "unknown",
+}
+
+
+def readable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values, without characters that no text can hold, as a command line or a link may bring them."""
+    return {_without_surrogates(name): _without_surrogates(value) for name, value in values.items()}
+
+
+def _without_surrogates(value: Any) -> Any:
+    return SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
+
+
+def shown(received: object) -> str:
+    """A value that somebody sent, short and on one line whatever it is."""
+    # Python writes no decimal number of thousands of digits.
+    text = (
+        hex(received) if isinstance(received, int) and abs(received) > 10**MAX_RECEIVED_LENGTH else str(received)
+    )
+    short = text if len(text) <= MAX_RECEIVED_LENGTH else text[: MAX_RECEIVED_LENGTH - 1] + "…"
+    return "".join(character if character.isprintable() else "�" for character in short) or '""'
+
+
+def _setting_error(detail: ErrorDetails) -> SettingError:
+    context = detail.get("ctx", {})
+    if detail["type"] == "together":
+        values = {key: value for key, value in context.items() if key not in ("setting", "template")}
+        return SettingError(context["setting"], context["template"], **values)
+    setting = str(detail["loc"][0])
+    received = shown(detail["input"])
+    rule = _RULE_OF_ERROR[detail["type"]]
+    if rule == "unknown":
+        return SettingError(setting, _RULES[rule], received=shown(setting), choices=", ".join(FIELD_NAMES))
+    default = RunConfig.model_fields[setting].default
+    if rule == "choice":
+        choices = ", ".join(member.value for member in type(default))
+        return SettingError(setting, _RULES[rule], received=received, choices=choices, hint=default.value)
+    limit = context.get("ge", context.get("le"))
+    hint = BATCH_HINT if default is None else default
+    return SettingError(setting, _RULES[rule], received=received, limit=limit, hint=hint)

@@ -1,0 +1,144 @@
+"""The languages of the page: gettext catalogues and the way each writes its numbers.
+
+The catalogues are read from their `.po` files, so nothing has to be compiled before the first start.
+"""
+
+import gettext
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from babel import Locale, UnknownLocaleError
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, format_scientific
+
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import DpdashError, SettingError
+
+FOLDER: Final = Path(__file__).parent / "locale"
+DOMAIN: Final = "dpdash"
+ENGLISH: Final = "en"
+LANGUAGES: Final[Mapping[str, str]] = {ENGLISH: "English", "pt_BR": "Português (Brasil)"}
+PSEUDO: Final = "pseudo"
+"""Not a language: brackets every text, so that a test sees what was never handed to gettext."""
+SCIENTIFIC_FROM: Final = 1e7
+SCIENTIFIC_BELOW: Final = 1e-4
+LARGEST_SETTING: Final = 1e15
+SUPERSCRIPTS: Final = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class _PseudoTranslations(gettext.NullTranslations):
+    def gettext(self, message: str) -> str:
+        return f"⟦{message}⟧" if message else message
+
+
+@dataclass(frozen=True)
+class Language:
+    """One language: its texts and its numbers."""
+
+    code: str
+    translations: gettext.NullTranslations
+    locale: Locale
+
+    def text(self, message: str) -> str:
+        """Translate a text; the English one where there is no translation."""
+        return self.translations.gettext(message)
+
+    def sentence(self, template: str, values: Mapping[str, object]) -> str:
+        """Translate a template and put its measured values in, three digits each."""
+        written = {
+            name: self.number(value) if isinstance(value, int | float) else str(value)
+            for name, value in values.items()
+        }
+        return self.text(template).format(**written)
+
+    def error(self, error: DpdashError) -> str:
+        """Translate an error; the values in it are settings, so every digit of them is written."""
+        written = {
+            name: self.setting(value) if isinstance(value, int | float) else str(value)
+            for name, value in error.values.items()
+        }
+        if isinstance(error, SettingError) and error.setting in RunConfig.model_fields:
+            written["setting"] = self.text(RunConfig.model_fields[error.setting].title or error.setting)
+        return self.text(error.template).format(**written)
+
+    def setting(self, value: float) -> str:
+        """Write a number that a person set: all of its digits, and none that it does not have."""
+        # Beyond any bound, as a file from elsewhere may have it, Babel gives up.
+        return _setting(value, self.locale) if abs(value) < LARGEST_SETTING else self.number(value)
+
+    def number(self, value: float, digits: int = 3) -> str:
+        """Write a number: whole ones in full, others with so many significant digits."""
+        if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+            return {float("inf"): "∞", float("-inf"): "−∞"}.get(value, "–")
+        magnitude = _rounded(abs(value), digits)
+        if isinstance(value, int) or value == 0:
+            text = self._decimal(int(value), 0)
+        elif magnitude >= SCIENTIFIC_FROM or magnitude < SCIENTIFIC_BELOW:
+            mantissa, exponent = format_scientific(value, format="0.##E0", locale=self.locale).split("E")
+            text = f"{mantissa}×10{exponent.translate(SUPERSCRIPTS)}"
+        else:
+            text = self._decimal(value, _num_decimals(magnitude, digits))
+        return text.replace("-", "−")
+
+    @cached_property
+    def separators(self) -> str:
+        """Decimal and thousands sign, as plotly wants them."""
+        symbols = self.locale.number_symbols["latn"]
+        return f"{symbols['decimal']}{symbols['group']}"
+
+    @cached_property
+    def _signs(self) -> dict[int, int]:
+        return str.maketrans(".,", self.separators)
+
+    def _decimal(self, value: float, num_decimals: int) -> str:
+        """Not by Babel, which takes 40 µs: a refresh writes some fifteen numbers that no page has had before."""
+        return f"{value:,.{num_decimals}f}".translate(self._signs)
+
+
+@lru_cache(maxsize=1024)
+def _setting(value: float, locale: Locale) -> str:
+    """A slider has its whole scale written in every run of the page: hundreds of the same few numbers."""
+    return format_decimal(value, format="#,##0.##########", locale=locale).replace("-", "−")
+
+
+def _rounded(magnitude: float, digits: int) -> float:
+    """Round as the pattern will, so that 99.96 counts as the three whole digits it is shown with."""
+    return float(f"{magnitude:.{digits}g}") if magnitude < 10**digits else magnitude
+
+
+def _num_decimals(magnitude: float, digits: int) -> int:
+    """Decimals that make `digits` significant digits: 0.250, 32.1, 1,234."""
+    if magnitude >= 1:
+        return max(0, digits - len(str(int(magnitude))))
+    return digits - 1 - math.floor(math.log10(magnitude))
+
+
+@cache
+def language(code: str) -> Language:
+    """Load a language once; English for a code that is not known."""
+    if code == PSEUDO:
+        return Language(PSEUDO, _PseudoTranslations(), Locale.parse(ENGLISH))
+    if code not in LANGUAGES or code == ENGLISH:
+        return Language(ENGLISH, gettext.NullTranslations(), Locale.parse(ENGLISH))
+    path = FOLDER / code / "LC_MESSAGES" / f"{DOMAIN}.po"
+    with path.open("rb") as file:
+        catalogue = read_po(file, locale=code, domain=DOMAIN)
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Language(code, gettext.GNUTranslations(compiled), Locale.parse(code))
+
+
+def negotiate(wanted: str | None) -> str:
+    """Code of the language that fits a browser's tag such as `pt-BR` best; English where none does."""
+    try:
+        spoken = Locale.parse((wanted or ENGLISH).replace("-", "_")).language
+    except (ValueError, UnknownLocaleError):
+        return ENGLISH
+    return next((code for code in LANGUAGES if code.split("_")[0] == spoken), ENGLISH)

@@ -1,0 +1,21 @@
+"""How large a file of runs may be when it comes in, and how many runs go out at once."""
+
+from typing import Final
+
+from dpdash.core.config import bounds
+
+MOST_RUNS: Final = 100
+"""Runs in one file, either way."""
+MOST_FILE_EPOCHS: Final = 2 * int(bounds("epochs")[1])
+"""Epochs of all runs of a file that comes in: at most 80 MB, which is what an import keeps until it is saved."""
+MOST_FILE_BYTES: Final = 256 * 2**20
+"""A million epochs take about 100 MB as JSON. A file is read piece by piece: this bounds time and not memory."""
+MOST_PARTS: Final = 50_000
+MOST_PART_CHARACTERS: Final = 2 * 2**20
+"""The largest piece that is parsed at once: JSON takes up to thirty times its length in memory."""
+MOST_PART_ROWS: Final = 8_192
+DEEPEST: Final = 8
+"""Objects and lists inside each other; what dpdash writes has five."""
+MOST_NUMBER_DIGITS: Final = 400
+LONGEST_MESSAGE: Final = 500
+MOST_DEVICES: Final = int(bounds("replicas")[1])

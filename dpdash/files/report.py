@@ -1,0 +1,247 @@
+"""A report of a run or of a comparison: one HTML file that opens without a server and without the network."""
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from html import escape
+from math import sqrt
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from dpdash.charts.export import mixed, standalone_page
+from dpdash.charts.loss import MAX_POINTS
+from dpdash.charts.overlay import Axes, OverlaidRun, Points, common_floor, overlay_figure
+from dpdash.charts.spec import MIXES, Figure, Update
+from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
+from dpdash.core.events import RunStatus
+from dpdash.core.history import HistorySnapshot, Row
+from dpdash.core.translations import Language
+from dpdash.core.words import STATUS_NAMES
+from dpdash.files.charts import fit_figure, loss_figure
+from dpdash.files.run import WholeRun
+from dpdash.findings.run import verdict
+from dpdash.problem.preview import Preview, preview, target
+
+THEME_FILE: Final = Path(__file__).parents[2] / ".streamlit" / "config.toml"
+MOST_CHARTED: Final = 10
+"""Runs of a comparison that have charts of their own; the tables and the common chart have all of them."""
+DIGITS: Final = 6
+STYLE: Final = (
+    "<style>table{border-collapse:collapse;margin:1rem 0;display:block;overflow-x:auto}"
+    "th,td{text-align:left;padding:.25rem .75rem;border-bottom:1px solid #ccc;vertical-align:top}"
+    "tr.differs{font-weight:bold}</style>"
+)
+
+Write = Callable[["ReportedRun"], str]
+
+
+@dataclass(frozen=True, eq=False)
+class ReportedRun:
+    """A run as a report shows it, or the settings of one that has not begun."""
+
+    name: str
+    config: RunConfig
+    preview: Preview
+    history: HistorySnapshot | None
+    status: RunStatus | None
+    row: Row | None
+    line: tuple[float, float]
+    cursor: int | None
+    created_at: float | None = None
+    """Unix time in seconds."""
+    is_imported: bool = False
+    note: str = ""
+
+
+def reported(run: WholeRun) -> ReportedRun:
+    """A stored run at its last epoch."""
+    known, record, history = preview(run.record.config), run.record, run.history
+    return ReportedRun(
+        name=record.name or record.run_id,
+        config=record.config,
+        preview=known,
+        history=history,
+        status=record.status,
+        row=history.latest,
+        line=history.line or (known.slope, known.intercept),
+        cursor=None,
+        created_at=record.created_at,
+        is_imported=record.is_imported,
+        note=record.note,
+    )
+
+
+def report(runs: Sequence[ReportedRun], language: Language) -> str:
+    """The page: what was found, the numbers and the settings side by side, and the charts."""
+    _ = language.text
+    if len(runs) == 1:
+        title, text = _("y = 3x + noise, trained in parallel"), _in_short(runs[0], language)
+    else:
+        title = _("y = 3x + noise: {number} runs side by side").format(number=len(runs))
+        text = _("Settings in which the runs differ stand first, marked with ≠.")
+    tables = STYLE + _numbers(runs, language) + _settings(runs, language)
+    return standalone_page(title, text, _figures(runs, language), light_colors(), language.code, tables)
+
+
+@cache
+def light_colors() -> Mapping[str, str]:
+    """The colour of every role in the light theme, as #rrggbb."""
+    theme = tomllib.loads(THEME_FILE.read_text(encoding="utf-8"))["theme"]["light"]
+    text, background = theme["textColor"], theme["backgroundColor"]
+    return {
+        "text": text,
+        "background": background,
+        "primary": theme["primaryColor"],
+        **{role: mixed(text, background, share) for role, share in MIXES.items()},
+        **{f"series-{place}": color for place, color in enumerate(theme["chartCategoricalColors"], start=1)},
+    }
+
+
+def _in_short(run: ReportedRun, language: Language) -> str:
+    settings = ", ".join(f"{name} {value}" for name, value in run.config.to_query().items())
+    slope, intercept = (language.number(value) for value in run.line)
+    _ = language.text
+    return _("Slope {slope}, intercept {intercept}. Settings: {settings}.").format(
+        slope=slope, intercept=intercept, settings=settings
+    )
+
+
+def _numbers(runs: Sequence[ReportedRun], language: Language) -> str:
+    _ = language.text
+
+    def number(value: float | None) -> str:
+        return "–" if value is None else language.number(value, DIGITS)
+
+    lines: list[tuple[str, Write]] = [
+        (_("What is happening"), lambda run: _happening(run, language)),
+        (_("Status"), lambda run: _status(run, language)),
+        (_("Started"), lambda run: _written_time(run.created_at)),
+        (_("Epochs trained"), lambda run: number(_num_epochs(run))),
+        (_("Loss"), lambda run: number(run.row.loss if run.row else None)),
+        (_("Lowest loss"), lambda run: number(_lowest_loss(run))),
+        (_("Loss of the best line of this data"), lambda run: number(run.preview.optimum.loss)),
+        (_("Noise floor"), lambda run: number(run.preview.noise_floor)),
+        (_("Slope (true {true})").format(true=language.setting(TRUE_SLOPE)), lambda run: number(run.line[0])),
+        (_("Slope of the best line of this data"), lambda run: number(run.preview.optimum.slope)),
+        (_("Standard error of that slope"), lambda run: number(_slope_error(run))),
+        (
+            _("Intercept (true {true})").format(true=language.setting(TRUE_INTERCEPT)),
+            lambda run: number(run.line[1]),
+        ),
+        (_("Seconds of training"), lambda run: number(run.history.seconds if run.history else None)),
+        (_("Epochs per second"), lambda run: number(run.history.epochs_per_second if run.history else None)),
+        (_("Trained on"), lambda run: _machine(run, language)),
+        (_("Note"), lambda run: run.note),
+    ]
+    names = [run.name for run in runs]
+    if len(runs) > 1:
+        # As the legend of the figure numbers them.
+        names = [f"{place} {name}" for place, name in enumerate(names, 1)]
+    table = [(_("Run"), names), *((name, [write(run) for run in runs]) for name, write in lines)]
+    return _table(table, marks_differences=False)
+
+
+def _settings(runs: Sequence[ReportedRun], language: Language) -> str:
+    def lines() -> Iterator[tuple[str, list[str]]]:
+        for name, field in RunConfig.model_fields.items():
+            values = [getattr(run.config, name) for run in runs]
+            yield language.text(field.title or name), [_setting(value, language) for value in values]
+
+    # What differs comes first, each kind in the order of the fields.
+    return _table(sorted(lines(), key=lambda line: len(set(line[1])) == 1), marks_differences=True)
+
+
+def _table(
+    lines: Iterator[tuple[str, list[str]]] | list[tuple[str, list[str]]], *, marks_differences: bool
+) -> str:
+    rows = []
+    for name, values in lines:
+        differs = marks_differences and len(set(values)) > 1
+        mark, style = (" ≠", " class='differs'") if differs else ("", "")
+        cells = "".join(f"<td>{escape(value)}</td>" for value in values)
+        rows.append(f"<tr{style}><th scope='row'>{escape(name)}{mark}</th>{cells}</tr>")
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _figures(runs: Sequence[ReportedRun], language: Language) -> list[tuple[Figure, Update]]:
+    of_one = [
+        _titled(figure, run.name if len(runs) > 1 else "")
+        for run in runs[:MOST_CHARTED]
+        for figure in (loss_figure(run, language), fit_figure(run, language))
+    ]
+    if len(runs) == 1:
+        return of_one
+    curves = [
+        OverlaidRun(number, run.name, _points(run.history), None, run.history.num_epochs)
+        for number, run in enumerate(runs, 1)
+        if run.history is not None and run.history.num_epochs
+    ]
+    floor = common_floor(run.preview.noise_floor for run in runs)
+    return [(overlay_figure(curves, Axes(), floor, language.text, language.separators), Update()), *of_one]
+
+
+def _points(history: HistorySnapshot) -> Points:
+    epochs, losses = history.curve("loss", MAX_POINTS)
+    return Points(epochs.astype(np.float64), losses)
+
+
+def _titled(drawn: tuple[Figure, Update], name: str) -> tuple[Figure, Update]:
+    if not name:
+        return drawn
+    figure, update = drawn
+    # Plotly reads tags in its texts.
+    title = {**figure.layout["title"], "text": f"{escape(name)}: {figure.layout['title']['text']}"}
+    return replace(figure, layout={**figure.layout, "title": title}), update
+
+
+def _happening(run: ReportedRun, language: Language) -> str:
+    found = None if run.history is None else verdict(run.config, run.history, target(run.preview))
+    return "–" if found is None else language.sentence(found.template, found.values)
+
+
+def _status(run: ReportedRun, language: Language) -> str:
+    status = "–" if run.status is None else language.text(STATUS_NAMES[run.status])
+    _ = language.text
+    return _("{status}, imported from a file").format(status=status) if run.is_imported else status
+
+
+def _machine(run: ReportedRun, language: Language) -> str:
+    started = run.history.started if run.history else None
+    if started is None:
+        return "–"
+    devices = ", ".join(started.devices)
+    if started.emulated:
+        _ = language.text
+        return _("{devices}: emulated, threads on the CPU stand in for GPUs").format(devices=devices)
+    return devices
+
+
+def _num_epochs(run: ReportedRun) -> int:
+    return run.history.num_epochs if run.history else 0
+
+
+def _lowest_loss(run: ReportedRun) -> float | None:
+    return run.history.best_loss if run.history else None
+
+
+def _slope_error(run: ReportedRun) -> float | None:
+    """σ/√Σ(x−x̄)²: how far the best line's slope is off on average, over all draws of the noise."""
+    moments = run.preview.moments
+    spread = moments.num_samples * moments.var_x
+    return run.config.noise / sqrt(spread) if spread > 0 else None
+
+
+def _written_time(created_at: float | None) -> str:
+    if created_at is None:
+        return "–"
+    return datetime.fromtimestamp(created_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _setting(value: object, language: Language) -> str:
+    if value is None:
+        return language.text("all")
+    return language.setting(value) if isinstance(value, int | float) else str(value)

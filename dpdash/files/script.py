@@ -1,0 +1,105 @@
+"""The same training as a script of its own, which needs torch and nothing of this program.
+
+The scripts stand as they read in `standalone/`; what depends on the settings is put in here.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from dpdash.core.config import TRUE_SLOPE, X_HIGH, X_LOW, OptimizerName, RunConfig
+
+FOLDER: Final = Path(__file__).with_name("standalone")
+NUM_REPORTS: Final = 10
+"""Losses that a script prints on its way."""
+SECTION: Final = "#: "
+"""Begins a line of a script's template which says for which way to train the lines below it are."""
+
+OPTIMIZERS: Final = {
+    OptimizerName.ADAM: "optim.Adam(model.parameters(), lr=LEARNING_RATE)",
+    OptimizerName.ADAMW: "optim.AdamW(model.parameters(), lr=LEARNING_RATE)",
+    OptimizerName.SGD: "optim.SGD(model.parameters(), lr=LEARNING_RATE)",
+    OptimizerName.SGD_MOMENTUM: "optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=0.9)",
+    OptimizerName.RMSPROP: "optim.RMSprop(model.parameters(), lr=LEARNING_RATE)",
+}
+DATA: Final = f"""\
+# One generator draws the data, then the weights, then the shuffles: equal seeds, equal numbers.
+torch.manual_seed(SEED)
+x = torch.rand(SAMPLES, 1) * {X_HIGH - X_LOW:g} - {-X_LOW:g}
+y = x * {TRUE_SLOPE:g} + torch.randn(SAMPLES, 1) * NOISE"""
+LINE: Final = "model = nn.Linear(1, 1)  # a straight line: its weight is the slope, its bias the intercept"
+MLP: Final = """\
+layers = []
+for layer in range(HIDDEN_LAYERS):
+    layers += [nn.Linear(HIDDEN_WIDTH if layer else 1, HIDDEN_WIDTH), nn.ReLU()]
+model = nn.Sequential(*layers, nn.Linear(HIDDEN_WIDTH, 1))"""
+LINE_RESULT: Final = "slope, intercept = model.weight.item(), model.bias.item()"
+MLP_RESULT: Final = """\
+# A network has no slope of its own: this is the line that fits its predictions best.
+with torch.no_grad():
+    predictions = model(x)
+centred = x - x.mean()
+slope = ((centred * predictions).sum() / centred.square().sum().clamp_min(1e-30)).item()
+intercept = (predictions.mean() - slope * x.mean()).item()"""
+
+
+class ScriptName(StrEnum):
+    """The scripts that there are."""
+
+    DATA_PARALLEL = "data_parallel"
+    DDP = "ddp"
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called that the command starts."""
+        return f"{self}.py"
+
+
+def command(name: ScriptName, config: RunConfig) -> str:
+    """How to start a script, in the folder where it is."""
+    if name is ScriptName.DATA_PARALLEL:
+        return f"python {name.file_name}"
+    return f"torchrun --standalone --nproc-per-node {config.replicas} {name.file_name}"
+
+
+@lru_cache(maxsize=64)
+def script(name: ScriptName, config: RunConfig) -> str:
+    """The source of a script that trains as a run with this config does: the losses are the same."""
+    template = (FOLDER / f"{name.file_name}.txt").read_text()
+    section = "all" if config.global_batch_size is None else "batches"
+    return Template("\n".join(_lines_for(section, template))).substitute(
+        command=command(name, config),
+        settings="\n".join(_settings(config)),
+        data=DATA,
+        model=MLP if config.hidden_depth else LINE,
+        optimizer=f"optimizer = {OPTIMIZERS[config.optimizer]}",
+        result=MLP_RESULT if config.hidden_depth else LINE_RESULT,
+    )
+
+
+def _settings(config: RunConfig) -> Iterator[str]:
+    yield f"SAMPLES = {config.samples}"
+    yield f"NOISE = {config.noise!r}  # standard deviation, in units of y"
+    yield f"SEED = {config.seed}"
+    yield f"EPOCHS = {config.epochs}"
+    yield f"LEARNING_RATE = {config.learning_rate!r}"
+    if config.global_batch_size is not None:
+        yield f"GLOBAL_BATCH_SIZE = {config.global_batch_size}  # over all replicas"
+    if config.hidden_depth:
+        yield f"HIDDEN_WIDTH = {config.hidden_width}"
+        yield f"HIDDEN_LAYERS = {config.hidden_depth}"
+    yield f"REPLICAS = {config.replicas}"
+    yield f"REPORT_EVERY = {max(1, config.epochs // NUM_REPORTS)}  # epochs"
+
+
+def _lines_for(section: str, template: str) -> Iterator[str]:
+    """The lines of a template without those that are for another section."""
+    wanted = True
+    for line in template.split("\n"):
+        if line.startswith(SECTION):
+            wanted = line.removeprefix(SECTION) in (section, "end")
+        elif wanted:
+            yield line

@@ -1,0 +1,174 @@
+"""The runs that are kept: listed, named, pinned and deleted by people, and let go of when they become too many."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from dpdash.core.errors import N_, StoreError, UnknownRunError
+from dpdash.core.settings import ServerSettings
+from dpdash.runs.read_cache import Archive
+from dpdash.runs.scheduler import Roster
+from dpdash.store.errors import NO_DATABASE
+from dpdash.store.query import RunLabel, RunPage, RunQuery, Viewer
+from dpdash.store.rows import RunRecord
+from dpdash.store.run_table import RunLedger
+
+TIDY_SECONDS: Final = 30.0
+NOTICE_SECONDS: Final = 3600.0
+"""So long the pages say which runs are too many, before those are deleted."""
+UNDO_SECONDS: Final = 24 * 3600.0
+"""So long a run that somebody deleted can be restored."""
+MEGABYTE: Final = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many runs the server keeps, and what it is about to let go of."""
+
+    keep_runs: int | None
+    keep_megabytes: int | None
+    num_due: int
+    """Runs that are too many: the oldest that are not pinned."""
+    seconds_left: float
+    """Until the first of them is deleted."""
+
+
+class KeptRuns:
+    """What people and the server do with runs that are stored; safe for threads.
+
+    Without a database, the runs in memory are listed, and nothing can be done with them.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        archive: Archive,
+        settings: ServerSettings,
+        clock: Callable[[], float] = time.time,
+        steady_clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` is Unix time; `steady_clock` never jumps and measures the notice."""
+        self._roster = roster
+        self._archive = archive
+        self._settings = settings
+        self._clock = clock
+        self._steady_clock = steady_clock
+        self._tidied_at: float | None = None
+        self._told_at: dict[str, float] = {}
+        """When each run was first found to be too many."""
+
+    def page(self, query: RunQuery) -> RunPage:
+        """The runs that a query finds; only those in memory when the database cannot be read."""
+        ledger = self._archive.ledger
+        with suppress(StoreError):
+            if ledger is not None:
+                return ledger.page(query)
+        return self._page_in_memory(query)
+
+    def records(self, run_ids: Sequence[str], viewer: Viewer) -> tuple[RunRecord, ...]:
+        """Those of the runs that the viewer has, in the order of the ids."""
+        with suppress(StoreError):
+            return self._ledger.records(run_ids, viewer)
+        return tuple(record for record in self._in_memory(viewer) if record.run_id in run_ids)
+
+    def tags(self, viewer: Viewer) -> tuple[str, ...]:
+        """Every tag that a run of the viewer has; none when the database cannot be read."""
+        with suppress(StoreError):
+            return self._ledger.tags(viewer)
+        return ()
+
+    def label(self, run_id: str, viewer: Viewer, label: RunLabel) -> None:
+        """Name a run, and keep what is said of it.
+
+        Raises:
+            UnknownRunError: when the viewer has no such run.
+            StoreError: when it cannot be saved.
+        """
+        if not self._ledger.label(run_id, viewer, label):
+            raise UnknownRunError(N_("This run is not in your list any more. Choose another one."))
+
+    def pin(self, run_ids: Sequence[str], viewer: Viewer, is_pinned: bool) -> None:
+        """Keep runs whatever else is let go of, or no longer.
+
+        Raises:
+            StoreError: when it cannot be saved.
+        """
+        self._ledger.pin(run_ids, viewer, is_pinned)
+
+    def delete(self, run_ids: Sequence[str], viewer: Viewer) -> tuple[str, ...]:
+        """Take runs out of the list, and return those that were; one that is not over stays.
+
+        Raises:
+            StoreError: when it cannot be saved.
+        """
+        return self._ledger.delete(run_ids, viewer, self._clock())
+
+    def restore(self, run_ids: Sequence[str], viewer: Viewer) -> None:
+        """Put deleted runs back.
+
+        Raises:
+            StoreError: when it cannot be saved.
+        """
+        self._ledger.restore(run_ids, viewer)
+
+    @property
+    def retention(self) -> Retention | None:
+        """What the server is about to let go of; None when it keeps everything."""
+        settings = self._settings
+        if settings.keep_runs is None and settings.keep_megabytes is None:
+            return None
+        first = min(self._told_at.values(), default=self._steady_clock())
+        seconds_left = max(0.0, first + NOTICE_SECONDS - self._steady_clock())
+        return Retention(settings.keep_runs, settings.keep_megabytes, len(self._told_at), seconds_left)
+
+    def tidy(self) -> None:
+        """Let go of what was deleted long ago, and of what has been too many for long enough; called often."""
+        now = self._steady_clock()
+        if self._tidied_at is not None and now - self._tidied_at < TIDY_SECONDS:
+            return
+        with suppress(StoreError):
+            ledger = self._ledger
+            self._let_go(ledger, ledger.deleted_before(self._clock() - UNDO_SECONDS))
+            self._let_go_of_surplus(ledger, now)
+            self._tidied_at = now
+
+    def _let_go_of_surplus(self, ledger: RunLedger, now: float) -> None:
+        settings = self._settings
+        if settings.keep_runs is None and settings.keep_megabytes is None:
+            return
+        keep_bytes = None if settings.keep_megabytes is None else settings.keep_megabytes * MEGABYTE
+        surplus = ledger.surplus(settings.keep_runs, keep_bytes)
+        told_at = {run_id: self._told_at.get(run_id, now) for run_id in surplus}
+        gone = self._let_go(ledger, [run_id for run_id, told in told_at.items() if now - told >= NOTICE_SECONDS])
+        self._told_at = {run_id: told for run_id, told in told_at.items() if run_id not in gone}
+
+    def _let_go(self, ledger: RunLedger, run_ids: Sequence[str]) -> frozenset[str]:
+        if not run_ids:
+            return frozenset()
+        gone = frozenset(ledger.let_go(run_ids))
+        self._archive.forget(gone)
+        self._roster.forget(tuple(run for run in self._roster.all() if run.run_id in gone))
+        return gone
+
+    @property
+    def _ledger(self) -> RunLedger:
+        ledger = self._archive.ledger
+        if ledger is None:
+            raise StoreError(NO_DATABASE)
+        return ledger
+
+    def _page_in_memory(self, query: RunQuery) -> RunPage:
+        found = [
+            record
+            for record in self._in_memory(query.viewer)
+            if not query.is_deleted and (not query.statuses or record.status in query.statuses)
+        ]
+        return RunPage(tuple(found[query.offset : query.offset + query.limit]), len(found))
+
+    def _in_memory(self, viewer: Viewer) -> Iterator[RunRecord]:
+        """The newest first."""
+        for run in reversed(self._roster.all()):
+            if viewer.sees_all or run.owner == viewer.owner:
+                yield run.record()

@@ -1,0 +1,193 @@
+"""What the service knows of the store: also how to do without one, and what was read lately.
+
+Runs that this process does not train are read once for all who watch them.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from dpdash.core.errors import StoreError
+from dpdash.core.events import EpochBlock
+from dpdash.core.history import HistorySnapshot, Row
+from dpdash.store.errors import NO_DATABASE, StoreHealth, unhealthy
+from dpdash.store.plans import StudyShelf, SweepShelf
+from dpdash.store.resuming import Past
+from dpdash.store.run_table import RunLedger
+from dpdash.store.store import RunRecord, RunStore
+from dpdash.store.transfer import RunTransfer
+
+CAPACITY: Final = 16
+SHORTEST_AGE_SECONDS: Final = 1.0
+AGE_PER_READING: Final = 10.0
+"""A run that another process trains, or may let go on, is read again after so many times what reading it took."""
+FLUSH_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as it was when it was read."""
+
+    record: RunRecord
+    history: HistorySnapshot
+    valid_until: float | None
+    """Seconds of the archive's clock; None for a run that nobody can let go on."""
+
+
+class Archive:
+    """The store, where there is one; safe for threads."""
+
+    def __init__(
+        self,
+        store: RunStore | None,
+        problem: StoreError | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._without_store = unhealthy(problem or StoreError(NO_DATABASE))
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._recent: OrderedDict[str, StoredRun] = OrderedDict()
+
+    @property
+    def health(self) -> StoreHealth:
+        """Whether runs are being saved and, if not, why."""
+        return self._store.health if self._store is not None else self._without_store
+
+    def health_of(self, run_id: str) -> StoreHealth:
+        """Whether one run is being saved completely."""
+        return self._store.health_of(run_id) if self._store is not None else self._without_store
+
+    @property
+    def studies(self) -> StudyShelf | None:
+        """Where scaling studies are kept; None without a store."""
+        return self._store.studies if self._store is not None else None
+
+    @property
+    def sweeps(self) -> SweepShelf | None:
+        """Where sweeps are kept; None without a store."""
+        return self._store.sweeps if self._store is not None else None
+
+    @property
+    def transfer(self) -> RunTransfer:
+        """Whole runs in the database, also those that were only queued.
+
+        Raises:
+            StoreError: when there is no database that is open.
+        """
+        if self._store is None or not self._store.is_open:
+            raise self.health.problem or StoreError(NO_DATABASE)
+        self.flush()
+        return self._store.transfer
+
+    @property
+    def ledger(self) -> RunLedger | None:
+        """The list of runs that are stored; None without a store."""
+        return self._store.ledger if self._store is not None else None
+
+    def record(self, run_id: str) -> RunRecord | None:
+        """What the list of runs shows of one run.
+
+        Raises:
+            StoreError: when the database cannot be read.
+        """
+        return self._store.run(run_id) if self._store is not None else None
+
+    def records(self, limit: int) -> tuple[RunRecord, ...]:
+        """The latest stored runs; none when the database cannot be read, which `health` then says."""
+        with suppress(StoreError):
+            return self._store.runs(limit) if self._store is not None else ()
+        return ()
+
+    def unsaved(self, run_ids: Iterable[str]) -> frozenset[str]:
+        """Those of the runs that the database does not know, or may not know because it cannot be read."""
+        wanted = frozenset(run_ids)
+        with suppress(StoreError):
+            return wanted - self._store.known(wanted) if self._store is not None else wanted
+        return wanted
+
+    def run(self, run_id: str) -> StoredRun | None:
+        """A stored run with its history, or None when there is none with this id.
+
+        Raises:
+            StoreError: when the database cannot be read.
+        """
+        if self._store is None:
+            return None
+        # Held while reading, so that forty watchers of one run read it once.
+        with self._lock:
+            found = self._recent.pop(run_id, None)
+            if found is None or (found.valid_until is not None and self._clock() >= found.valid_until):
+                found = self._read(self._store, run_id)
+            if found is not None:
+                self._recent[run_id] = found
+                if len(self._recent) > CAPACITY:
+                    self._recent.popitem(last=False)
+            return found
+
+    def past(self, run_id: str) -> Past | None:
+        """A run that has ended, as it was where it can go on; None when there is none with this id.
+
+        Raises:
+            CheckpointError: when its checkpoint is damaged.
+            StoreError: when there is no database, or it cannot be used.
+        """
+        if self._store is None:
+            assert self._without_store.problem is not None
+            raise self._without_store.problem
+        # What it said at its end may still wait to be saved.
+        self.flush()
+        return self._store.resumption.past(run_id)
+
+    def row(self, run_id: str, epoch: int) -> Row | None:
+        """One epoch exactly, or None where it is not stored or cannot be read."""
+        with suppress(StoreError):
+            return self._store.row(run_id, epoch) if self._store is not None else None
+        return None
+
+    def rows(self, run_id: str) -> EpochBlock | None:
+        """Every epoch so far, also those that are only queued yet; None without a database that is open.
+
+        Raises:
+            StoreError: when the database cannot be read.
+        """
+        if self._store is None or not self._store.is_open:
+            return None
+        self.flush()
+        return self._store.rows(run_id)
+
+    def forget(self, run_ids: Iterable[str]) -> None:
+        """Read nothing of these runs from memory any more."""
+        with self._lock:
+            for run_id in run_ids:
+                self._recent.pop(run_id, None)
+
+    def flush(self) -> None:
+        """Wait, at most `FLUSH_SECONDS`, until everything queued so far is saved."""
+        if self._store is not None and self._store.is_open:
+            self._store.flush(FLUSH_SECONDS)
+
+    def look_around(self) -> None:
+        """Look for processes that died, and for a database that could not be opened; the next call tries again."""
+        with suppress(StoreError):
+            if self._store is not None:
+                self._store.interrupt_dead()
+
+    def close(self, timeout: float) -> None:
+        """Save what is queued within `timeout` seconds, and let go of the database."""
+        if self._store is not None:
+            self._store.close(timeout)
+
+    def _read(self, store: RunStore, run_id: str) -> StoredRun | None:
+        begin = self._clock()
+        record, history = store.run(run_id), store.history(run_id)
+        if record is None or history is None:
+            return None
+        now = self._clock()
+        age = max(SHORTEST_AGE_SECONDS, AGE_PER_READING * (now - begin))
+        is_final = record.status.is_over and not record.status.can_go_on
+        return StoredRun(record, history.snapshot(), None if is_final else now + age)

@@ -1,0 +1,165 @@
+"""The runs of this process and the slots in which they train."""
+
+import threading
+
+from dpdash.core.errors import N_, DpdashError
+from dpdash.core.events import StopReason
+from dpdash.runs.admission import Admission
+from dpdash.runs.pace import Pace
+from dpdash.runs.run import LiveRun
+from dpdash.runs.slots import Lane, Slots
+from dpdash.runs.snapshot import RunSnapshot, of_live_run
+from dpdash.store.errors import StoreHealth
+
+
+class Roster:
+    """Launches, pauses and ends runs as slots allow; safe for threads.
+
+    Commands to a run that is over do nothing.
+    """
+
+    def __init__(self, slots: Slots, max_runs_per_owner: int, max_ranks: int) -> None:
+        self._lock = threading.RLock()
+        self._slots = slots
+        self._admission = Admission(max_runs_per_owner, slots.max_live_runs, max_ranks)
+        self._runs: dict[str, LiveRun] = {}
+        self._is_closing = False
+
+    def get(self, run_id: str) -> LiveRun | None:
+        """A run by its id."""
+        return self._runs.get(run_id)
+
+    def all(self) -> tuple[LiveRun, ...]:
+        """Every run, in the order of their starts."""
+        with self._lock:
+            return tuple(self._runs.values())
+
+    def num_training(self) -> int:
+        """How many runs hold a slot."""
+        with self._lock:
+            return sum(self._slots.num_held(lane) for lane in Lane)
+
+    def snapshot(self, run: LiveRun, saved: StoreHealth, max_age_seconds: float = 0.0) -> RunSnapshot:
+        """A run at this moment, or so long ago."""
+        with self._lock:
+            return of_live_run(run, self._slots, saved, max_age_seconds)
+
+    def add(self, run: LiveRun, in_place_of: LiveRun | None, *, paused: bool = False) -> None:
+        """Take in a new run, which begins at once where a slot is free; it may take over an old one's.
+
+        A paused one asks for no slot and stands before its first epoch.
+
+        Raises:
+            DpdashError: when the process is ending.
+            TooManyRunsError: when there are as many live runs as there may be; the old one then goes on.
+        """
+        with self._lock:
+            if self._is_closing:
+                raise DpdashError(N_("The server is ending, so no run can start. Try again in a minute."))
+            self._admission.check(self._runs.values(), run, in_place_of)
+            run.register()
+            self._runs[run.run_id] = run
+            if paused:
+                run.pause_before_launch()
+                if in_place_of is not None:
+                    self.stop(in_place_of, StopReason.ASKED)
+                return
+            lane = run.pace.lane(run.config)
+            if in_place_of is not None and not in_place_of.is_over:
+                if self._slots.hand_over(in_place_of.run_id, run.run_id, lane):
+                    self._grant((run.run_id,))
+                self.stop(in_place_of, StopReason.ASKED)
+            self._grant(self._slots.ask(run.run_id, lane))
+
+    def pause(self, run: LiveRun) -> None:
+        """Stand still before the next epoch, and give slot or place to others."""
+        with self._lock:
+            if run.is_over:
+                return
+            if run.is_launched or run.control.is_paused:
+                run.control.pause()
+            else:
+                run.pause_before_launch()
+            self._grant(self._slots.release(run.run_id))
+
+    def resume(self, run: LiveRun) -> None:
+        """Go on as soon as there is a slot."""
+        with self._lock:
+            if not run.is_over and run.control.is_paused:
+                self._grant(self._slots.ask(run.run_id, run.pace.lane(run.config)))
+
+    def step(self, run: LiveRun) -> None:
+        """Train one epoch and stand still; one epoch is too short to queue for."""
+        with self._lock:
+            if run.is_over:
+                return
+            run.control.pause()
+            run.control.step_once()
+            if not run.is_launched:
+                self._launch(run)
+            self._grant(self._slots.release(run.run_id))
+
+    def set_pace(self, run: LiveRun, pace: Pace) -> None:
+        """Change the pace; a run that needs another lane keeps its old pace until it has a slot there."""
+        with self._lock:
+            if run.is_over:
+                return
+            run.pace = pace
+            lane = pace.lane(run.config)
+            if self._slots.lane_held(run.run_id) or self._slots.lane_waited_for(run.run_id):
+                self._grant(self._slots.ask(run.run_id, lane))
+            if self._slots.lane_held(run.run_id) is not Lane.PACED or lane is Lane.PACED:
+                run.control.set_epochs_per_second(pace.epochs_per_second(run.config))
+
+    def stop(self, run: LiveRun, reason: StopReason) -> None:
+        """End a run before its next epoch; one that has not begun ends at once."""
+        with self._lock:
+            if run.is_over:
+                return
+            if not run.is_launched:
+                run.stop_before_launch(reason)
+                self._ended(run)
+                return
+            run.control.stop(reason)
+            # One that trains keeps its slot until its thread has ended: until then it is busy.
+            if self._slots.lane_held(run.run_id) is None:
+                self._grant(self._slots.release(run.run_id))
+
+    def stop_all(self, reason: StopReason) -> int:
+        """End every run; how many of them nobody had stopped before."""
+        with self._lock:
+            live = [run for run in self.all() if not run.is_over and run.control.stop_reason is None]
+            for run in live:
+                self.stop(run, reason)
+            return len(live)
+
+    def forget(self, runs: tuple[LiveRun, ...]) -> None:
+        """Keep these runs no longer."""
+        with self._lock:
+            for run in runs:
+                self._runs.pop(run.run_id, None)
+
+    def close(self) -> None:
+        """Ask every run to stop, and let none begin any more."""
+        with self._lock:
+            self._is_closing = True
+            for run in self.all():
+                self.stop(run, StopReason.SHUTDOWN)
+
+    def _grant(self, granted: tuple[str, ...]) -> None:
+        """Let the runs that were granted a slot train."""
+        if self._is_closing:
+            return
+        for run_id in granted:
+            run = self._runs[run_id]
+            run.control.set_epochs_per_second(run.pace.epochs_per_second(run.config))
+            run.control.resume()
+            if not run.is_launched:
+                self._launch(run)
+
+    def _launch(self, run: LiveRun) -> None:
+        run.launch(on_end=lambda: self._ended(run))
+
+    def _ended(self, run: LiveRun) -> None:
+        with self._lock:
+            self._grant(self._slots.release(run.run_id))

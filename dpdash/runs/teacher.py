@@ -1,0 +1,80 @@
+"""The runs of this process as a teacher has them: what holds for everybody's, and what is seen of everybody's."""
+
+from collections.abc import Callable
+
+from dpdash.core.events import StopReason
+from dpdash.runs.read_cache import Archive
+from dpdash.runs.reader import RunReader
+from dpdash.runs.room import Room, RoomSnapshot
+from dpdash.runs.scheduler import Roster
+from dpdash.runs.visitors import Crowd
+
+
+class TaughtRuns(RunReader):
+    """Freezes, stops, clears and shows runs for everybody; safe for threads."""
+
+    def __init__(self, roster: Roster, archive: Archive, crowd: Crowd) -> None:
+        super().__init__(roster, archive)
+        self._crowd = crowd
+        self._room = Room()
+
+    @property
+    def refresh_seconds(self) -> float:
+        """Seconds between two updates of a live page: the more pages are open, the more."""
+        return self._crowd.refresh_seconds
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether new runs are refused."""
+        return self._room.is_frozen
+
+    @property
+    def spotlight(self) -> str | None:
+        """Id of the run that every page shows."""
+        return self._room.spotlight
+
+    @property
+    def generation(self) -> int:
+        """How often the room was cleared."""
+        return self._room.generation
+
+    def room(self) -> RoomSnapshot:
+        """What a teacher sees of everybody's pages and runs."""
+        live = (run for run in self._roster.all() if not run.is_over)
+        runs = tuple(self._roster.snapshot(run, self._archive.health_of(run.run_id)) for run in live)
+        return RoomSnapshot(
+            is_frozen=self._room.is_frozen,
+            spotlight=self._room.spotlight,
+            generation=self._room.generation,
+            num_pages=self._crowd.num_pages,
+            num_browsers=self._crowd.num_browsers,
+            refresh_seconds=self._crowd.refresh_seconds,
+            runs=tuple(run for run in runs if run.is_live),
+        )
+
+    def freeze(self, frozen: bool) -> None:
+        """Refuse new runs, or allow them again; those that train or wait go on."""
+        self._room.freeze(frozen)
+
+    def stop_all(self) -> int:
+        """Stop everybody's runs, which stay stored; how many were not stopped before."""
+        return self._roster.stop_all(StopReason.TEACHER)
+
+    def clear(self) -> None:
+        """Stop everybody's runs, end the spotlight, and send every page back to the preview."""
+        self._room.clear(self.stop_all)
+
+    def put_in_spotlight(self, run_id: str | None) -> None:
+        """Show a run on every page until another one, or None, takes its place.
+
+        Raises:
+            UnknownRunError: when there is no such run.
+            StoreError: when it is not live and the database cannot be read.
+        """
+        if run_id is not None:
+            self.snapshot(run_id)
+        self._room.put_in_spotlight(run_id)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call a listener, from any thread, whenever the freeze, the spotlight or the generation changes."""
+        self._room.on_change(listener)

@@ -1,0 +1,177 @@
+"""The one study that a server measures at a time, and those that it has measured."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from dpdash.core.errors import (
+    N_,
+    ConfigError,
+    FrozenError,
+    NotOwnerError,
+    SettingError,
+    StoreError,
+    TooManyRunsError,
+)
+from dpdash.core.limits import Limits
+from dpdash.core.settings import num_cores
+from dpdash.core.study import Study, StudyPlan
+from dpdash.runs.ids import new_run_id
+from dpdash.runs.room import FROZEN
+from dpdash.scaling.live import LiveStudy, StudySnapshot, Trainer, measuring_process
+from dpdash.scaling.measure import require_engines
+from dpdash.store.plans import Head, StudyShelf, latest
+from dpdash.training.hardware import num_gpus
+
+LONGEST_SECONDS: Final = 120.0
+"""Of a study that a page starts, so that nobody has the machine for long."""
+MOST_VALUES: Final = 50_000_000
+"""Numbers that the hidden layers may hold at once, a few hundred MB with their gradients."""
+MOST_LISTED: Final = 50
+
+
+def new_study(plan: StudyPlan, owner: str) -> Study:
+    """A study of this machine of which nothing is measured yet."""
+    return Study(new_run_id(), owner, time.time(), plan, num_cores(), num_gpus())
+
+
+class ScalingService:
+    """Starts and cancels studies; safe for threads."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        shelf: StudyShelf | None,
+        is_frozen: Callable[[], bool],
+        start_trainer: Callable[[], Trainer] = measuring_process,
+    ) -> None:
+        self._limits = limits
+        self._shelf = shelf
+        self._is_frozen = is_frozen
+        self._start_trainer = start_trainer
+        self._lock = threading.Lock()
+        self._live: LiveStudy | None = None
+        self._problem: StoreError | None = None
+
+    @property
+    def problem(self) -> StoreError | None:
+        """Why the latest study could not be saved; None where it was."""
+        return self._problem
+
+    def start(self, plan: StudyPlan, owner: str) -> str:
+        """Begin to measure, and return the study's id.
+
+        Raises:
+            ConfigError: when the plan is beyond what this server allows.
+            EngineUnavailableError: when this machine cannot measure all of it.
+            FrozenError: when the teacher lets nothing new start.
+            TooManyRunsError: when a study is being measured.
+        """
+        # The most samples are in the last point; how long a run is measured, the plan bounds and not its epochs.
+        largest = plan.config(plan.points[-1]).model_copy(update={"epochs": 1})
+        problems = (*self._limits.problems(largest), *_too_large(plan))
+        if problems:
+            raise ConfigError(problems)
+        require_engines(plan)
+        study = new_study(plan, owner)
+        with self._lock:
+            if self._is_frozen():
+                raise FrozenError(FROZEN)
+            if self._measuring() is not None:
+                raise TooManyRunsError(
+                    N_(
+                        "A study is being measured on this server, and two would disturb each other. Wait for "
+                        "its end."
+                    )
+                )
+            self._live = LiveStudy(study, LONGEST_SECONDS, self._keep, self._start_trainer)
+            self._live.start()
+        return study.study_id
+
+    def cancel(self, owner: str) -> None:
+        """End the study that is being measured; what is measured stays. Does nothing where there is none.
+
+        Raises:
+            NotOwnerError: when another browser started it.
+        """
+        live = self._measuring()
+        if live is None:
+            return
+        if live.snapshot().study.owner != owner:
+            raise NotOwnerError(N_("Only the browser that started this study can cancel it."))
+        live.cancel()
+
+    def stop_all(self) -> None:
+        """End what is being measured, whoever started it: for the teacher, as with everybody's runs."""
+        live = self._measuring()
+        if live is not None:
+            live.cancel()
+
+    def measuring(self) -> StudySnapshot | None:
+        """The study that is being measured, if there is one."""
+        live = self._measuring()
+        return None if live is None else live.snapshot()
+
+    def snapshot(self, study_id: str) -> StudySnapshot | None:
+        """A study at this moment, or as it was kept; None when there is none with this id."""
+        live = self._live
+        shown = None if live is None else live.snapshot()
+        if shown is not None and shown.study.study_id == study_id:
+            return shown
+        with suppress(StoreError):
+            kept = None if self._shelf is None else self._shelf.get(study_id)
+            return None if kept is None else StudySnapshot(kept, None, is_cancelling=False)
+        return None
+
+    def studies(self) -> tuple[Head[StudyPlan], ...]:
+        """The latest studies, the newest first; only the one in memory when the database cannot be read."""
+        live = self._live
+        return latest(self._shelf, () if live is None else (_head(live.snapshot().study),), MOST_LISTED)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is being measured; whether that is so."""
+        live = self._live
+        return live is None or live.wait(timeout)
+
+    def close(self, timeout: float) -> None:
+        """Cancel what is being measured and wait for its end."""
+        live = self._measuring()
+        if live is not None:
+            live.cancel()
+            live.hang_up()
+            live.wait(timeout)
+
+    def _measuring(self) -> LiveStudy | None:
+        live = self._live
+        return None if live is None or live.snapshot().study.status.is_over else live
+
+    def _keep(self, study: Study) -> None:
+        try:
+            if self._shelf is not None:
+                self._shelf.put(study)
+            self._problem = None
+        except StoreError as problem:
+            self._problem = problem
+
+
+def _head(study: Study) -> Head[StudyPlan]:
+    return Head(study.study_id, study.owner, study.created_at, study.plan)
+
+
+def _too_large(plan: StudyPlan) -> tuple[SettingError, ...]:
+    if plan.most_values <= MOST_VALUES:
+        return ()
+    fewer = max(1, plan.samples * MOST_VALUES // plan.most_values)
+    return (
+        SettingError(
+            "samples",
+            N_(
+                "{setting} must be at most {limit} with layers so wide and so many of them: the replicas' memory "
+                "is bounded. Received: {received}. Try {limit}."
+            ),
+            limit=fewer,
+            received=plan.samples,
+        ),
+    )

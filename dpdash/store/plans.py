@@ -1,0 +1,148 @@
+"""Where the store keeps studies and sweeps: each whole in a row of its own."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from dpdash.core.errors import StoreError
+from dpdash.core.study import Study, StudyPlan
+from dpdash.core.sweep import Sweep, SweepPlan, SweepStatus
+from dpdash.store.access import Reading, Write
+from dpdash.store.schema import studies, sweeps
+
+T = TypeVar("T")
+P = TypeVar("P")
+
+Hold = Callable[[str], bool]
+"""Takes a lock, as `ProcessLocks.hold` does; raises `StoreError` when the database cannot be used."""
+
+_STUDY: Final = TypeAdapter(Study)
+_STUDY_PLAN: Final = TypeAdapter(StudyPlan)
+_SWEEP: Final = TypeAdapter(Sweep)
+_SWEEP_PLAN: Final = TypeAdapter(SweepPlan)
+
+
+@dataclass(frozen=True, slots=True)
+class Head(Generic[P]):
+    """What a list shows of a study or a sweep: nothing of what came of it."""
+
+    value_id: str
+    owner: str
+    created_at: float
+    """Unix time in seconds."""
+    plan: P
+
+
+class LetGo(Protocol):
+    """Lets other processes have a lock, as `ProcessLocks.let_go` does."""
+
+    def __call__(self, name: str, *, for_good: bool = False) -> None: ...
+
+
+class Shelf(Generic[T, P]):
+    """Values in the database; each method raises `StoreError` when it cannot be used."""
+
+    def __init__(
+        self,
+        write: Write,
+        reading: Reading,
+        column: sa.Column[Any],
+        adapter: TypeAdapter[T],
+        plan_adapter: TypeAdapter[P],
+    ) -> None:
+        """`column` holds a value whole."""
+        self._write = write
+        self._reading = reading
+        self._table = column.table
+        self._column = column
+        self._adapter = adapter
+        self._plan_adapter = plan_adapter
+
+    def heads(self, limit: int) -> tuple[Head[P], ...]:
+        """The latest values of every process, the newest first; nothing of what came of them is read."""
+        table, column = self._table, self._column
+        columns = (table.c.id, column["owner"].as_string(), table.c.created_at, column["plan"])
+        newest_first = sa.select(*columns).order_by(table.c.number.desc()).limit(limit)
+        with self._reading() as connection:
+            return tuple(
+                Head(value_id, owner, created_at, self._plan_adapter.validate_python(plan))
+                for value_id, owner, created_at, plan in connection.execute(newest_first)
+            )
+
+    def get(self, value_id: str) -> T | None:
+        """One value, or None when there is none with this id."""
+        found = self._found(sa.select(self._column).where(self._table.c.id == value_id))
+        return found[0] if found else None
+
+    def _found(self, wanted: sa.Select[Any]) -> tuple[T, ...]:
+        with self._reading() as connection:
+            return tuple(self._adapter.validate_python(value) for value in connection.scalars(wanted))
+
+    def _put(self, value_id: str, value: T, **others: object) -> None:
+        whole = {self._column.name: self._adapter.dump_python(value, mode="json")}
+
+        def write(connection: sa.Connection) -> None:
+            # Not OR REPLACE: that would give a value that changes a new number, and so a new place in the list.
+            changed = connection.execute(sa.update(self._table).where(self._table.c.id == value_id).values(whole))
+            if not changed.rowcount:
+                connection.execute(sa.insert(self._table).values(id=value_id, **others, **whole))
+
+        self._write(write)
+
+
+class StudyShelf(Shelf[Study, StudyPlan]):
+    """Scaling studies."""
+
+    def __init__(self, write: Write, reading: Reading) -> None:
+        super().__init__(write, reading, studies.c.study, _STUDY, _STUDY_PLAN)
+
+    def put(self, study: Study) -> None:
+        """Save a study as it is now; it waits for the disk."""
+        self._put(study.study_id, study, created_at=study.created_at)
+
+
+class SweepShelf(Shelf[Sweep, SweepPlan]):
+    """Sweeps, and which process goes on with each."""
+
+    def __init__(self, write: Write, reading: Reading, hold: Hold, let_go: LetGo) -> None:
+        super().__init__(write, reading, sweeps.c.sweep, _SWEEP, _SWEEP_PLAN)
+        self._hold = hold
+        self._let_go = let_go
+
+    def take(self, sweep_id: str) -> bool:
+        """Be the process that goes on with a sweep, until it is let go of or ends; False where another one is."""
+        return self._hold(_lock_of(sweep_id))
+
+    def let_go(self, sweep_id: str, *, for_good: bool) -> None:
+        """Leave a sweep to other processes; `for_good` where there is nothing to go on with."""
+        self._let_go(_lock_of(sweep_id), for_good=for_good)
+
+    def put(self, sweep: Sweep) -> None:
+        """Save a sweep as it is now; it waits for the disk."""
+        self._put(sweep.sweep_id, sweep, owner=sweep.owner, created_at=sweep.created_at)
+
+    def searching(self) -> tuple[Sweep, ...]:
+        """Those that are not over, the oldest first, whichever process goes on with them."""
+        is_searching = self._column["status"].as_string() == SweepStatus.SEARCHING.value
+        return self._found(sa.select(self._column).where(is_searching).order_by(self._table.c.number))
+
+
+def _lock_of(sweep_id: str) -> str:
+    return f"sweep-{sweep_id}"
+
+
+def latest(shelf: Shelf[T, P] | None, here: Iterable[Head[P]], limit: int) -> tuple[Head[P], ...]:
+    """What is kept and what this process has in memory, the newest first.
+
+    The latter alone when the database cannot be read.
+    """
+    kept: tuple[Head[P], ...] = ()
+    with suppress(StoreError):
+        kept = () if shelf is None else shelf.heads(limit)
+    # Another process that shares the database may have begun one later than this process's.
+    both = {head.value_id: head for head in (*kept, *here)}
+    return tuple(sorted(both.values(), key=lambda head: head.created_at, reverse=True))[:limit]

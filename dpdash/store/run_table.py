@@ -1,0 +1,223 @@
+"""The list of runs in the database: searched and sorted there, named, pinned, deleted, and at last let go of.
+
+Each method raises `StoreError` when the database cannot be used.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from dpdash.core.config import FIELD_NAMES, TRUE_SLOPE
+from dpdash.core.events import COLUMNS, RunStatus
+from dpdash.store.access import Reading, Write
+from dpdash.store.query import RunLabel, RunOrder, RunPage, RunQuery, Viewer, words_of
+from dpdash.store.rows import RunRecord, record_from_row
+from dpdash.store.schema import blocks, checkpoints, events, runs
+
+OVER: Final = tuple(status.value for status in RunStatus if status.is_over)
+RUN_BYTES: Final = 1024
+"""What the rows of a run take beside its epochs, about."""
+IDS_AT_ONCE: Final = 500
+CONDITION: Final = re.compile(r"([\w-]+)(<=|>=|=|<|>)(.+)")
+"""Such as `learning_rate>0.01`."""
+LEAST_NOISE: Final = 1e-50
+MOST_LOSS: Final = 1e150
+LEAST_SECONDS: Final = 1e-9
+"""Beyond these there is nothing to sort, and PostgreSQL refuses to divide to more than the largest float."""
+TEXT_SETTINGS: Final = ("optimizer", "engine")
+
+
+class RunLedger:
+    """What is known of every run beside its epochs."""
+
+    def __init__(self, write: Write, reading: Reading) -> None:
+        self._write = write
+        self._reading = reading
+
+    def page(self, query: RunQuery) -> RunPage:
+        """The runs that a query finds, of which the rows of its stretch alone are read whole."""
+        wanted = sa.and_(*_conditions(query))
+        rows = sa.select(runs).where(wanted).order_by(*_order(query)).offset(query.offset).limit(query.limit)
+        with self._reading() as connection:
+            num_found = connection.scalar(sa.select(sa.func.count()).select_from(runs).where(wanted))
+            return RunPage(tuple(record_from_row(row) for row in connection.execute(rows)), num_found or 0)
+
+    def records(self, run_ids: Sequence[str], viewer: Viewer) -> tuple[RunRecord, ...]:
+        """Those of the runs that the viewer has, deleted ones too, in the order of the ids."""
+        wanted = sa.select(runs).where(runs.c.id.in_(run_ids), *_of(viewer))
+        with self._reading() as connection:
+            found = {row.id: record_from_row(row) for row in connection.execute(wanted)}
+        return tuple(found[run_id] for run_id in run_ids if run_id in found)
+
+    def tags(self, viewer: Viewer) -> tuple[str, ...]:
+        """Every tag that a run of the viewer has, sorted."""
+        has_tags = sa.cast(runs.c.tags, sa.String) != "[]"
+        wanted = sa.select(runs.c.tags).where(has_tags, runs.c.deleted_at.is_(None), *_of(viewer))
+        with self._reading() as connection:
+            return tuple(sorted({tag for tags in connection.scalars(wanted) for tag in tags}))
+
+    def label(self, run_id: str, viewer: Viewer, label: RunLabel) -> bool:
+        """Name a run, and keep what is said of it; whether the viewer has such a run."""
+        values = {"name": label.name, "note": label.note, "tags": list(label.tags)}
+        return self._change([run_id], viewer, values) > 0
+
+    def pin(self, run_ids: Sequence[str], viewer: Viewer, is_pinned: bool) -> int:
+        """Keep runs whatever else is let go of, or no longer; how many."""
+        return self._change(run_ids, viewer, {"is_pinned": is_pinned})
+
+    def delete(self, run_ids: Sequence[str], viewer: Viewer, at: float) -> tuple[str, ...]:
+        """Take runs that are over out of the list, and return them; they can be restored for a while."""
+        wanted = sa.and_(
+            runs.c.id.in_(run_ids), runs.c.status.in_(OVER), runs.c.deleted_at.is_(None), *_of(viewer)
+        )
+
+        def delete(connection: sa.Connection) -> tuple[str, ...]:
+            found = tuple(connection.scalars(sa.select(runs.c.id).where(wanted)))
+            connection.execute(sa.update(runs).where(runs.c.id.in_(found)).values(deleted_at=at))
+            return found
+
+        return self._write(delete)
+
+    def restore(self, run_ids: Sequence[str], viewer: Viewer) -> int:
+        """Put deleted runs back into the list; how many are still there."""
+        return self._change(run_ids, viewer, {"deleted_at": None})
+
+    def deleted_before(self, moment: float) -> tuple[str, ...]:
+        """The runs that were deleted before a moment of Unix time in seconds."""
+        with self._reading() as connection:
+            return tuple(connection.scalars(sa.select(runs.c.id).where(runs.c.deleted_at < moment)))
+
+    def surplus(self, keep_runs: int | None, keep_bytes: int | None) -> tuple[str, ...]:
+        """The runs that are too many for these limits: the oldest that are over and not pinned."""
+        listed = sa.select(runs.c.id, runs.c.status, runs.c.is_pinned).where(runs.c.deleted_at.is_(None))
+        with self._reading() as connection:
+            rows = connection.execute(listed.order_by(runs.c.number)).all()
+            sizes = {} if keep_bytes is None else _sizes(connection)
+        too_many = 0 if keep_runs is None else len(rows) - keep_runs
+        too_big = 0 if keep_bytes is None else sum(RUN_BYTES + sizes.get(row.id, 0) for row in rows) - keep_bytes
+        found = []
+        for row in rows:
+            if too_many <= 0 and too_big <= 0:
+                break
+            if row.status in OVER and not row.is_pinned:
+                found.append(row.id)
+                too_many -= 1
+                too_big -= RUN_BYTES + sizes.get(row.id, 0)
+        return tuple(found)
+
+    def let_go(self, run_ids: Sequence[str]) -> tuple[str, ...]:
+        """Delete runs for good, with all that belongs to them, in one transaction; those that were over."""
+
+        def let_go(connection: sa.Connection) -> tuple[str, ...]:
+            gone: list[str] = []
+            for ids in _in_parts(run_ids):
+                over = sa.select(runs.c.id).where(runs.c.id.in_(ids), runs.c.status.in_(OVER))
+                found = list(connection.scalars(over))
+                gone += found
+                for table in (blocks, events, checkpoints):
+                    connection.execute(sa.delete(table).where(table.c.run_id.in_(found)))
+                connection.execute(sa.delete(runs).where(runs.c.id.in_(found)))
+            return tuple(gone)
+
+        return self._write(let_go)
+
+    def _change(self, run_ids: Sequence[str], viewer: Viewer, values: Mapping[str, object]) -> int:
+        wanted = sa.update(runs).where(runs.c.id.in_(run_ids), *_of(viewer)).values(dict(values))
+        return self._write(lambda connection: connection.execute(wanted).rowcount)
+
+
+def _in_parts(run_ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (run_ids[first : first + IDS_AT_ONCE] for first in range(0, len(run_ids), IDS_AT_ONCE))
+
+
+def _sizes(connection: sa.Connection) -> dict[str, int]:
+    """Bytes of epochs and of checkpoints, by run; what it counts is not read."""
+    of_block = sum((sa.func.length(blocks.c[name]) for name in COLUMNS[1:]), sa.func.length(blocks.c[COLUMNS[0]]))
+    sizes: dict[str, int] = {}
+    for run_ids, of_row in (
+        (blocks.c.run_id, of_block),
+        (checkpoints.c.run_id, sa.func.length(checkpoints.c.state)),
+    ):
+        for run_id, num_bytes in connection.execute(sa.select(run_ids, sa.func.sum(of_row)).group_by(run_ids)):
+            sizes[run_id] = sizes.get(run_id, 0) + int(num_bytes)
+    return sizes
+
+
+def _of(viewer: Viewer) -> tuple[sa.ColumnElement[bool], ...]:
+    return () if viewer.sees_all else (runs.c.owner == viewer.owner,)
+
+
+def _conditions(query: RunQuery) -> Iterable[sa.ColumnElement[bool]]:
+    yield from _of(query.viewer)
+    yield runs.c.deleted_at.is_not(None) if query.is_deleted else runs.c.deleted_at.is_(None)
+    if query.statuses:
+        yield runs.c.status.in_([status.value for status in query.statuses])
+    for tag in query.tags:
+        yield sa.cast(runs.c.tags, sa.String).contains(json.dumps(tag), autoescape=True)
+    for word in words_of(query.text):
+        yield _says(word)
+
+
+def _says(word: str) -> sa.ColumnElement[bool]:
+    """Whether a run has a word somewhere, or a setting that it asks for."""
+    condition = CONDITION.fullmatch(word)
+    setting = condition[1].replace("-", "_").lower() if condition else ""
+    if condition and setting in FIELD_NAMES:
+        return _compares(setting, condition[2], condition[3])
+    places = (
+        runs.c.name.icontains(word, autoescape=True),
+        runs.c.note.icontains(word, autoescape=True),
+        sa.cast(runs.c.tags, sa.String).icontains(json.dumps(word)[1:-1], autoescape=True),
+        runs.c.id.icontains(word, autoescape=True),
+        *(runs.c.config[name].as_string().icontains(word, autoescape=True) for name in TEXT_SETTINGS),
+    )
+    return sa.or_(*places)
+
+
+def _compares(setting: str, sign: str, value: str) -> sa.ColumnElement[bool]:
+    stored = runs.c.config[setting]
+    if setting in TEXT_SETTINGS:
+        return stored.as_string() == value if sign == "=" else sa.false()
+    if value == "all":
+        return stored.as_float().is_(None) if sign == "=" else sa.false()
+    try:
+        asked = float(value)
+    except ValueError:
+        return sa.false()
+    number = stored.as_float()
+    compared: dict[str, sa.ColumnElement[bool]] = {
+        "=": number == asked,
+        "<": number < asked,
+        ">": number > asked,
+        "<=": number <= asked,
+        ">=": number >= asked,
+    }
+    return compared[sign]
+
+
+def _order(query: RunQuery) -> Iterable[sa.ColumnElement[Any]]:
+    """What has no value stands last either way; the newest first where values are equal."""
+    if query.order is not RunOrder.WHEN:
+        value = _SORTED_BY[query.order]
+        yield sa.nulls_last(value.desc() if query.is_descending else value.asc())
+        yield runs.c.number.desc()
+    else:
+        yield runs.c.number.desc() if query.is_descending else runs.c.number.asc()
+
+
+_NOISE: Final = runs.c.config["noise"].as_float()
+_SORTED_BY: Final[dict[RunOrder, sa.ColumnElement[Any]]] = {
+    RunOrder.NAME: sa.func.lower(runs.c.name),
+    RunOrder.STATUS: runs.c.status,
+    RunOrder.LOSS: runs.c.loss,
+    RunOrder.BEST_LOSS: runs.c.best_loss,
+    RunOrder.ABOVE_FLOOR: sa.case(
+        (_NOISE > LEAST_NOISE, sa.case((runs.c.loss > MOST_LOSS, MOST_LOSS), else_=runs.c.loss) / _NOISE / _NOISE)
+    ),
+    RunOrder.SLOPE_ERROR: sa.func.abs(runs.c.slope - TRUE_SLOPE),
+    RunOrder.SPEED: sa.case((runs.c.seconds > LEAST_SECONDS, runs.c.num_epochs / runs.c.seconds)),
+    RunOrder.EPOCHS: runs.c.num_epochs,
+}

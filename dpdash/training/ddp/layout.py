@@ -1,0 +1,33 @@
+"""Which device each rank of DDP trains on, and how the ranks speak with each other."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+from dpdash.training.hardware import gpu_name, num_gpus
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The devices of the ranks of one run."""
+
+    backend: str
+    """What torch calls the way in which the ranks speak: NCCL between GPUs of their own, or else Gloo."""
+    devices: tuple[torch.device, ...]
+    names: tuple[str, ...]
+
+
+def layout(num_ranks: int) -> Layout:
+    """Where so many ranks train: on a GPU each, on GPUs that they share, or on CPU cores where there is none."""
+    gpus = num_gpus()
+    if not gpus:
+        names = tuple(f"CPU core, rank {rank}" for rank in range(num_ranks))
+        return Layout("gloo", (torch.device("cpu"),) * num_ranks, names)
+    indices = [rank % gpus for rank in range(num_ranks)]
+    devices = tuple(torch.device("cuda", index) for index in indices)
+    names = tuple(f"{gpu_name(index)}, rank {rank}" for rank, index in enumerate(indices))
+    if num_ranks > gpus:
+        # NCCL refuses two ranks on one GPU.
+        return Layout("gloo", devices, tuple(f"{name} (shared)" for name in names))
+    return Layout("nccl" if dist.is_nccl_available() else "gloo", devices, names)

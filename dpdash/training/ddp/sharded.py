@@ -1,0 +1,169 @@
+"""Training of which each rank, a process, does the part of its own shard; DDP adds the gradients up."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor, nn, optim
+from torch.nn.parallel import DistributedDataParallel
+
+from dpdash.core.config import RunConfig
+from dpdash.core.sharding import shard_sizes
+from dpdash.problem.optimum import line_projection
+from dpdash.training.ddp.shared_words import ControlWord
+from dpdash.training.loop.epoch import GradientStep, Observer
+from dpdash.training.loop.rows import Rows
+
+LEADER = 0
+"""The rank that decides, and that says what the run does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """This process among those that train a run together."""
+
+    rank: int
+    num_ranks: int
+    word: ControlWord
+
+    @property
+    def is_leader(self) -> bool:
+        return self.rank == LEADER
+
+    def shard(self, num_samples: int) -> slice:
+        """Where this rank's shard of a batch stands in it; empty for an idle rank."""
+        sizes = shard_sizes(num_samples, self.num_ranks)
+        start = sum(sizes[: self.rank])
+        return slice(start, start + sizes[self.rank])
+
+    def agree(self, wish: bool) -> bool:
+        """What the leader wishes, in every rank. All ranks have to ask."""
+        answer = torch.tensor([wish], dtype=torch.float32, device=_device())
+        dist.broadcast(answer, LEADER)
+        return bool(answer)
+
+    @contextmanager
+    def distribute(self, config: RunConfig, model: nn.Module) -> Iterator[nn.Module]:
+        """The model in torch's DDP. All ranks have to ask."""
+        # A straight line has no need to be carried: its slope and intercept are parameters.
+        carries = config.hidden_depth > 0 and config.global_batch_size is None
+        yield DistributedDataParallel(Carrier(model) if carries else model, broadcast_buffers=False)
+
+
+class ShardStep(GradientStep):
+    """One update on a batch, of which this rank works out the part of its shard.
+
+    DDP adds the gradients of the ranks up and divides by their number, as if all shards were alike. Each shard is
+    therefore weighted by its samples: its squares are divided by the samples of the whole batch, times the ranks.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: optim.Optimizer,
+        max_samples: int,
+        device: torch.device,
+        ranks: Ranks,
+    ) -> None:
+        super().__init__(model, optimizer, max(shard_sizes(max_samples, ranks.num_ranks)), device)
+        self.ranks = ranks
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The training forward of this rank's shard of the batch x, shape (shard_size, 1)."""
+        return super().predict(x[self.ranks.shard(x.shape[0])])
+
+    def loss_gradient(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """See `GradientStep`; `outputs` are the shard's, and `y` is the whole batch's."""
+        num_samples = y.shape[0]
+        return self._scaled_error(outputs, y[self.ranks.shard(num_samples)], num_samples / self.ranks.num_ranks)
+
+
+class Carrier(nn.Module):
+    """A model whose rows travel with its gradients: one all-reduce for both.
+
+    To DDP the row is the gradient of one more parameter, which nothing updates.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.row = nn.Parameter(torch.zeros(3, device=next(model.parameters()).device))
+        self.projection: Tensor | None = None
+        """Turns the shard's predictions into its part of the line, shape (2, shard_size); without it, no rows."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predictions for x; both have the shape (num_samples, 1)."""
+        outputs: Tensor = _Carried.apply(self.model(x), self.row, self.projection)  # type: ignore[no-untyped-call]
+        return outputs
+
+
+class _Carried(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, outputs: Tensor, row: Tensor, projection: Tensor | None) -> Tensor:
+        ctx.save_for_backward(outputs, projection)
+        return outputs.view_as(outputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        """The row has the sum of the squared gradient, and the shard's part of slope and intercept."""
+        (gradient,) = gradients
+        outputs, projection = ctx.saved_tensors
+        if projection is None:
+            return gradient, gradient.new_zeros(3), None
+        line = torch.mv(projection, outputs.flatten())
+        return gradient, torch.cat([gradient.square().sum().view(1), line]), None
+
+
+class CarriedFullBatch:
+    """One update on all the data; the row is that of the training forward itself, carried by the gradients."""
+
+    def __init__(self, step: ShardStep, carrier: Carrier, x: Tensor, y: Tensor, rows: Rows) -> None:
+        self._step, self._row, self._x, self._y = step, carrier.row, x, y
+        self._num_ranks, self._rows = step.ranks.num_ranks, rows
+        carrier.projection = line_projection(x)[:, step.ranks.shard(len(x))]
+
+    def train(self, row: int) -> None:
+        self._step.update(self._step.predict(self._x), self._y)
+        mean = self._row.grad
+        assert mean is not None
+        self._rows.loss_cells[row].copy_(mean[0])
+        torch.mul(mean[1:], self._num_ranks, out=self._rows.line_cells[row])
+
+    def losses(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        # The squares are those of 2(ŷ − y) · ranks / n, and their sum is divided by the ranks.
+        with np.errstate(over="ignore"):
+            return rows[:, 0] * np.float32(len(self._x) / (4 * self._num_ranks))
+
+
+class ShardedObserver(Observer):
+    """Looks at a model between updates, each rank at its shard. All ranks have to look."""
+
+    def __init__(self, model: nn.Module, x: Tensor, y: Tensor, ranks: Ranks) -> None:
+        """`x` and `y` are all data of the run."""
+        super().__init__(model, x, y)
+        shard = ranks.shard(len(x))
+        self._num_samples = len(x)
+        self._x, self._y = x[shard], y[shard]
+        self._projection = line_projection(x)[:, shard]
+
+    def observe(self, line_cell: Tensor, loss_cell: Tensor | None = None) -> None:
+        """See `Observer`."""
+        if not self.line.needs_predictions:
+            super().observe(line_cell, loss_cell)
+            return
+        predictions = self._predictions()
+        squares = (predictions - self._y).square_().sum().view(1)
+        row = torch.cat([squares / self._num_samples, torch.mv(self._projection, predictions.flatten())])
+        dist.all_reduce(row)
+        line_cell.copy_(row[1:])
+        if loss_cell is not None:
+            loss_cell.copy_(row[0])
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")

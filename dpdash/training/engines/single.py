@@ -1,0 +1,33 @@
+"""One device: the first GPU, or else the CPU."""
+
+import torch
+
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.events import Checkpoint
+from dpdash.training.control import RunControl
+from dpdash.training.engine import Availability, Emit
+from dpdash.training.hardware import gpu_name, num_gpus
+from dpdash.training.loop.placement import Placement
+from dpdash.training.loop.run import train
+
+CPU = "CPU"
+
+
+class Single:
+    """Trains on one device, without replicas."""
+
+    name = EngineName.SINGLE
+
+    def availability(self, config: RunConfig) -> Availability:
+        """Always: every machine has a CPU."""
+        return Availability()
+
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
+        """See `Engine.run`."""
+        train(config, emit, control, lambda: self.place(config), start=start)
+
+    def place(self, config: RunConfig) -> Placement:
+        """See `InProcess.place`."""
+        if num_gpus():
+            return Placement(torch.device("cuda", 0), (gpu_name(0),))
+        return Placement(torch.device("cpu"), (CPU,))

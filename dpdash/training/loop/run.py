@@ -1,0 +1,117 @@
+"""The training loop, once for all engines.
+
+Events leave it through a generator, so that what the receiver of an event raises never looks like a failure of
+training: it surfaces at the receiver, and the generator is closed.
+"""
+
+import time
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import closing, nullcontext
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from dpdash.core.config import RunConfig
+from dpdash.core.events import Checkpoint, RunDiverged, RunEvent, RunFailed, RunStarted, TerminalEvent
+from dpdash.core.sharding import shard_sizes
+from dpdash.problem.data import Data, as_column, draw
+from dpdash.problem.model import build_model
+from dpdash.training.checkpoint import State, as_many_threads
+from dpdash.training.control import RunControl
+from dpdash.training.ddp.lock_step import in_step
+from dpdash.training.ddp.tracer import ShardTracer
+from dpdash.training.engine import Emit
+from dpdash.training.failures import sentence
+from dpdash.training.loop.epoch_loop import DivergedError, EpochLoop, Events, Progress
+from dpdash.training.loop.placement import Placement
+from dpdash.training.loop.setup import batch_size, measured_step_seconds, set_up
+from dpdash.training.trace.tracer import StepTracer
+
+
+def train(
+    config: RunConfig,
+    emit: Emit,
+    control: RunControl,
+    place: Callable[[], Placement],
+    clock: Callable[[], float] = time.perf_counter,
+    start: Checkpoint | None = None,
+) -> None:
+    """Train a run to its end; see `Engine.run`.
+
+    `place` says where to train; it is called here, so that its failure is the run's. `clock` gives seconds.
+    """
+    with closing(_events(config, control, place, clock, start)) as events:
+        for event in events:
+            emit(event)
+
+
+def _events(
+    config: RunConfig,
+    control: RunControl,
+    place: Callable[[], Placement],
+    clock: Callable[[], float],
+    start: Checkpoint | None,
+) -> Generator[RunEvent, None, None]:
+    """All events of a run; the last is the terminal one."""
+    progress = Progress(start.epoch, start.seconds) if start else Progress(0, 0.0)
+    ending: TerminalEvent
+    try:
+        state = State.of(start) if start else None
+        with as_many_threads(state.num_threads) if state else nullcontext():
+            ending = yield from _train(config, control, place(), clock, progress, state)
+    except DivergedError as error:
+        ending = RunDiverged(progress.num_epochs, error.epoch, progress.seconds)
+    except Exception as error:
+        ending = RunFailed(progress.num_epochs, sentence(error), traceback.format_exc(), progress.seconds)
+    finally:
+        # The tensors died with the frame that held them; other runs need what torch keeps of their memory.
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.empty_cache()
+    yield ending
+
+
+def drawn_on(config: RunConfig, device: torch.device) -> tuple[Data, nn.Module]:
+    """The data of a run and its untrained model, on the device that trains."""
+    data = draw(config)
+    model = build_model(config, data.generator).to(device)
+    x, y = data.x.to(device), data.y.to(device)
+    return replace(data, x=as_column(x) if device.type == "cpu" else x, y=y), model
+
+
+def _train(
+    config: RunConfig,
+    control: RunControl,
+    placement: Placement,
+    clock: Callable[[], float],
+    progress: Progress,
+    state: State | None,
+) -> Events:
+    data, model = drawn_on(config, placement.device)
+    distribute, ranks = placement.distribute, placement.ranks
+    alone = together = None
+    if distribute is not None:
+        # The other ranks wait meanwhile: they would share what one device has to itself.
+        if ranks is None or ranks.is_leader:
+            alone = measured_step_seconds(config, data, model)
+        together = measured_step_seconds(config, data, model, distribute, ranks)
+    with nullcontext(model) if distribute is None else distribute(model) as distributed:
+        training = set_up(config, data, model, distributed, ranks)
+        if state is not None:
+            training.keeper.restore(state)
+        yield RunStarted(
+            started_at=time.time(),
+            devices=placement.names,
+            shard_sizes=shard_sizes(batch_size(config), len(placement.names)),
+            emulated=placement.emulated,
+            one_device_step_seconds=alone,
+            replicas_step_seconds=together,
+        )
+        tracer: StepTracer | ShardTracer
+        if ranks is None:
+            tracer = StepTracer(config, data, model, placement)
+        else:
+            tracer = ShardTracer(config, data, model, placement)
+            training = in_step(training, ranks, tracer.take_part)
+        return (yield from EpochLoop(config, control, training, tracer, clock, progress).run())

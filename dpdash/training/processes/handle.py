@@ -1,0 +1,190 @@
+"""One process that trains, as the server sees it; `training_process.py` is what runs there."""
+
+import itertools
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Final, Never, TypeAlias
+
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import N_
+from dpdash.core.events import Checkpoint, EpochBlock, RunFailed
+from dpdash.training.control import Command, RunControl
+from dpdash.training.engine import Emit
+from dpdash.training.processes.environment import environment
+from dpdash.training.processes.messages import (
+    Forget,
+    FromProcess,
+    Obey,
+    Ready,
+    Returned,
+    Said,
+    Stands,
+    ToProcess,
+    Train,
+)
+
+PROCESS_GONE: Final = N_(
+    "The process that trained this run ended before the run did; perhaps it was killed because memory was short. "
+    "What was trained is kept. Press Start to train again, with fewer samples if it happens again."
+)
+GONE: Final = Returned(RunFailed(num_epochs=0, message=PROCESS_GONE, traceback=""))
+END_SECONDS: Final = 0.5
+"""What a process is given to end by itself."""
+
+Orders: TypeAlias = "Connection[ToProcess, Never]"
+Answers: TypeAlias = "Connection[Never, Ready | list[FromProcess]]"
+Message = Said | Stands | Returned
+"""What a run's thread waits for."""
+
+
+class TrainingProcess:
+    """One process that trains; safe for threads."""
+
+    def __init__(self, module: str, num_threads: int, on_gone: "Callable[[TrainingProcess], None]") -> None:
+        """Start it; torch uses `num_threads` for each operation there.
+
+        `on_gone` is called, from another thread, when it has ended, whoever wanted that.
+
+        Raises:
+            OSError: when there can be no further process.
+        """
+        self.was_ready = False
+        """Whether it could ever train."""
+        self._decided = threading.Event()
+        self._on_gone = on_gone
+        self._numbers = itertools.count(1)
+        self._runs: dict[int, tuple[RunControl, SimpleQueue[Message]]] = {}
+        self._is_gone = False
+        self._lock = threading.Lock()
+        # Two pipes that nobody else has an end of: what comes out of them needs no further proof of who said it.
+        self._process = subprocess.Popen(  # noqa: S603  # this very interpreter, with a module of this program
+            [sys.executable, "-m", module, str(num_threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(),
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        orders: Orders = Connection(os.dup(self._process.stdin.fileno()), readable=False)
+        answers: Answers = Connection(os.dup(self._process.stdout.fileno()), writable=False)
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._orders: SimpleQueue[ToProcess | None] = SimpleQueue()
+        threading.Thread(target=self._send_all, args=(orders,), name="orders", daemon=True).start()
+        threading.Thread(target=self._receive_all, args=(answers,), name="answers", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        return self._process.poll()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can train now."""
+        return self.was_ready and not self._is_gone
+
+    def wait_until_ready(self, timeout: float) -> None:
+        """Wait until it can train or is gone, at most `timeout` seconds."""
+        self._decided.wait(max(0.0, timeout))
+
+    @property
+    def num_runs(self) -> int:
+        """Runs that it trains."""
+        return len(self._runs)
+
+    @property
+    def num_at_full_speed(self) -> int:
+        """Runs that it trains and that know no pace."""
+        with self._lock:
+            return sum(control.epochs_per_second is None for control, _messages in self._runs.values())
+
+    def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
+        """Train a run there; see `Engine.run`."""
+        number, messages = next(self._numbers), SimpleQueue[Message]()
+        with self._lock:
+            self._runs[number] = control, messages
+            if self._is_gone:
+                messages.put(GONE)
+
+        def send(command: Command, num_commands: int) -> None:
+            self._orders.put((number, Obey(command, num_commands)))
+
+        control.hand_on(send)
+        self._orders.put((number, Train(config, start)))
+        try:
+            _relay(messages, emit, control, start)
+        finally:
+            control.take_back()
+            self._orders.put((number, Forget()))
+            with self._lock:
+                del self._runs[number]
+
+    def hang_up(self) -> None:
+        """Let it end at once."""
+        self._orders.put(None)
+
+    def end(self) -> None:
+        """Wait for its end, and make an end where it comes to none."""
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _send_all(self, orders: Orders) -> None:
+        # A process that is gone takes no orders; that is told by the end of its answers.
+        with orders, suppress(OSError):
+            while (order := self._orders.get()) is not None:
+                orders.send(order)
+
+    def _receive_all(self, answers: Answers) -> None:
+        try:
+            with answers, suppress(EOFError, OSError):
+                while True:
+                    self._take(answers.recv())
+        finally:
+            self._end_runs()
+
+    def _end_runs(self) -> None:
+        with self._lock:
+            self._is_gone = True
+            waiting = tuple(messages for _control, messages in self._runs.values())
+        for messages in waiting:
+            messages.put(GONE)
+        self.hang_up()
+        self.end()
+        self._decided.set()
+        self._on_gone(self)
+
+    def _take(self, answer: Ready | list[FromProcess]) -> None:
+        if isinstance(answer, Ready):
+            self.was_ready = True
+            self._decided.set()
+            return
+        for number, message in answer:
+            run = self._runs.get(number)
+            if run is not None:
+                run[1].put(message)
+
+
+def _relay(messages: "SimpleQueue[Message]", emit: Emit, control: RunControl, start: Checkpoint | None) -> None:
+    """Say here what is said there, until the engine there is done or its process is gone."""
+    num_epochs, seconds = (start.epoch, start.seconds) if start else (0, 0.0)
+    while not isinstance(message := messages.get(), Returned):
+        if isinstance(message, Stands):
+            control.stands(message.num_commands)
+            continue
+        if isinstance(message.event, EpochBlock):
+            num_epochs, seconds = message.event.last_epoch, float(message.event.seconds[-1])
+        emit(message.event)
+    if message.broken is not None:
+        emit(replace(message.broken, num_epochs=num_epochs, seconds=seconds))

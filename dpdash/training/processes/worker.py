@@ -1,0 +1,137 @@
+"""A process that trains runs for a server: `python -m dpdash.training.processes.worker NUM_THREADS`.
+
+It reads its orders from standard input and answers on standard output, several runs at once, each in a thread. It
+lives as long as the server holds the other ends: then it ends at once, whatever trains.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Final, Never, TypeAlias
+
+import torch
+
+from dpdash.core.events import RunEvent, RunFailed
+from dpdash.training.catalog import engine, warm_up
+from dpdash.training.processes.messages import (
+    Forget,
+    FromProcess,
+    Obey,
+    Ready,
+    Returned,
+    Said,
+    Stands,
+    ToProcess,
+    Train,
+)
+from dpdash.training.processes.remote_control import RemoteControl
+
+STANDARD_INPUT: Final = 0
+STANDARD_OUTPUT: Final = 1
+STANDARD_ERROR: Final = 2
+SPACING_SECONDS: Final = 0.02
+"""Between two messages: what several runs say meanwhile goes together, so that the server wakes up less often."""
+NICENESS: Final = 10
+"""Where there are fewer cores than there is work, a page that waits comes before an epoch."""
+
+Orders: TypeAlias = "Connection[Never, ToProcess]"
+Answers: TypeAlias = "Connection[Ready | list[FromProcess], Never]"
+
+
+class Outbox:
+    """Sends what the runs say, in order, from a thread of its own."""
+
+    def __init__(self, connection: "Answers") -> None:
+        self._connection = connection
+        self._waiting: SimpleQueue[FromProcess] = SimpleQueue()
+        threading.Thread(target=self._send_all, name="outbox", daemon=True).start()
+
+    def put(self, message: FromProcess) -> None:
+        """Send a message soon."""
+        self._waiting.put(message)
+
+    def _send_all(self) -> None:
+        # The server is gone: the process ends with the end of its input.
+        with contextlib.suppress(OSError):
+            while True:
+                batch = [self._waiting.get()]
+                while not self._waiting.empty():
+                    batch.append(self._waiting.get())
+                self._connection.send(batch)
+                time.sleep(SPACING_SECONDS)
+
+
+class RemoteRun:
+    """A run of this process, from its first command to its end."""
+
+    def __init__(self, number: int, outbox: Outbox) -> None:
+        self.control = RemoteControl(lambda num_obeyed: outbox.put((number, Stands(num_obeyed))))
+        self._number = number
+        self._outbox = outbox
+
+    def begin(self, order: Train) -> None:
+        """Train in a thread of its own."""
+        threading.Thread(target=self._train, args=(order,), name=f"run-{self._number}", daemon=True).start()
+
+    def _train(self, order: Train) -> None:
+        try:
+            engine(order.config.engine).run(order.config, self._say, self.control, order.start)
+        except BaseException as error:
+            self._outbox.put((self._number, Returned(RunFailed.of(error, num_epochs=0, seconds=0.0))))
+        else:
+            self._outbox.put((self._number, Returned()))
+
+    def _say(self, event: RunEvent) -> None:
+        self._outbox.put((self._number, Said(event)))
+
+
+def serve(orders: "Orders", answers: "Answers") -> None:
+    """Train what is ordered until the server hangs up."""
+    warm_up()
+    answers.send(Ready())
+    outbox = Outbox(answers)
+    runs: dict[int, RemoteRun] = {}
+    while True:
+        number, order = _next(orders)
+        if isinstance(order, Forget):
+            runs.pop(number).control.stop()
+            continue
+        if number not in runs:
+            runs[number] = RemoteRun(number, outbox)
+        if isinstance(order, Obey):
+            runs[number].control.take(order)
+        else:
+            runs[number].begin(order)
+
+
+def _next(orders: "Orders") -> ToProcess:
+    try:
+        message = orders.recv()
+    except (EOFError, OSError):
+        os._exit(0)  # threads that train must not hold it up: their runs are over
+    return message
+
+
+def main() -> None:
+    """Take the pipes for messages alone, and let nothing but their end end the process."""
+    torch.set_num_threads(int(sys.argv[1]))
+    orders: Orders = Connection(os.dup(STANDARD_INPUT), writable=False)
+    answers: Answers = Connection(os.dup(STANDARD_OUTPUT), readable=False)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), STANDARD_INPUT)
+    # Whatever a library prints must not be taken for a message.
+    os.dup2(STANDARD_ERROR, STANDARD_OUTPUT)
+    # A signal to the whole group is for the server, which saves the runs first.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(NICENESS)
+    serve(orders, answers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The charts of one step: its shards, what each device held, and its timeline beside another one's."""
+
+from typing import Final
+
+import streamlit as st
+
+from dpdash.charts.spec import Figure
+from dpdash.charts.step import Coordinates, imbalance, memory_figure, shards_figure, timeline_figure
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.steps import StepTrace
+from dpdash.problem.preview import points
+from dpdash.ui.parallelism.step import ShownStep, engine_of
+from dpdash.ui.parts.live_chart import chart
+from dpdash.ui.parts.notices import escaped
+from dpdash.ui.parts.sidebar import ENGINE_NAMES
+from dpdash.ui.session.language import _, current, number
+
+MAX_POINTS: Final = 800
+"""Of all shards together, each with its due share."""
+
+
+def show_shards_and_memory(step: ShownStep, trace: StepTrace) -> None:
+    """Show the batch by its shards, and what each device held, got and gave."""
+    language = current()
+    words = (language.text, language.separators)
+    shards = shards_figure(_points(step.config, trace), len(trace.replicas), *words)
+    chart("step", step.name, [shards, memory_figure(trace, *words)])
+    idle = [number(rank) for rank, replica in enumerate(trace.replicas) if not replica.shard_size]
+    if idle:
+        st.caption(escaped(_("Idle, without a shard: replica {ranks}.").format(ranks=", ".join(idle))))
+    st.caption(escaped(" ".join(_memory_texts(trace))))
+
+
+def show_timelines(step: ShownStep, trace: StepTrace, other: StepTrace | None) -> None:
+    """Show a step's timeline, and the other one's on the same axis of time."""
+    traces = [trace, other] if other is not None else [trace]
+    longest = max(each.seconds for each in traces)
+    name = f"{step.name}-{other.seconds if other else 0}"
+    chart("timelines", name, [_timeline(each, longest) for each in traces])
+
+
+def step_title(trace: StepTrace) -> str:
+    """What did a step, in a few words."""
+    engine = _(ENGINE_NAMES[engine_of(trace)])
+    return _("{engine}, replicas: {replicas}").format(engine=engine, replicas=number(len(trace.replicas)))
+
+
+def _timeline(trace: StepTrace, longest: float) -> Figure:
+    language = current()
+    return timeline_figure(trace, step_title(trace), longest, language.text, language.separators)
+
+
+def _points(config: RunConfig, trace: StepTrace) -> dict[int, tuple[Coordinates, Coordinates]]:
+    stride = 1
+    while sum(len(replica.samples[::stride]) for replica in trace.replicas) > MAX_POINTS:
+        stride += 1
+    return {
+        rank: points(config, replica.samples[::stride])
+        for rank, replica in enumerate(trace.replicas)
+        if replica.samples
+    }
+
+
+def _memory_texts(trace: StepTrace) -> list[str]:
+    texts = []
+    if engine_of(trace) is EngineName.DDP:
+        texts.append(
+            _(
+                "Every rank holds the whole batch, a model, what its optimizer remembers and the buckets of its "
+                "gradients. The bytes moved are those of an all-reduce in a ring, counted and not measured."
+            )
+        )
+    elif (ratio := imbalance(trace.replicas)) is not None:
+        texts.append(
+            _(
+                "The first device held {ratio} times as much as the fullest of the others: it also has the whole "
+                "batch, the model that is updated, the sum of the gradients and what the optimizer remembers."
+            ).format(ratio=number(ratio))
+        )
+    if trace.emulated:
+        texts.append(
+            _(
+                "Emulated: all replicas share one memory, so what each holds is counted from its tensors, and the "
+                "bytes moved are those that GPUs would exchange."
+            )
+        )
+    elif trace.replicas[0].device.startswith("CPU"):
+        texts.append(_("Memory is counted from the tensors that the step is known to hold."))
+    return texts

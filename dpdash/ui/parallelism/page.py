@@ -1,0 +1,216 @@
+"""One step of the training, taken apart: what the page shows, and what keeps it up to date."""
+
+from typing import Final
+
+import streamlit as st
+
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.errors import DpdashError
+from dpdash.core.steps import StepTrace
+from dpdash.findings.step import StepSentence, comparison, step_verdict
+from dpdash.runs.service import RunSnapshot
+from dpdash.training import catalog
+from dpdash.training.engine import InProcess
+from dpdash.training.trace.step import chrome_trace
+from dpdash.ui.parallelism.charts import show_shards_and_memory, show_timelines
+from dpdash.ui.parallelism.step import (
+    ShownStep,
+    differs_from_sidebar,
+    is_pending,
+    measured_step,
+    shown_step,
+    trace_now,
+    traces_in_run,
+)
+from dpdash.ui.parallelism.table import show_gradients
+from dpdash.ui.parallelism.traces import step_traces
+from dpdash.ui.parts.header import show_part, show_title
+from dpdash.ui.parts.notices import escaped, show_error, show_run_notices
+from dpdash.ui.parts.sidebar import ENGINE_NAMES
+from dpdash.ui.session.language import _, number, sentence
+from dpdash.ui.session.shown_run import is_mine, shown_run
+from dpdash.ui.train.commands import once
+from dpdash.web.process import run_service
+
+ENGINE_KEY: Final = "compared_engine"
+REPLICAS_KEY: Final = "compared_replicas"
+USUAL_REPLICAS: Final = 2
+WAITING_SECONDS: Final = 0.5
+"""How often a page that waits for a step looks whether it is there."""
+
+
+def show_step_page(shown: RunSnapshot | None) -> None:
+    """Show a step of the run, or of the sidebar's settings, and refresh the page when there is another one."""
+    step = shown_step(shown)
+    show_title(_("One step, taken apart"))
+    _show_commands(shown, step)
+    show_run_notices(shown)
+    if step.problem is not None:
+        show_error(step.problem)
+    other = None
+    if step.trace is None:
+        st.info(_under_way(step) if step.is_waiting else _("No step has been traced here yet."))
+    else:
+        other = _show_step(step, step.trace)
+    waits = step.is_waiting or (other is not None and other.is_waiting)
+    interval = WAITING_SECONDS if waits else None
+    if not waits and shown is not None and shown.is_moving:
+        interval = run_service().refresh_seconds
+    st.fragment(_look_again, run_every=interval)(_frame(shown, step, other), step, other)
+
+
+def _show_commands(shown: RunSnapshot | None, step: ShownStep) -> None:
+    is_foreign = shown is not None and not is_mine(shown)
+    st.caption(escaped(_source(step, is_foreign)))
+    with st.container(horizontal=True, vertical_alignment="center", key="step_commands"):
+        st.button(
+            _("Trace a step"),
+            key="trace_step",
+            type="primary",
+            icon=":material/call_split:",
+            help=_(
+                "Take the next step of your run apart, while it trains or stands; without one, a step with the "
+                "sidebar's settings. It is done on a copy: the training itself does not notice."
+            ),
+            disabled=is_foreign,
+            on_click=None if is_foreign else once(lambda: trace_now(shown)),
+        )
+        if step.trace is not None:
+            _show_download(step)
+            if step.trace.emulated:
+                st.badge(_("emulated on CPU"), color="orange")
+
+
+def _source(step: ShownStep, is_foreign: bool) -> str:
+    if step.epoch is not None:
+        text = _("The first step of epoch {epoch} of the run that is shown.").format(epoch=number(step.epoch))
+        return " ".join([text, _("Only the browser that started the run can trace it.")]) if is_foreign else text
+    if step.trace is None:
+        return _("What data parallelism does in one step, measured on this machine.")
+    text = _("The first step with the settings of the sidebar, measured without a run.")
+    if differs_from_sidebar(step):
+        text = _("The first step with the settings that the sidebar had. Trace a step to measure the new ones.")
+    return text
+
+
+def _show_download(step: ShownStep) -> None:
+    engine = catalog.engine(step.config.engine)
+    is_possible = isinstance(engine, InProcess) and engine.availability(step.config).ok
+    st.download_button(
+        _("Download trace"),
+        data=lambda: chrome_trace(step.config),
+        file_name="dpdash-step.json",
+        mime="application/json",
+        icon=":material/download:",
+        on_click="ignore",
+        disabled=not is_possible,
+        help=_(
+            "A first step with these settings, recorded by torch.profiler when you press: open the file in "
+            "ui.perfetto.dev or chrome://tracing. The profiler sees one process and takes time itself."
+        ),
+    )
+
+
+def _show_step(step: ShownStep, trace: StepTrace) -> ShownStep | None:
+    """Show everything about a step; the one beside it is returned."""
+    with st.container(border=True, key="step_verdict"):
+        st.markdown("**{}**".format(_("Where the time went")))
+        for said in step_verdict(trace):
+            _say(said)
+    show_shards_and_memory(step, trace)
+    show_gradients(trace)
+    show_part(_("When each device did what, beside another way to do the same step"))
+    other = _compared(step)
+    if other is not None:
+        _show_comparison(trace, other)
+    show_timelines(step, trace, other.trace if other else None)
+    return other
+
+
+def _show_comparison(trace: StepTrace, other: ShownStep) -> None:
+    if other.problem is not None:
+        show_error(other.problem)
+    elif other.trace is None:
+        st.caption(" ".join((_("The step beside it is being measured."), _starting(other))))
+    else:
+        _say(comparison(trace, other.trace))
+
+
+def _under_way(step: ShownStep) -> str:
+    return " ".join((_("A step is being traced."), _starting(step)))
+
+
+def _starting(step: ShownStep) -> str:
+    """What a step waits for that is measured in processes of its own; empty for others."""
+    if step.config.engine is not EngineName.DDP:
+        return ""
+    return _("The processes of DDP are starting for it, which takes some seconds.")
+
+
+def _compared(step: ShownStep) -> ShownStep | None:
+    """The same step with the engine and the replicas chosen here, measured when it is not yet."""
+    offer = catalog.offer()
+    engines = [name for name in catalog.ENGINES if _config_beside(step, name, USUAL_REPLICAS) is not None]
+    is_parallel = step.config.replicas > 1
+    usual = EngineName.SINGLE if is_parallel or offer.parallel_engine not in engines else offer.parallel_engine
+    if st.session_state.get(ENGINE_KEY) not in engines:
+        st.session_state[ENGINE_KEY] = usual
+    st.session_state.setdefault(REPLICAS_KEY, USUAL_REPLICAS)
+    # Before they are drawn: on a page that has just been turned to, they then say for a moment what is usual.
+    engine, replicas = EngineName(st.session_state[ENGINE_KEY]), int(st.session_state[REPLICAS_KEY])
+    with st.container(horizontal=True, key="step_beside"):
+        names = {name: _(ENGINE_NAMES[name]) for name in engines}
+        st.selectbox(
+            _("Engine beside it"),
+            engines,
+            key=ENGINE_KEY,
+            format_func=lambda name: names[name],
+            persist_state="session",
+            help=_("The same first step, of a fresh model with the same settings, done in another way."),
+        )
+        st.slider(
+            _("Replicas beside it"),
+            1,
+            offer.max_replicas,
+            key=REPLICAS_KEY,
+            persist_state="session",
+            disabled=engine is EngineName.SINGLE,
+            help=_("Copies of the model in the step beside it. One device has one."),
+        )
+    config = _config_beside(step, engine, replicas)
+    if config is None:
+        return None
+    step_traces().ask(config)
+    return measured_step(config)
+
+
+def _config_beside(step: ShownStep, engine: EngineName, replicas: int) -> RunConfig | None:
+    """The step's settings with another engine, where this machine has what that needs."""
+    count = 1 if engine is EngineName.SINGLE else replicas
+    changes = {"engine": engine, "replicas": count}
+    try:
+        config = run_service().limits.narrowed(RunConfig.parse(dict(step.config) | changes))
+    except DpdashError:
+        return None
+    return config if catalog.engine(engine).availability(config).ok else None
+
+
+def _say(said: StepSentence) -> None:
+    st.markdown(escaped(sentence(said.template, said.values)))
+
+
+def _frame(shown: RunSnapshot | None, step: ShownStep, other: ShownStep | None) -> tuple[object, ...]:
+    """What the page has drawn; when it changes, the whole page is run again."""
+    run = (shown.run_id, shown.status, shown.is_moving, shown.history.traced) if shown else None
+    return run, _is_there(step, shown), None if other is None else _is_there(other, None)
+
+
+def _is_there(step: ShownStep, shown: RunSnapshot | None) -> bool:
+    if shown is not None and traces_in_run(shown):
+        return not is_pending(shown)
+    return not step_traces().is_waiting(step.config)
+
+
+def _look_again(drawn: tuple[object, ...], step: ShownStep, other: ShownStep | None) -> None:
+    if _frame(shown_run(), step, other) != drawn:
+        st.rerun()

@@ -1,0 +1,112 @@
+"""Which step the page shows: one of the run that is shown, or one measured with the sidebar's settings."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import streamlit as st
+
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.errors import DpdashError
+from dpdash.core.steps import StepTrace
+from dpdash.runs.service import RunSnapshot
+from dpdash.ui.parallelism.traces import Found, step_traces
+from dpdash.ui.session.shown_run import is_mine
+from dpdash.ui.session.state import wanted_settings
+from dpdash.ui.train import commands
+from dpdash.web.process import run_service
+from dpdash.web.streamlit_internals.uncut import uncut
+
+MEASURED_KEY: Final = "measured_step"
+"""The settings whose step was measured without a run, and the id of the run that was shown when that was asked."""
+PENDING_KEY: Final = "pending_step"
+"""The run that is to trace a step, and the one that it had traced when that was asked."""
+MOST_WORK_UNASKED: Final = 1e9
+"""Multiplications in the forward of a batch up to which a first visit gets a step without asking."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStep:
+    """A step, and whose it is."""
+
+    config: RunConfig
+    trace: StepTrace | None
+    epoch: int | None
+    """The epoch of the run before which it was traced; None for one that was measured without a run."""
+    is_waiting: bool
+    problem: DpdashError | None = None
+
+    @property
+    def name(self) -> str:
+        """What the charts show: zoom lasts as long as it stays the same."""
+        return f"step-{self.epoch}-{self.trace.seconds if self.trace else 0}"
+
+
+def shown_step(shown: RunSnapshot | None) -> ShownStep:
+    """The step to show now; where there is neither a run nor one that was asked for, one is measured."""
+    run_id = shown.run_id if shown else None
+    measured: tuple[str | None, RunConfig] | None = st.session_state.get(MEASURED_KEY)
+    if measured is not None and measured[0] == run_id:
+        return measured_step(measured[1])
+    if shown is not None:
+        traced = shown.history.traced
+        trace, epoch = (traced.trace, traced.epoch) if traced else (None, None)
+        return ShownStep(shown.config, trace, epoch, is_pending(shown))
+    config = _allowed(wanted_settings())
+    if _work(config) > MOST_WORK_UNASKED:
+        return ShownStep(config, None, None, is_waiting=False)
+    step_traces().ask(config)
+    st.session_state[MEASURED_KEY] = (None, config)
+    return measured_step(config)
+
+
+def measured_step(config: RunConfig) -> ShownStep:
+    """The step of a config as it was last measured without a run."""
+    found: Found | None = step_traces().found(config)
+    trace, problem = (None, found) if isinstance(found, DpdashError) else (found, None)
+    return ShownStep(config, trace, None, step_traces().is_waiting(config), problem)
+
+
+def is_pending(shown: RunSnapshot) -> bool:
+    """Whether a run has been asked for a step that it has not traced yet."""
+    asked = st.session_state.get(PENDING_KEY)
+    return bool(asked == (shown.run_id, shown.history.traced) and not shown.status.is_over)
+
+
+def traces_in_run(shown: RunSnapshot | None) -> bool:
+    """Whether *Trace a step* is a command to the run that is shown."""
+    return shown is not None and is_mine(shown) and not shown.status.is_over
+
+
+def trace_now(shown: RunSnapshot | None) -> None:
+    """Take a step of one's own live run apart, or measure one with the sidebar's settings."""
+    with uncut() as through:
+        if shown is not None and through(lambda: traces_in_run(shown)):
+            through(lambda: st.session_state.pop(MEASURED_KEY, None))
+            through(lambda: st.session_state.__setitem__(PENDING_KEY, (shown.run_id, shown.history.traced)))
+        else:
+            config = through(lambda: _allowed(wanted_settings()))
+            run_id = shown.run_id if shown else None
+            through(lambda: st.session_state.__setitem__(MEASURED_KEY, (run_id, config)))
+            step_traces().ask(config, anew=True)
+            return
+    commands.trace_step(shown.run_id)
+
+
+def differs_from_sidebar(step: ShownStep) -> bool:
+    """Whether the sidebar has moved on since the step was measured."""
+    ignored = {"epochs"}
+    return step.epoch is None and bool(set(_allowed(wanted_settings()).changes_from(step.config)) - ignored)
+
+
+def _allowed(config: RunConfig) -> RunConfig:
+    return run_service().limits.narrowed(config)
+
+
+def _work(config: RunConfig) -> float:
+    size = config.global_batch_size or config.samples
+    return float(size * max(1, config.hidden_depth * config.hidden_width**2))
+
+
+def engine_of(trace: StepTrace) -> EngineName:
+    """The engine that did a step."""
+    return EngineName(trace.engine)

@@ -1,0 +1,83 @@
+"""The proof that the replicas' gradients make the gradient of the whole batch, in a table."""
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import streamlit as st
+
+from dpdash.core.steps import StepTrace
+from dpdash.ui.parts.header import show_part
+from dpdash.ui.parts.notices import escaped
+from dpdash.ui.session.language import _, number
+
+PARAMETER_KEY: Final = "step_parameter"
+DIGITS: Final = 7
+"""What float32 can tell apart."""
+
+
+def show_gradients(trace: StepTrace) -> None:
+    """Show the gradients by one parameter, which can be chosen, and the residual over all of them."""
+    show_part(_("The replicas' gradients make the gradient of the whole batch"))
+    names = {name: _("parameter {name}").format(name=name) for name in trace.parameters}
+    if st.session_state.get(PARAMETER_KEY) not in names:
+        st.session_state[PARAMETER_KEY] = trace.parameters[0]
+    chosen = st.selectbox(
+        _("Gradient of the loss with respect to"),
+        list(names),
+        key=PARAMETER_KEY,
+        format_func=names.__getitem__,
+        width=360,
+        help=_("Some of the model's parameters, evenly spread. The residual is over all of them."),
+    )
+    st.html(table_html(trace, trace.parameters.index(chosen)))
+    st.caption(
+        escaped(
+            _(
+                "Residual: {residual}. It is the largest difference between what the optimizer was given, in "
+                "float32, and the gradient of the full batch worked out on one device in float64, over all "
+                "{parameters} parameters, as a share of the largest gradient."
+            ).format(residual=number(trace.residual), parameters=number(trace.num_parameters))
+        )
+    )
+
+
+def table_html(trace: StepTrace, parameter: int) -> str:
+    """Each replica's gradient × weight = contribution, their sum, and what it should be."""
+    columns = (_("Replica"), _("Samples"), _("Weight"), _("Gradient of its shard"), _("× weight = contribution"))
+    contributions = [replica.weight * replica.gradient[parameter] for replica in trace.replicas]
+    rows = [
+        (
+            number(rank),
+            number(replica.shard_size),
+            number(replica.weight, 4),
+            number(replica.gradient[parameter], DIGITS) if replica.shard_size else _("– (idle)"),
+            number(contribution, DIGITS),
+        )
+        for rank, (replica, contribution) in enumerate(zip(trace.replicas, contributions, strict=True))
+    ]
+    results = (
+        (_("Sum of the contributions"), sum(contributions)),
+        (_("What the optimizer was given"), trace.gradient[parameter]),
+        (_("Full batch, one device, float64"), trace.full_gradient[parameter]),
+    )
+    head = "".join(f"<th scope='col'>{html.escape(column)}</th>" for column in columns)
+    body = "".join(_row(row) for row in rows)
+    foot = "".join(_result(name, value) for name, value in results)
+    return (
+        "<table class='dpdash-gradients'>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody><tfoot>{foot}</tfoot></table>"
+    )
+
+
+def _row(cells: Sequence[str]) -> str:
+    first, *others = cells
+    return f"<tr><th scope='row'>{html.escape(first)}</th>{_cells(others)}</tr>"
+
+
+def _cells(texts: Iterable[str]) -> str:
+    return "".join(f"<td>{html.escape(text)}</td>" for text in texts)
+
+
+def _result(name: str, value: float) -> str:
+    return f"<tr><th scope='row' colspan='4'>{html.escape(name)}</th>{_cells([number(value, DIGITS)])}</tr>"

@@ -1,0 +1,136 @@
+"""Runs as files: the menu that takes them away, and the form that brings a colleague's in."""
+
+from typing import Final
+
+import streamlit as st
+
+from dpdash.core.errors import N_, DpdashError, RunFileError
+from dpdash.core.extras import EXTRAS_FILE, is_installed
+from dpdash.files.bounds import MOST_FILE_BYTES, MOST_RUNS
+from dpdash.files.formats import FILES, FileFormat, FormatName
+from dpdash.files.libraries import MISSING
+from dpdash.files.mlflow import LIBRARY as MLFLOW
+from dpdash.files.mlflow import send_to_mlflow, tracking_uri
+from dpdash.files.run import whole_runs
+from dpdash.ui.parts.live_chart import loader
+from dpdash.ui.session.command import PROBLEM_KEY
+from dpdash.ui.session.language import _, current, number
+from dpdash.ui.session.state import show_run
+from dpdash.web.process import owner, run_service
+from dpdash.web.server import asset_url
+from dpdash.web.streamlit_internals.uncut import uncut
+from dpdash.web.transfers import export_address, import_address, take_imported
+from dpdash.web.turns import Turns
+
+FORM_KEY: Final = "import_form"
+SENT_KEY: Final = "sent_to_mlflow"
+MOST_SENT_EPOCHS: Final = 5_000
+"""MLflow takes seconds for so many; a page would wait for more."""
+LABELS: Final = {
+    FormatName.CSV: N_("Every epoch (CSV)"),
+    FormatName.PARQUET: N_("Every epoch (Parquet)"),
+    FormatName.JSON: N_("To import elsewhere (JSON)"),
+    FormatName.HTML: N_("Report (HTML)"),
+    FormatName.TENSORBOARD: N_("Every epoch (TensorBoard)"),
+}
+
+_sending = Turns(each=1, together=2)
+_form = st.components.v2.component(
+    "dpdash_import_form",
+    html="<label><span></span> <input type='file' accept='.json,application/json' disabled></label>"
+    "<p role='status' aria-live='polite'></p>",
+    js=loader("showImportForm"),
+    isolate_styles=False,
+)
+
+
+def export_menu(run_ids: tuple[str, ...]) -> None:
+    """Show the ways in which these runs can be taken away; each file is made while it is fetched.
+
+    Without a run there is nothing to show.
+    """
+    if not run_ids:
+        return
+    with st.container(horizontal=True, key="export_menu"):
+        for name, made in FILES.items():
+            reason = _reason_against(made, len(run_ids))
+            st.link_button(
+                _(LABELS[name]),
+                export_address(name, run_ids, owner(), current().code),
+                icon=":material/download:",
+                help=reason,
+                disabled=reason is not None,
+            )
+        if tracking_uri() is not None and is_installed(MLFLOW):
+            st.button(_("Send to MLflow"), key="send_to_mlflow", on_click=_send, args=(run_ids,))
+    sent = st.session_state.get(SENT_KEY)
+    if sent == run_ids:
+        st.caption(_("Sent to MLflow. Runs: {number}.").format(number=number(len(run_ids))))
+
+
+def import_form() -> None:
+    """Show the form that takes a file of runs; the first of them is then shown."""
+    code = current().code
+    data = {
+        "script": asset_url("import_form.js"),
+        "address": import_address(owner(), code),
+        "label": _("Import runs (JSON)"),
+        "most_bytes": MOST_FILE_BYTES,
+        "texts": {
+            "busy": _("The file is being checked."),
+            "large": _("The file has more than {limit} MB, which is the most that is imported.").format(
+                limit=number(MOST_FILE_BYTES // 2**20)
+            ),
+            "lost": _("The server could not be reached, or ended meanwhile. Reload the page and try again."),
+        },
+    }
+    _form(key=FORM_KEY, data=data, on_imported_change=_show_imported)
+
+
+def _reason_against(made: FileFormat, num_runs: int) -> str | None:
+    """Why these runs cannot become such a file here."""
+    if num_runs > MOST_RUNS:
+        return _("One file holds at most {limit} runs.").format(limit=number(MOST_RUNS))
+    if not made.is_installed:
+        return _(MISSING).format(library=made.needs, file=EXTRAS_FILE)
+    if num_runs > 1 and not made.holds_several:
+        return _("Such a file holds one run.")
+    return None
+
+
+def _show_imported() -> None:
+    with uncut() as through:
+        run_ids = take_imported(through(owner))
+        if run_ids:
+            through(lambda: show_run(run_ids[0]))
+
+
+def _send(run_ids: tuple[str, ...]) -> None:
+    with uncut() as through:
+        try:
+            _send_all(run_ids, through(owner))
+        except DpdashError as error:
+            problem = error  # the name `error` ends with its clause
+            through(lambda: st.session_state.__setitem__(PROBLEM_KEY, problem))
+        else:
+            through(lambda: st.session_state.__setitem__(SENT_KEY, run_ids))
+
+
+def _send_all(run_ids: tuple[str, ...], asker: str) -> None:
+    runs = whole_runs(run_service(), run_ids)
+    num_epochs = sum(run.history.num_epochs for run in runs)
+    if num_epochs > MOST_SENT_EPOCHS:
+        raise RunFileError(
+            N_(
+                "A page sends at most {limit} epochs to MLflow. Received: {received}. Use the command line: "
+                "python -m dpdash runs export ID --format mlflow"
+            ),
+            limit=MOST_SENT_EPOCHS,
+            received=num_epochs,
+        )
+    end = _sending.take(asker)
+    try:
+        for run in runs:
+            send_to_mlflow(run)
+    finally:
+        end()

@@ -1,0 +1,90 @@
+"""The title, what the run is doing, and the link to it."""
+
+import html
+from typing import Final
+
+import streamlit as st
+
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.errors import N_
+from dpdash.core.events import RunDiverged, RunStatus, RunStopped, StopReason
+from dpdash.core.words import STATUS_NAMES as STATUS_NAMES
+from dpdash.runs.service import RunSnapshot
+from dpdash.ui.session.language import _, number
+from dpdash.ui.session.links import address
+from dpdash.ui.session.state import wanted_settings
+from dpdash.ui.train.code import show_code_button
+
+STOP_REASONS: Final = {
+    StopReason.ASKED: N_("stopped at epoch {epoch}"),
+    StopReason.BROWSER_GONE: N_("stopped at epoch {epoch}, because its browser was gone"),
+    StopReason.TEACHER: N_("stopped at epoch {epoch} by the teacher"),
+    StopReason.SWEEP: N_("stopped at epoch {epoch} by its sweep"),
+}
+
+
+def header(shown: RunSnapshot | None) -> None:
+    """Show the title, the status (announced to screen readers) and the links."""
+    with st.container(horizontal=True, vertical_alignment="center", key="header"):
+        show_title(_("y = 3x + noise, trained in parallel"))
+        st.html(
+            f"<div class='dpdash-status dpdash-{_state(shown)}' role='status' aria-live='polite'>"
+            f"{html.escape(status_text(shown))}</div>",
+            width="content",
+        )
+        _share(shown)
+        show_code_button(shown)
+
+
+def show_title(text: str) -> None:
+    """Show the one heading of a page."""
+    st.html(f"<h1 class='dpdash-title'>{html.escape(text)}</h1>")
+
+
+def show_part(text: str) -> None:
+    """Show the heading of a part of a page."""
+    st.html(f"<h2 class='dpdash-part'>{html.escape(text)}</h2>")
+
+
+def status_text(shown: RunSnapshot | None) -> str:
+    """What the run is doing, in a few words."""
+    if shown is None:
+        return _("ready")
+    history = shown.history
+    if isinstance(history.ended, RunDiverged):
+        return _("diverged at epoch {epoch}").format(epoch=number(history.ended.epoch))
+    if isinstance(history.ended, RunStopped) and shown.status is RunStatus.STOPPED:
+        return _(STOP_REASONS[history.ended.reason]).format(epoch=number(history.ended.num_epochs))
+    if shown.is_stopping:
+        return _("stopping")
+    if shown.status is RunStatus.PAUSED:
+        return _("paused at epoch {epoch}").format(epoch=number(history.num_epochs))
+    if shown.place is not None and shown.status is RunStatus.WAITING:
+        return _("waiting, place {place}").format(place=number(shown.place))
+    if shown.config.engine is EngineName.DDP and shown.is_live and history.started is None:
+        return _("starting {replicas} processes").format(replicas=number(shown.config.replicas))
+    return _(STATUS_NAMES[shown.status])
+
+
+def _state(shown: RunSnapshot | None) -> str:
+    return "ready" if shown is None else shown.status.value
+
+
+def _share(shown: RunSnapshot | None) -> None:
+    config = wanted_settings() if shown is None else shown.config
+    with st.popover(_("Share"), icon=":material/share:"):
+        if shown is not None:
+            st.caption(_("Watch this run (only the browser that started it can steer it)"))
+            st.code(address(config, shown.run_id), language=None, wrap_lines=True)
+        st.caption(_("Open these settings"))
+        st.code(address(config), language=None, wrap_lines=True)
+        st.caption(_("Train without a browser"))
+        st.code(command_line(config), language=None, wrap_lines=True)
+
+
+def command_line(config: RunConfig) -> str:
+    """The command that repeats a run; settings that have their usual value are left out."""
+    usual = RunConfig()
+    changed = RunConfig.model_validate(config).changes_from(usual)
+    options = (f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
+    return " ".join(("python -m dpdash train", *options))

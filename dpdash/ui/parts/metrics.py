@@ -1,0 +1,127 @@
+"""The run's numbers, each beside what it is measured against."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, EngineName, RunConfig
+from dpdash.core.history import HistorySnapshot
+from dpdash.core.translations import Language
+from dpdash.ui.session.language import _, current, number
+from dpdash.ui.session.state import NUM_SHARED, View
+
+THOUSAND: Final = 1e3
+MILLION: Final = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number, its name, and the target under it."""
+
+    name: str
+    value: str
+    target: str
+    help: str
+
+
+def metrics_row() -> DeltaGenerator:
+    """Room for numbers, in a row that wraps on a narrow page."""
+    return st.container(horizontal=True, key="metrics")
+
+
+def show_metrics(metrics: Iterable[Metric]) -> None:
+    """Show the numbers in the row that is open."""
+    for metric in metrics:
+        st.metric(metric.name, metric.value, metric.target, delta_color="off", delta_arrow="off", help=metric.help)
+
+
+def metrics(view: View) -> list[Metric]:
+    """The numbers of one epoch of a run, or of the untrained model; `replicas` is the same for all of them."""
+    return _metrics(view, current())
+
+
+@lru_cache(maxsize=NUM_SHARED)
+def _metrics(view: View, _spoken: Language) -> list[Metric]:
+    slope, intercept = view.line
+    loss = view.row.loss if view.row else view.preview.moments.loss_at(slope, intercept)
+    return [
+        Metric(
+            _("Loss"),
+            number(float(loss)),
+            _("noise floor {floor}").format(floor=number(view.preview.noise_floor)),
+            _("Mean squared error over all samples. On average no line gets below the noise floor, noise²."),
+        ),
+        Metric(
+            _("Slope"),
+            number(slope),
+            _("true {true} ({error})").format(true=number(int(TRUE_SLOPE)), error=signed(slope - TRUE_SLOPE)),
+            _("Slope of the fitted line. The data was made with the slope 3."),
+        ),
+        Metric(
+            _("Intercept"),
+            number(intercept),
+            _("true {true} ({error})").format(
+                true=number(int(TRUE_INTERCEPT)), error=signed(intercept - TRUE_INTERCEPT)
+            ),
+            _("Where the fitted line meets x = 0. The data was made with 0."),
+        ),
+        _speed(view.config, view.history),
+    ]
+
+
+def replicas(view: View) -> Metric:
+    """How many replicas a run has at work, from its first epoch to its last."""
+    config, shard_sizes = view.config, view.preview.shard_sizes
+    busy = sum(size > 0 for size in shard_sizes)
+    return Metric(
+        _("Emulated replicas") if config.engine is EngineName.CPU_REPLICAS else _("Replicas at work"),
+        _("{busy} of {replicas}").format(busy=number(busy), replicas=number(config.replicas)),
+        _("{size} samples each").format(size=number(max(shard_sizes)))
+        if len(set(shard_sizes)) == 1
+        else _("{low} to {high} samples").format(low=number(min(shard_sizes)), high=number(max(shard_sizes))),
+        _("Replicas that get a shard of the batch. With fewer shards than replicas the others stay idle."),
+    )
+
+
+def signed(value: float) -> str:
+    """A difference with its sign."""
+    return number(value) if value < 0 else f"+{number(value)}"
+
+
+def speed_up(history: HistorySnapshot) -> float | None:
+    """How many times as fast a step on the replicas is as on one device, both measured before the first epoch."""
+    started = history.started
+    if started is None or not started.one_device_step_seconds or not started.replicas_step_seconds:
+        return None
+    return started.one_device_step_seconds / started.replicas_step_seconds
+
+
+def _speed(config: RunConfig, history: HistorySnapshot | None) -> Metric:
+    name = _("Samples per second")
+    help_text = _(
+        "Samples trained in a second, measured over the latest epochs without pauses and pacing. Below: how fast "
+        "a step on the replicas is beside the same step on one device, both measured on this machine right before "
+        "the first epoch."
+    )
+    rate = history.epochs_per_second if history else None
+    if history is None or rate is None:
+        return Metric(name, "–", _("not measured yet"), help_text)
+    return Metric(name, _large(rate * config.samples), _beside_one_device(history), help_text)
+
+
+def _beside_one_device(history: HistorySnapshot) -> str:
+    ratio = speed_up(history)
+    return _("one device") if ratio is None else _("{ratio}× one device").format(ratio=number(ratio))
+
+
+def _large(value: float) -> str:
+    """A large number in thousands or millions."""
+    if value >= MILLION:
+        return _("{value} M").format(value=number(value / MILLION))
+    if value >= THOUSAND:
+        return _("{value} k").format(value=number(value / THOUSAND))
+    return number(value)

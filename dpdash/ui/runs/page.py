@@ -1,0 +1,110 @@
+"""The Runs page: every run that is kept, to be found again, named, compared, opened and repeated."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import streamlit as st
+
+from dpdash.runs.library import KeptRuns
+from dpdash.store.query import RunPage, RunQuery, Viewer
+from dpdash.store.store import RunRecord
+from dpdash.ui.parts.exports import export_menu, import_form
+from dpdash.ui.parts.header import show_title
+from dpdash.ui.parts.notices import show_error, show_warnings
+from dpdash.ui.runs.commands import CHOSEN_KEY, chosen_ids, turn_where_asked
+from dpdash.ui.runs.filters import begin_anew, show_filters, show_stretches
+from dpdash.ui.runs.overlay import pinned_baseline, show_overlay
+from dpdash.ui.runs.selection import show_actions, show_label, show_undo
+from dpdash.ui.runs.table import show_table
+from dpdash.ui.session.language import _, number
+from dpdash.ui.session.viewer import viewer
+from dpdash.ui.train.commands import take_problem
+from dpdash.web.process import run_service
+
+REFRESH_SECONDS: Final = 2.0
+MINUTE: Final = 60
+
+
+def show_runs() -> None:
+    """Show the page, looked at again on a timer only while a run that it shows is not over."""
+    turn_where_asked()
+    kept, who = run_service().kept, viewer()
+    show_title(_("Runs"))
+    _show_notices(kept, who)
+    show_undo()
+    query = show_filters(who, kept.tags(who))
+    page = kept.page(query)
+    if query.offset and not page.rows:
+        begin_anew()
+        st.rerun()
+    _choose_from(query, page)
+    chosen = kept.records(chosen_ids(), who)
+    show_actions(chosen)
+    export_menu(tuple(record.run_id for record in chosen))
+    if len(chosen) == 1 and chosen[0].deleted_at is None:
+        show_label(chosen[0])
+    show_overlay(chosen, _baseline(kept, who))
+    import_form()
+    if any(not record.status.is_over for record in (*page.rows, *chosen)):
+        st.fragment(_look_again, run_every=REFRESH_SECONDS)(query, page, chosen)
+
+
+def _look_again(query: RunQuery, page: RunPage, chosen: Sequence[RunRecord]) -> None:
+    kept = run_service().kept
+    ids = tuple(record.run_id for record in chosen)
+    if (kept.page(query), kept.records(ids, query.viewer)) != (page, chosen):
+        st.rerun()
+
+
+def _choose_from(query: RunQuery, page: RunPage) -> None:
+    """Show the table, and let what is selected in it be chosen; runs of other stretches stay so."""
+    if not page.rows:
+        st.info(_("No run is like that. Train one, or search for something else."))
+        return
+    before, shown = chosen_ids(), {row.run_id for row in page.rows}
+    selected = show_table(page.rows, before)
+    show_stretches(query, page)
+    kept = [run_id for run_id in before if run_id not in shown or run_id in selected]
+    st.session_state[CHOSEN_KEY] = (*kept, *(run_id for run_id in selected if run_id not in kept))
+
+
+def _baseline(kept: KeptRuns, who: Viewer) -> tuple[RunRecord, ...]:
+    run_id = pinned_baseline()
+    return kept.records((run_id,), who) if run_id is not None else ()
+
+
+def _show_notices(kept: KeptRuns, who: Viewer) -> None:
+    problem = take_problem()
+    if problem is not None:
+        show_error(problem)
+    not_saved = run_service().health.problem
+    if not_saved is not None:
+        show_warnings([not_saved])
+    _show_retention(kept)
+    if who.sees_all:
+        st.caption(_("Every run of this machine is here, whoever started it."))
+    else:
+        st.caption(_("Here are the runs that this browser has started."))
+
+
+def _show_retention(kept: KeptRuns) -> None:
+    """Say what is about to be deleted, and why."""
+    found = kept.retention
+    if found is None:
+        return
+    limits = []
+    if found.keep_runs is not None:
+        limits.append(_("{number} runs (DPDASH_KEEP_RUNS)").format(number=number(found.keep_runs)))
+    if found.keep_megabytes is not None:
+        limits.append(_("{number} MB (DPDASH_KEEP_MEGABYTES)").format(number=number(found.keep_megabytes)))
+    limit = limits[0] if len(limits) == 1 else _("{first} and {second}").format(first=limits[0], second=limits[1])
+    if not found.num_due:
+        text = _("This server keeps at most {limit}; then the oldest that are not pinned are deleted.")
+        st.caption(text.format(limit=limit))
+        return
+    text = _(
+        "{number} runs will be deleted, the first in {minutes} minutes: the oldest that are not pinned. This "
+        "server keeps at most {limit}. Pin what is to stay."
+    )
+    minutes = number(max(1, round(found.seconds_left / MINUTE)))
+    st.warning(text.format(number=number(found.num_due), minutes=minutes, limit=limit))

@@ -1,0 +1,121 @@
+"""What can be done with the runs that are chosen, and with those that were just deleted."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import streamlit as st
+
+from dpdash.store.query import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG, MOST_TAGS
+from dpdash.store.store import RunRecord
+from dpdash.ui.parts.names import automatic_name
+from dpdash.ui.runs import commands as run_commands
+from dpdash.ui.runs.commands import DELETED_KEY
+from dpdash.ui.session.language import _, number
+from dpdash.ui.train import commands
+
+NOTE_HEIGHT: Final = 100
+LONGEST_TAGS: Final = MOST_TAGS * (LONGEST_TAG + 2)
+
+
+def show_undo() -> None:
+    """Offer to put back what was deleted last."""
+    gone: tuple[str, ...] = st.session_state.get(DELETED_KEY, ())
+    if not gone:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", border=True, key="runs_gone"):
+        st.markdown(
+            _("Runs deleted: {number}. They stay under *Deleted* for a day.").format(number=number(len(gone)))
+        )
+        _button(_("Undo"), "undo", "undo", lambda: run_commands.restore(gone), type="primary")
+        _button(_("Dismiss"), "dismiss", "close", run_commands.dismiss_deleted)
+
+
+def show_actions(chosen: Sequence[RunRecord]) -> None:
+    """Show what can be done with all of the runs that are chosen, or with the only one."""
+    if not chosen:
+        st.markdown(_("Select runs in the table to open, compare, name, keep or delete them."))
+        return
+    ids = tuple(record.run_id for record in chosen)
+    with st.container(horizontal=True, vertical_alignment="center", key="runs_actions"):
+        st.markdown(_("Chosen: {number}").format(number=number(len(chosen))))
+        if len(chosen) == 1:
+            _show_actions_for_one(chosen[0])
+        if all(record.deleted_at is not None for record in chosen):
+            _button(
+                _("Restore"), "restore", "restore_from_trash", lambda: run_commands.restore(ids), type="primary"
+            )
+        else:
+            _show_keeping(chosen, ids)
+        _button(_("Choose none"), "none", "deselect", run_commands.choose_none)
+
+
+def show_label(record: RunRecord) -> None:
+    """Show a run's name, note and tags, to be changed."""
+    keys = tuple(f"runs_{field}_{record.run_id}" for field in ("name", "note", "tags"))
+    name, note, tags = keys
+    with st.form(f"runs_label_{record.run_id}"):
+        with st.container(horizontal=True, key="runs_label"):
+            st.text_input(
+                _("Name"),
+                record.name or "",
+                key=name,
+                max_chars=LONGEST_NAME,
+                placeholder=automatic_name(record.config),
+                help=_("Left empty, the run is called by what is not as usual in its settings."),
+            )
+            st.text_input(
+                _("Tags"),
+                ", ".join(record.tags),
+                key=tags,
+                max_chars=LONGEST_TAGS,
+                placeholder=_("with commas between them"),
+            )
+        st.text_area(_("Note"), record.note, key=note, height=NOTE_HEIGHT, max_chars=LONGEST_NOTE)
+        st.form_submit_button(
+            _("Save name, tags and note"),
+            key="runs_save",
+            on_click=commands.once(lambda: run_commands.label(record.run_id, (name, note, tags))),
+        )
+
+
+def _show_actions_for_one(record: RunRecord) -> None:
+    _button(
+        _("Open"),
+        "open",
+        "open_in_new",
+        lambda: run_commands.open_run(record.run_id, record.config),
+        type="primary",
+        help=_("Show this run on the Train page, to look back through every epoch."),
+    )
+    _button(
+        _("Repeat"),
+        "repeat",
+        "replay",
+        lambda: run_commands.repeat(record.config),
+        help=_("Start a new run with the same settings and seed: on the same kind of machine, the same numbers."),
+    )
+    _button(
+        _("Branch"),
+        "branch",
+        "call_split",
+        lambda: run_commands.branch(record.config),
+        help=_("Open these settings on the Train page, to change some and start."),
+    )
+
+
+def _show_keeping(chosen: Sequence[RunRecord], ids: tuple[str, ...]) -> None:
+    if all(record.is_pinned for record in chosen):
+        _button(_("Unpin"), "unpin", "keep_off", lambda: run_commands.pin(ids, False))
+    else:
+        _button(
+            _("Pin"),
+            "pin",
+            "keep",
+            lambda: run_commands.pin(ids, True),
+            help=_("A pinned run is never deleted to make room for others."),
+        )
+    _button(_("Delete"), "delete", "delete", lambda: run_commands.delete(ids))
+
+
+def _button(label: str, name: str, icon: str, command: Callable[[], None], **options: Any) -> None:
+    st.button(label, key=f"runs_{name}", icon=f":material/{icon}:", on_click=commands.once(command), **options)

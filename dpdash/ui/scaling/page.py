@@ -1,0 +1,170 @@
+"""The Scaling page: measure the speed-up of replicas, live, and what limits it.
+
+The charts stand inside the fragment, whole: a study says something new once a second and not twenty times, and its
+figures are a few points each.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import streamlit as st
+
+from dpdash.core.study import Study, StudyPlan, StudyStatus
+from dpdash.findings.curves import curves
+from dpdash.findings.scaling import verdicts
+from dpdash.scaling.export import as_csv, as_json
+from dpdash.scaling.live import StudySnapshot
+from dpdash.scaling.service import ScalingService
+from dpdash.store.plans import Head
+from dpdash.ui.parts.header import show_title
+from dpdash.ui.parts.labels import choose
+from dpdash.ui.parts.notices import escaped, show_error, show_warnings
+from dpdash.ui.scaling.charts import show_breakdown, show_curves
+from dpdash.ui.scaling.controls import MODE_NAMES, engine_name, show_controls, show_machine
+from dpdash.ui.session.clock import written_time
+from dpdash.ui.session.language import _, current, number, sentence, setting, speaking
+from dpdash.ui.train.commands import take_problem
+from dpdash.web.process import owner, run_service
+from dpdash.web.streamlit_internals.together import together
+from dpdash.web.studies import STUDY_KEY, scaling_service
+
+REFRESH_SECONDS: Final = 0.5
+
+
+def show_scaling() -> None:
+    """Show the page, refreshed on a timer only while a study is measured."""
+    service = scaling_service()
+    measuring = service.measuring()
+    show_title(_("Scaling: what more replicas bring"))
+    _show_notices(measuring)
+    show_controls(measuring)
+    show_machine()
+    studies = service.studies()
+    _choose_study(studies)
+    interval = None if measuring is None else REFRESH_SECONDS
+    st.fragment(_refresh, run_every=interval)(_frame(measuring))
+    if studies:
+        _show_downloads()
+
+
+def _frame(measuring: StudySnapshot | None) -> tuple[object, ...]:
+    """What the rest of the page has drawn; when it changes, the whole page is run again."""
+    if measuring is None:
+        return run_service().is_frozen, None, False
+    return run_service().is_frozen, measuring.study.study_id, measuring.is_cancelling
+
+
+def _refresh(drawn: tuple[object, ...]) -> None:
+    if _frame(scaling_service().measuring()) != drawn:
+        st.rerun()
+    with speaking(current()), together():
+        shown = _shown()
+        _show_progress(shown)
+        show_curves(None if shown is None else shown.study)
+        if shown is not None:
+            _show_verdict(shown.study)
+            show_breakdown(shown.study)
+
+
+def _shown() -> StudySnapshot | None:
+    study_id = st.session_state.get(STUDY_KEY)
+    return scaling_service().snapshot(study_id) if isinstance(study_id, str) else None
+
+
+def _show_notices(measuring: StudySnapshot | None) -> None:
+    problem = take_problem()
+    if problem is not None:
+        show_error(problem)
+    if run_service().is_frozen:
+        st.info(_("The teacher has paused new runs. Nothing new can be measured either."))
+    if measuring is not None and measuring.study.owner != owner():
+        st.info(_("Another browser measures now. Its study is shown here as it comes."))
+    not_saved = scaling_service().problem or run_service().health.problem
+    if not_saved is not None:
+        show_warnings([not_saved])
+
+
+def _choose_study(studies: tuple[Head[StudyPlan], ...]) -> None:
+    """The study to show: the one that was started or chosen last, else the newest."""
+    if not studies:
+        return
+    choose(
+        _("Study"),
+        STUDY_KEY,
+        {study.value_id: _label(study) for study in studies},
+        studies[0].value_id,
+        _("Every study that was measured here, the newest first."),
+    )
+
+
+def _label(study: Head[StudyPlan]) -> str:
+    plan = study.plan
+    return _("{time} · {engines} · {mode} · {samples} samples · width {widths} · depth {depth}").format(
+        time=written_time(study.created_at),
+        engines=", ".join(engine_name(engine) for engine in plan.engines),
+        mode=_(MODE_NAMES[plan.mode]),
+        samples=setting(plan.samples),
+        widths=", ".join(setting(width) for width in plan.hidden_widths),
+        depth=setting(plan.hidden_depth),
+    )
+
+
+def _show_progress(shown: StudySnapshot | None) -> None:
+    if shown is None:
+        st.progress(0.0, _("Nothing measured yet. Press Start to measure this machine."))
+        return
+    study = shown.study
+    done, wanted = shown.num_measured, study.plan.num_measurements
+    text = _("{done} of {wanted} measurements").format(done=number(done), wanted=number(wanted))
+    if shown.is_cancelling:
+        text = _("{progress} · ending").format(progress=text)
+    elif shown.seconds_left is not None and study.status is StudyStatus.MEASURING:
+        seconds = number(max(1, round(shown.seconds_left)))
+        text = _("{progress} · about {seconds} s left").format(progress=text, seconds=seconds)
+    st.progress(min(1.0, done / wanted), text)
+    _show_end(shown)
+
+
+def _show_end(shown: StudySnapshot) -> None:
+    study = shown.study
+    if study.status is StudyStatus.FAILED:
+        # Those that this program makes itself are in the catalogue; any other stays as it is.
+        st.error(escaped(_("The study ended early: {message}").format(message=_(study.message))))
+    elif study.status is StudyStatus.CANCELLED:
+        st.info(_("Cancelled. What was measured is kept."))
+    elif study.status is StudyStatus.OUT_OF_TIME:
+        st.info(_("The time that a study may take here was over. What was measured is kept."))
+    elif study.status is StudyStatus.MEASURING and shown.seconds_left is None:
+        st.warning(_("The server ended while this study was measured. What was measured is kept."))
+
+
+def _show_verdict(study: Study) -> None:
+    found = verdicts(study, curves(study))
+    with st.container(key="scaling_verdict"):
+        for said in found:
+            text = " ".join(escaped(sentence(part.template, part.values)) for part in said.sentences)
+            st.markdown(f"**{escaped(engine_name(said.engine))}**: {text}")
+
+
+def _show_downloads() -> None:
+    """Show buttons whose files are made when they are asked for."""
+    shown = _shown()
+    if shown is None:
+        return
+    study_id, service = shown.study.study_id, scaling_service()
+    with st.container(horizontal=True):
+        for kind, make in (("csv", as_csv), ("json", as_json)):
+            st.download_button(
+                _("Download the study ({kind})").format(kind=kind.upper()),
+                data=partial(_file, service, study_id, make),
+                file_name=f"dpdash-scaling-{study_id}.{kind}",
+                mime=f"text/{kind}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def _file(service: ScalingService, study_id: str, make: Callable[[Study], str]) -> bytes:
+    shown = service.snapshot(study_id)
+    return b"" if shown is None else make(shown.study).encode()

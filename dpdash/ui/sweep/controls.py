@@ -1,0 +1,200 @@
+"""What a sweep is to search, laid out by hand, with its buttons."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final
+
+import streamlit as st
+
+from dpdash.core.errors import N_
+from dpdash.core.sweep import MOST_SETTINGS, Objective, SearchMethod, SweepPlan
+from dpdash.core.sweep_axis import SEARCHABLE, Axis
+from dpdash.sweeps.live import SweepSnapshot
+from dpdash.sweeps.presets import PRESETS, PresetName
+from dpdash.ui.parts.choice import choice
+from dpdash.ui.session.language import _, number
+from dpdash.ui.session.state import wanted_settings
+from dpdash.ui.sweep.words import OBJECTIVE_NAMES, others_text, setting_title
+from dpdash.ui.train import commands
+
+LONGEST_TEXT: Final = 200
+MOST_TRIALS: Final = 200
+"""That a page offers; the command line takes more."""
+USUAL_SETTINGS: Final = ("learning_rate", "optimizer")
+USUAL_TRIALS: Final = 30
+USUAL_VALUES: Final = {
+    "learning_rate": "0.001..1",
+    "optimizer": "adam, sgd",
+    "global_batch_size": "10, 100, 1000",
+    "samples": "100, 1000, 10000",
+    "noise": "0.1, 0.5, 2",
+    "seed": "0, 1, 2, 3, 4",
+    "epochs": "100, 500",
+    "hidden_width": "8, 64",
+    "hidden_depth": "0, 1",
+    "replicas": "1, 2",
+}
+
+
+class What(StrEnum):
+    """The sweeps that are offered."""
+
+    RATE_OPTIMIZER = PresetName.RATE_OPTIMIZER
+    RATE_BATCH = PresetName.RATE_BATCH
+    NOISE_SAMPLES = PresetName.NOISE_SAMPLES
+    OWN = "own"
+
+
+METHOD_NAMES: Final = {
+    SearchMethod.GRID: N_("Grid"),
+    SearchMethod.RANDOM: N_("Random"),
+    SearchMethod.TPE: N_("TPE"),
+}
+
+
+def show_controls(searching: SweepSnapshot | None) -> None:
+    """Show what to search, and Start or Stop; `searching` is this browser's own sweep."""
+    names = {What(preset): _(PRESETS[preset].title) for preset in PresetName} | {
+        What.OWN: _("A search of your own")
+    }
+    what = choice(
+        _("What to search"),
+        names,
+        "sweep_what",
+        What.RATE_OPTIMIZER,
+        help=_("Three sweeps that teach something, or settings and values of your own."),
+    )
+    if what is What.OWN:
+        _show_own()
+    else:
+        preset = PRESETS[PresetName(what)]
+        st.markdown(_(preset.teaches))
+        st.caption(
+            _("{trials} trials. All other settings: {settings}").format(
+                trials=number(preset.plan.num_trials), settings=others_text(preset.plan.base, preset.plan.settings)
+            )
+        )
+    with st.container(horizontal=True, vertical_alignment="center", key="sweep_buttons"):
+        if searching is None:
+            _button(
+                _("Start"),
+                "start",
+                "play_arrow",
+                lambda: commands.start_sweep(wanted_plan),
+                type="primary",
+                help=_("Train one run after another, each with other settings. They are ordinary runs."),
+            )
+        else:
+            sweep_id = searching.sweep.sweep_id
+            _button(
+                _("Stop"),
+                "stop",
+                "stop",
+                lambda: commands.stop_sweep(sweep_id),
+                disabled=searching.is_stopping,
+                help=_("Start no further trial and end those that train. What was found stays."),
+            )
+
+
+def wanted_plan() -> SweepPlan:
+    """What the controls ask for.
+
+    Raises:
+        ConfigError: when there is no such plan.
+    """
+    what = What(st.session_state["sweep_what"])
+    if what is not What.OWN:
+        return PRESETS[PresetName(what)].plan
+    chosen = [setting for setting in SEARCHABLE if setting in st.session_state["sweep_settings"]]
+    return SweepPlan.parse(
+        {
+            "base": wanted_settings(),
+            "axes": tuple(Axis.parse(setting, _typed(setting)) for setting in chosen),
+            "method": SearchMethod(st.session_state["sweep_method"]),
+            "objective": Objective(st.session_state["sweep_objective"]),
+            "trials": st.session_state["sweep_trials"],
+            "seed": 0,
+            "prunes": bool(st.session_state["sweep_prunes"]),
+        }
+    )
+
+
+def _show_own() -> None:
+    st.session_state.setdefault("sweep_settings", list(USUAL_SETTINGS))
+    titles = {setting: setting_title(setting) for setting in SEARCHABLE}
+    chosen = st.multiselect(
+        _("Settings to search over"),
+        list(SEARCHABLE),
+        key="sweep_settings",
+        persist_state="session",
+        max_selections=MOST_SETTINGS,
+        format_func=titles.__getitem__,
+        help=_("The others are those of the Train page."),
+    )
+    if chosen:
+        for column, setting in zip(st.columns(len(chosen)), chosen, strict=True):
+            with column:
+                _values(setting)
+    method = _search()
+    with st.container(horizontal=True, key="sweep_how_many", vertical_alignment="bottom"):
+        st.session_state.setdefault("sweep_trials", USUAL_TRIALS)
+        st.slider(
+            _("Trials"),
+            1,
+            MOST_TRIALS,
+            key="sweep_trials",
+            persist_state="session",
+            disabled=method is SearchMethod.GRID,
+            help=_("How many runs the search may train. A grid has as many as it has combinations."),
+        )
+        st.session_state.setdefault("sweep_prunes", True)
+        st.toggle(
+            _("Stop hopeless trials"),
+            key="sweep_prunes",
+            persist_state="session",
+            help=_(
+                "End a trial early whose loss is above the median of the others at the same share of its epochs."
+            ),
+        )
+    st.caption(_("All other settings: {settings}").format(settings=others_text(wanted_settings(), tuple(chosen))))
+
+
+def _search() -> SearchMethod:
+    method = choice(
+        _("Search"),
+        {method: _(name) for method, name in METHOD_NAMES.items()},
+        "sweep_method",
+        SearchMethod.TPE,
+        help=_(
+            "Grid: every combination. Random: anywhere in the ranges. TPE: more often where the trials so far "
+            "were good."
+        ),
+    )
+    choice(
+        _("Objective"),
+        {objective: _(name) for objective, name in OBJECTIVE_NAMES.items()},
+        "sweep_objective",
+        Objective.FINAL_LOSS,
+        help=_("What the search makes as small as it can."),
+    )
+    return method
+
+
+def _values(setting: str) -> None:
+    key = f"sweep_values_{setting}"
+    st.session_state.setdefault(key, USUAL_VALUES[setting])
+    st.text_input(
+        setting_title(setting),
+        key=key,
+        persist_state="session",
+        max_chars=LONGEST_TEXT,
+        help=_("Values with commas between them, or a range as 0.001..1. A grid needs values."),
+    )
+
+
+def _typed(setting: str) -> str:
+    return str(st.session_state.get(f"sweep_values_{setting}", ""))
+
+
+def _button(label: str, name: str, icon: str, command: Callable[[], None], **options: Any) -> None:
+    st.button(label, key=f"sweep_{name}", icon=f":material/{icon}:", on_click=commands.once(command), **options)

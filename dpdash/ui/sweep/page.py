@@ -1,0 +1,274 @@
+"""The Sweep page: many runs over settings, live, and where the good ones are.
+
+As on the Scaling page the charts stand inside the fragment, whole: a trial ends a few times a second at most, and
+the figures are a few points each.
+"""
+
+import html
+from typing import Final
+
+import streamlit as st
+
+from dpdash.core.errors import StoreError
+from dpdash.core.sweep import Sweep, SweepPlan, SweepStatus, Trial, TrialStatus
+from dpdash.findings.sweep import pooled_ratio, slope_spreads
+from dpdash.store.plans import Head
+from dpdash.sweeps.live import SweepSnapshot
+from dpdash.sweeps.presets import PRESETS, PresetName
+from dpdash.ui.guide.page import ROOT
+from dpdash.ui.parts.header import show_part, show_title
+from dpdash.ui.parts.labels import choose
+from dpdash.ui.parts.notices import escaped, show_error, show_warnings
+from dpdash.ui.session.clock import written_time
+from dpdash.ui.session.language import _, current, error_text, number, speaking
+from dpdash.ui.sweep.charts import choose_map, show_charts
+from dpdash.ui.sweep.controls import show_controls
+from dpdash.ui.sweep.words import OBJECTIVE_NAMES, STATUS_NAMES, named, setting_title, value_text
+from dpdash.ui.train import commands
+from dpdash.ui.train.commands import take_problem
+from dpdash.web.process import owner, run_service
+from dpdash.web.streamlit_internals.together import together
+from dpdash.web.sweeps import OPEN_KEY, SWEEP_KEY, sweep_service
+
+REFRESH_SECONDS: Final = 1.0
+TRAIN_PAGE: Final = ROOT / "pages" / "train.py"
+TRIAL_KEY: Final = "sweep_trial"
+MOST_ROWS: Final = 12
+
+
+def show_sweep() -> None:
+    """Show the page, refreshed on a timer only while the sweep that it shows searches, or one's own."""
+    _open_chosen()
+    mine = sweep_service().searching(owner())
+    drawn = _frame(mine)  # before what it tells of is drawn: a sweep may end meanwhile
+    show_title(_("Sweep: where the good settings are"))
+    _show_notices()
+    show_controls(mine)
+    sweeps = sweep_service().sweeps()
+    _choose_sweep(sweeps)
+    shown = _shown()
+    if shown is None:
+        st.markdown(_("No sweep yet. Press Start: each of its runs is kept, and can be opened in Train."))
+        return
+    choose_map(shown.sweep)
+    is_moving = shown.is_live or mine is not None
+    st.fragment(_refresh, run_every=REFRESH_SECONDS if is_moving else None)(
+        drawn, (shown.sweep.sweep_id, shown.is_live)
+    )
+    _choose_trial(shown.sweep)
+
+
+def _open_chosen() -> None:
+    """Turn to the Train page where a trial was chosen: a callback cannot."""
+    if st.session_state.pop(OPEN_KEY, False):
+        st.switch_page(TRAIN_PAGE)
+
+
+def _frame(mine: SweepSnapshot | None) -> tuple[object, ...]:
+    """What the page has drawn around the sweep that it shows; when it changes, the whole page is run again."""
+    steered = None if mine is None else (mine.sweep.sweep_id, mine.is_stopping)
+    return run_service().is_frozen, steered, str(sweep_service().problem)
+
+
+def _refresh(drawn: tuple[object, ...], drawn_sweep: tuple[str, bool]) -> None:
+    if OPEN_KEY in st.session_state:
+        st.rerun()
+    shown, mine = _shown(), sweep_service().searching(owner())
+    if shown is None or (shown.sweep.sweep_id, shown.is_live) != drawn_sweep or _frame(mine) != drawn:
+        st.rerun()
+    with speaking(current()), together():
+        _show_progress(shown)
+        _show_verdict(shown.sweep)
+        show_charts(shown.sweep)
+        st.caption(
+            _(
+                "What matters: the share of the variance of the trials' ranks that each setting explains by "
+                "itself, less what chance would (the main effect of functional ANOVA, Hutter et al. 2014, on "
+                "ranks). Trials without a value count as the worst."
+            )
+        )
+        _show_table(shown.sweep)
+
+
+def _shown() -> SweepSnapshot | None:
+    sweep_id = st.session_state.get(SWEEP_KEY)
+    return sweep_service().snapshot(sweep_id) if isinstance(sweep_id, str) else None
+
+
+def _show_notices() -> None:
+    problem = take_problem()
+    if problem is not None:
+        show_error(problem)
+    if run_service().is_frozen:
+        st.info(_("The teacher has paused new runs. A sweep goes on when they are allowed again."))
+    not_saved: StoreError | None = sweep_service().problem or run_service().health.problem
+    if not_saved is not None:
+        show_warnings([not_saved])
+
+
+def _choose_sweep(sweeps: tuple[Head[SweepPlan], ...]) -> None:
+    """The sweep to show: the one that was started or chosen last, else one's own newest, else the newest."""
+    if not sweeps:
+        return
+    own = (sweep for sweep in sweeps if sweep.owner == owner())
+    choose(
+        _("Sweeps"),
+        SWEEP_KEY,
+        {sweep.value_id: _label(sweep) for sweep in sweeps},
+        next(own, sweeps[0]).value_id,
+        _("Every sweep that was started here, the newest first."),
+    )
+
+
+def _label(sweep: Head[SweepPlan]) -> str:
+    plan = sweep.plan
+    return _("{time} · {settings} · {objective} · {trials} trials").format(
+        time=written_time(sweep.created_at),
+        settings=_title(plan),
+        objective=_(OBJECTIVE_NAMES[plan.objective]),
+        trials=number(plan.num_trials),
+    )
+
+
+def _title(plan: SweepPlan) -> str:
+    preset = plan.preset
+    if preset in tuple(PresetName):
+        return _(PRESETS[PresetName(preset)].title)
+    return " × ".join(setting_title(setting) for setting in plan.settings)
+
+
+def _show_progress(shown: SweepSnapshot) -> None:
+    sweep = shown.sweep
+    done, wanted = sweep.num_over, sweep.plan.num_trials
+    text = _("{done} of {wanted} trials").format(done=number(done), wanted=number(wanted))
+    for status in (TrialStatus.PRUNED, TrialStatus.DIVERGED, TrialStatus.NOT_REACHED, TrialStatus.FAILED):
+        if count := sweep.count(status):
+            text = _("{progress} · {count} {status}").format(
+                progress=text, count=number(count), status=_(STATUS_NAMES[status])
+            )
+    if shown.is_stopping:
+        text = _("{progress} · ending").format(progress=text)
+    st.progress(min(1.0, done / wanted), text)
+    with st.container(key="sweep_state"):  # always there, so that what follows keeps its place
+        _show_state(shown)
+
+
+def _show_state(shown: SweepSnapshot) -> None:
+    sweep = shown.sweep
+    if sweep.status is SweepStatus.FAILED:
+        st.error(escaped(_("The sweep ended early: {message}").format(message=_(sweep.message))))
+    elif sweep.status is SweepStatus.STOPPED:
+        st.info(_("Stopped. What was found is kept."))
+    elif sweep.status is SweepStatus.STOPPED_BY_TEACHER:
+        st.info(_("Stopped by the teacher. What was found is kept."))
+    elif sweep.status is SweepStatus.SEARCHING and not shown.is_live:
+        st.warning(
+            _("This sweep was interrupted, or another process goes on with it. A server that starts continues it.")
+        )
+    elif shown.waiting_for is not None:
+        st.info(escaped(_("Waiting. {reason}").format(reason=error_text(shown.waiting_for))))
+
+
+def _show_verdict(sweep: Sweep) -> None:
+    best, objective = sweep.best, _(OBJECTIVE_NAMES[sweep.plan.objective])
+    with st.container(key="sweep_verdict"):
+        if best is None or best.value is None:
+            st.markdown(escaped(_("No trial has a value yet.")))
+            return
+        pooled = pooled_ratio(slope_spreads(sweep))
+        if pooled is None:
+            text = _("Best: trial {trial}, with {settings}. Its {objective} is {value}.").format(
+                trial=number(best.number + 1),
+                settings=_values_text(sweep, best),
+                objective=objective,
+                value=number(best.value),
+            )
+        else:
+            text = _(
+                "Over the seeds, the slopes scatter {ratio} times as far as the formula says; so many seeds leave "
+                "an error of ± {error} in that."
+            ).format(ratio=number(pooled[0]), error=number(pooled[1], 2))
+        st.markdown(escaped(text))
+
+
+def _values_text(sweep: Sweep, trial: Trial) -> str:
+    return ", ".join(named(*pair) for pair in zip(sweep.plan.settings, trial.values, strict=True))
+
+
+def _show_table(sweep: Sweep) -> None:
+    """The best trials, and after them the latest of those without a value."""
+    ranked = sorted(
+        sweep.trials,
+        key=lambda trial: (trial.value is None, trial.value or 0.0, -trial.number if trial.value is None else 0),
+    )
+    columns = (
+        _("Trial"),
+        *(setting_title(setting) for setting in sweep.plan.settings),
+        _(OBJECTIVE_NAMES[sweep.plan.objective]),
+        _("Slope"),
+        _("Epochs"),
+        _("Status"),
+    )
+    head = "".join(f"<th scope='col'>{html.escape(column)}</th>" for column in columns)
+    body = "".join(_row(trial) for trial in ranked[:MOST_ROWS])
+    show_part(_("The best trials"))
+    st.html(f"<table class='dpdash-gradients'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+
+
+def _row(trial: Trial) -> str:
+    cells = (
+        *(value_text(value) for value in trial.values),
+        "–" if trial.value is None else number(trial.value),
+        "–" if trial.slope is None else number(trial.slope, 5),
+        number(trial.num_epochs),
+        _(STATUS_NAMES[trial.status]),
+    )
+    named_row = f"<th scope='row'>{html.escape(number(trial.number + 1))}</th>"
+    return f"<tr>{named_row}{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
+
+
+def _choose_trial(sweep: Sweep) -> None:
+    """Open a trial by its number: the way that needs neither a pointer nor a chart."""
+    most = sweep.plan.num_trials
+    chosen = st.session_state.get(TRIAL_KEY)
+    if not isinstance(chosen, int) or not 1 <= chosen <= most:
+        st.session_state[TRIAL_KEY] = 1
+    with st.container(horizontal=True, vertical_alignment="bottom", key="sweep_open_row"):
+        st.number_input(
+            _("Trial"),
+            1,
+            most,
+            key=TRIAL_KEY,
+            persist_state="session",
+            width=160,
+            help=_("A click on a trial in a chart opens it too."),
+        )
+        st.button(
+            _("Open in Train"),
+            key="sweep_open",
+            icon=":material/open_in_new:",
+            on_click=commands.once(
+                lambda: commands.open_trial(sweep.sweep_id, lambda: _run_of_number(sweep.sweep_id))
+            ),
+            help=_("Show the run of this trial on the Train page, with its settings in the sidebar."),
+        )
+        st.button(
+            _("Open the best"),
+            key="sweep_open_best",
+            icon=":material/star:",
+            on_click=commands.once(
+                lambda: commands.open_trial(sweep.sweep_id, lambda: _run_of_best(sweep.sweep_id))
+            ),
+        )
+
+
+def _run_of_number(sweep_id: str) -> str | None:
+    shown, wanted = sweep_service().snapshot(sweep_id), st.session_state.get(TRIAL_KEY)
+    trials = () if shown is None else shown.sweep.trials
+    return next((trial.run_id for trial in trials if trial.number + 1 == wanted), None)
+
+
+def _run_of_best(sweep_id: str) -> str | None:
+    shown = sweep_service().snapshot(sweep_id)
+    best = None if shown is None else shown.sweep.best
+    return None if best is None else best.run_id

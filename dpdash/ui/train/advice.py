@@ -1,0 +1,69 @@
+"""What is happening in the run, and one change to try."""
+
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dpdash.core.config import RunConfig
+from dpdash.core.limits import Limits
+from dpdash.findings.run import Suggestion, Verdict, verdict
+from dpdash.problem.preview import target
+from dpdash.runs.service import RunSnapshot
+from dpdash.ui.parts.notices import escaped
+from dpdash.ui.session.language import _, sentence, setting
+from dpdash.ui.session.shown_run import is_shown_by_teacher
+from dpdash.ui.session.state import NUM_SHARED, View
+from dpdash.ui.train.commands import take_suggestion
+from dpdash.web.process import run_service
+
+
+def advice_box() -> DeltaGenerator:
+    """Room for a verdict, in a box that keeps its height."""
+    with st.container(border=True, key="advice"):
+        st.markdown("**{}**".format(_("What is happening")))
+        return st.container(horizontal=True, vertical_alignment="center", key="advice_body")
+
+
+def show_advice(shown: RunSnapshot | None, view: View) -> None:
+    """Show the verdict with a button that tries its suggestion, in the box that is open."""
+    found = _verdict(view, run_service().limits)
+    st.markdown(_text(found))
+    suggestion = found.suggestion if found else None
+    disabled = suggestion is None or is_shown_by_teacher(shown)
+    st.button(
+        _suggestion_text(suggestion) if suggestion else _("Nothing to try yet"),
+        key="suggestion",
+        icon=":material/lightbulb:",
+        disabled=disabled,
+        on_click=None if disabled else _take,
+        args=(suggestion, shown),
+    )
+
+
+@lru_cache(maxsize=NUM_SHARED)
+def _verdict(view: View, limits: Limits) -> Verdict | None:
+    if view.history is None:
+        return None
+    return verdict(view.config, view.history, target(view.preview, limits.bounds))
+
+
+def _text(found: Verdict | None) -> str:
+    if found is None:
+        return _("Press Start: the line begins untrained and is fitted to the data, epoch by epoch.")
+    return escaped(sentence(found.template, found.values))
+
+
+def _suggestion_text(suggestion: Suggestion) -> str:
+    title = RunConfig.model_fields[suggestion.setting].title
+    assert title is not None
+    return _("Try {setting} {value}").format(setting=_(title).lower(), value=setting(suggestion.value))
+
+
+def _take(suggestion: Suggestion | None, shown: RunSnapshot | None) -> None:
+    assert suggestion is not None, "the button is disabled without a suggestion"
+    assert shown is not None, "there is no suggestion without a run"
+    kind = type(RunConfig.model_fields[suggestion.setting].default)
+    changes: dict[str, Any] = {suggestion.setting: kind(suggestion.value)}
+    take_suggestion(changes, shown)

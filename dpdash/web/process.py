@@ -1,0 +1,66 @@
+"""The process's one run service, and who is asking it."""
+
+import secrets
+from typing import Final, NamedTuple
+
+import streamlit as st
+
+from dpdash.core.settings import ServerSettings
+from dpdash.runs.service import RunService
+from dpdash.training.catalog import require
+from dpdash.web.push import OpenPages
+from dpdash.web.tickets import OWNER_COOKIE, owner_of
+from dpdash.web.trainers import training_processes
+
+OWNER_KEY: Final = "owner"
+
+
+@st.cache_resource(show_spinner=False)
+def run_service() -> RunService:
+    """The service that every page of this process shares."""
+    processes = training_processes()
+    service = RunService.open(ServerSettings(), lambda config: processes.outside(require(config)))
+    service.on_change(open_pages().redraw_all)
+    return service
+
+
+@st.cache_resource(show_spinner=False)
+def open_pages() -> OpenPages:
+    """The pages of this process, to be drawn again when what they show has changed without them."""
+    return OpenPages()
+
+
+def identify_browser() -> None:
+    """Learn who this browser is, once a session, and tell the service that it is here.
+
+    Kept is a digest of its cookie, so that the secret itself is stored nowhere. A browser that refuses cookies is
+    known for as long as its page stays open. When a browser's last page is gone, its runs' grace period begins.
+    """
+    if OWNER_KEY not in st.session_state:
+        secret = st.context.cookies.get(OWNER_COOKIE) or secrets.token_urlsafe()
+        st.session_state[OWNER_KEY] = owner_of(secret)
+    _visit(owner())
+
+
+def owner() -> str:
+    """Who this browser is; only the owner of a run can steer it."""
+    name: str = st.session_state[OWNER_KEY]
+    return name
+
+
+class _Visit(NamedTuple):
+    """A page that is open, and the service that was told of it."""
+
+    service: RunService
+    owner: str
+
+
+def _left(visit: _Visit) -> None:
+    visit.service.browser_closed(visit.owner)
+
+
+@st.cache_resource(show_spinner=False, scope="session", on_release=_left)
+def _visit(name: str) -> _Visit:
+    service = run_service()
+    service.browser_opened(name)
+    return _Visit(service, name)

@@ -1,0 +1,229 @@
+"""What the web server does besides Streamlit: static files, the owner's cookie, warming up and shutting down."""
+
+import asyncio
+import gc
+import gzip
+import hashlib
+import os
+import re
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Final
+
+import psutil
+import streamlit as st
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request, cookie_parser
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dpdash.core.settings import ServerSettings
+from dpdash.web.ending import Ending
+from dpdash.web.page_guard import PageGuard
+from dpdash.web.refusals import quieten, shorten_forged
+from dpdash.web.request_guard import RequestGuard, SecurityHeaders
+from dpdash.web.streamlit_internals.session_once import keep_sessions
+from dpdash.web.tickets import OWNER_COOKIE
+from dpdash.web.trainers import training_processes
+from dpdash.web.transfers import TRANSFER_ROUTES
+
+OWNER_BYTES: Final = 24
+OWNER: Final = re.compile(rf"[A-Za-z0-9_-]{{{len(secrets.token_urlsafe(OWNER_BYTES))}}}")
+LOUD: Final = (
+    "uvicorn.error",
+    "dpdash.web.request_guard",
+    "streamlit.runtime.app_session",
+    "streamlit.runtime.scriptrunner.script_runner",
+)
+"""Loggers that write at least a line for whatever a caller sends."""
+ONE_YEAR: Final = 365 * 24 * 3600
+SHUTDOWN_SECONDS: Final = 3.0
+STUDY_END_SECONDS: Final = 0.5
+SWEEP_END_SECONDS: Final = 0.5
+LONGEST_START_SECONDS: Final = 15.0
+"""So long the first visitor waits for the processes that train; runs that start before train in this one."""
+LONGEST_END_SECONDS: Final = 4.0
+"""Whoever ends a server waits for some five seconds and then kills it."""
+ASSET_PATH: Final = "/dpdash/static"
+ASSET_FOLDER: Final = Path(__file__).parent / "static"
+ASSET_NAMES: Final = ("live_chart.js", "import_form.js", "plotly-cartesian.min.js")
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A script as it is served, compressed once."""
+
+    digest: str
+    content: bytes
+    compressed: bytes
+
+
+@cache
+def asset(name: str) -> Asset:
+    """One of `ASSET_NAMES`, read and compressed at the first call."""
+    assert name in ASSET_NAMES
+    content = (ASSET_FOLDER / name).read_bytes()
+    return Asset(hashlib.sha256(content).hexdigest()[:16], content, gzip.compress(content))
+
+
+def asset_url(name: str) -> str:
+    """Where a script is served; the address changes with its content, so browsers may keep it for good."""
+    return f"{ASSET_PATH}/{asset(name).digest}/{name}"
+
+
+async def _serve_asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in ASSET_NAMES or request.path_params["digest"] != asset(name).digest:
+        raise HTTPException(status_code=404)
+    headers = {
+        "Cache-Control": f"public, max-age={ONE_YEAR}, immutable",
+        "Vary": "Accept-Encoding",
+        "X-Content-Type-Options": "nosniff",
+    }
+    content = asset(name).content
+    if _takes_gzip(request.headers.get("accept-encoding", "")):
+        content = asset(name).compressed
+        headers["Content-Encoding"] = "gzip"
+    return Response(content, headers=headers, media_type="text/javascript")
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    for part in accept_encoding.lower().split(","):
+        coding, _, quality = part.partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+class OwnerCookie:
+    """Names the browser with its first page.
+
+    A script cannot read the cookie, and no other site can make the browser send it with a request of its own. What
+    was not made here is replaced: a name that someone thought up, someone else may think up too.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _is_named(scope):
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start" and _is_page(scope, message):
+                MutableHeaders(scope=message).append("set-cookie", _new_owner(secure=scope["scheme"] == "https"))
+            await send(message)
+
+        await self.app(scope, receive, send_with_cookie)
+
+
+def _is_named(scope: Scope) -> bool:
+    cookies = cookie_parser(Headers(scope=scope).get("cookie", ""))
+    return OWNER.fullmatch(cookies.get(OWNER_COOKIE, "")) is not None
+
+
+def _is_page(scope: Scope, message: Message) -> bool:
+    """Whether a response is an HTML page, or tells the browser to show the one that it has kept."""
+    if message["status"] == 304:
+        return "text/html" in Headers(scope=scope).get("accept", "")
+    return Headers(raw=message["headers"]).get("content-type", "").startswith("text/html")
+
+
+def _new_owner(*, secure: bool) -> str:
+    cookie = SimpleCookie({OWNER_COOKIE: secrets.token_urlsafe(OWNER_BYTES)})
+    morsel = cookie[OWNER_COOKIE]
+    morsel["path"], morsel["max-age"], morsel["samesite"] = "/", str(ONE_YEAR), "Lax"
+    morsel["httponly"], morsel["secure"] = True, secure
+    return cookie.output(header="").strip()
+
+
+@asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[None]:
+    """Pay once, before the first visitor comes, for what would make that visitor wait; end the runs at the end."""
+    quieten(*LOUD)
+    shorten_forged()
+    keep_sessions()
+    send_at_once()
+    ending = Ending(shut_down, LONGEST_END_SECONDS)
+    ending.watch_signals()
+    await asyncio.to_thread(warm_up)
+    yield
+    await ending.finish()
+
+
+def send_at_once() -> None:
+    """Let small answers go without waiting until the last one is acknowledged (Nagle's algorithm, RFC 896).
+
+    Streamlit binds its socket in a way that keeps asyncio from doing this. Connections inherit it from the socket
+    that listens. A page is some hundred small files, each of which would wait 40 ms.
+    """
+    try:
+        connections = psutil.Process().net_connections(kind="tcp")
+    except psutil.Error:
+        return  # slower, and no reason not to serve
+    for connection in connections:
+        if connection.status == psutil.CONN_LISTEN:
+            with socket.socket(fileno=os.dup(connection.fd)) as listening:
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def warm_up() -> None:
+    """Import what a first page needs, train one epoch, and make the service.
+
+    What stands then will stand for good: the collector need not walk through it again.
+    """
+    processes = training_processes()
+    processes.start()  # first, for they import the same meanwhile
+    # Here and not above: torch takes seconds to import, and this module is read by whoever needs one of its names.
+    from dpdash.core.config import RunConfig
+    from dpdash.problem.preview import preview
+    from dpdash.training import catalog
+    from dpdash.web.process import run_service
+    from dpdash.web.sweeps import sweep_service
+
+    for name in ASSET_NAMES:
+        asset(name)
+    preview(RunConfig())
+    catalog.warm_up()
+    run_service()
+    processes.wait_until_ready(LONGEST_START_SECONDS)
+    # What a server that ended has left to this one; its trials then train in those processes.
+    sweep_service().continue_interrupted()
+    gc.collect()
+    gc.freeze()
+
+
+def shut_down() -> None:
+    """Stop the trainers and store what they have done."""
+    from dpdash.web.process import run_service
+    from dpdash.web.studies import scaling_service
+    from dpdash.web.sweeps import sweep_service
+
+    # First, for their ends are kept in the store that the runs close.
+    scaling_service().close(timeout=STUDY_END_SECONDS)
+    sweep_service().close(timeout=SWEEP_END_SECONDS)
+    run_service().shutdown(timeout=SHUTDOWN_SECONDS)
+    training_processes().close()
+
+
+ROUTES: Final = (Route(f"{ASSET_PATH}/{{digest}}/{{name}}", _serve_asset, methods=["GET"]), *TRANSFER_ROUTES)
+
+
+def middleware(settings: ServerSettings) -> tuple[Middleware, ...]:
+    """What stands before every request, the first that sees it first."""
+    return (
+        Middleware(SecurityHeaders),
+        Middleware(RequestGuard, allowed_hosts=settings.allowed_hosts),
+        Middleware(PageGuard, max_pages=settings.max_pages),
+        Middleware(OwnerCookie),
+    )

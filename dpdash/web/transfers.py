@@ -1,0 +1,271 @@
+"""Files of runs over HTTP: out as a stream whose memory does not grow with the run, and in as one that is bounded.
+
+Both addresses carry a ticket (`tickets`): they work in the browser that they were made for, and nowhere else.
+"""
+
+import asyncio
+import logging
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from dpdash.core.errors import N_, DpdashError, RunFileError, StoreError, UnknownRunError
+from dpdash.core.translations import Language, language
+from dpdash.web.passphrase import Allowance, Tries
+from dpdash.web.tickets import OWNER_COOKIE, is_valid, owner_of, ticket
+from dpdash.web.turns import BusyError, Turns
+
+if TYPE_CHECKING:
+    from dpdash.files.formats import FormatName
+
+EXPORT_PATH: Final = "/dpdash/export"
+IMPORT_PATH: Final = "/dpdash/import"
+IMPORT: Final = "import"
+EXPORTS_EACH, EXPORTS_TOGETHER = 2, 4
+IMPORTS_EACH, IMPORTS_TOGETHER = 1, 2
+STALLED_SECONDS: Final = 60.0
+"""So long one piece may take to be taken; whoever takes longer makes room for others."""
+LONGEST_UPLOAD_SECONDS: Final = 120.0
+IN_MEMORY_BYTES: Final = 2**20
+A_BROWSERS_IMPORTS: Final = Allowance(tries=10, seconds=30)
+EVERYBODYS_IMPORTS: Final = Allowance(tries=100, seconds=3)
+NUM_REMEMBERED: Final = 64
+
+_log = logging.getLogger(__name__)
+
+FOREIGN: Final = N_(
+    "This address works only in the browser whose page made it, with cookies, and until the server ends. Open "
+    "the page and press the button there."
+)
+TOO_LARGE: Final = N_(
+    "The file has more than {limit} bytes, which is the most that is imported. Export fewer runs."
+)
+TOO_SLOW: Final = N_("The file took longer than {seconds} seconds to arrive. Try again on a faster connection.")
+TOO_OFTEN: Final = N_("There were too many imports. Wait {seconds} seconds and try again.")
+IMPORTED: Final = N_("Runs imported: {number}.")
+
+
+class ForeignError(DpdashError, PermissionError):
+    """An address was used by a browser that it was not made for."""
+
+
+class UploadError(DpdashError):
+    """What was sent is not taken: too large, too slow, or too often."""
+
+    def __init__(self, status: int, template: str, **values: object) -> None:
+        super().__init__(template, **values)
+        self.status = status
+
+
+def export_address(name: "FormatName", run_ids: Sequence[str], owner: str, language_code: str) -> str:
+    """Where this browser can fetch runs as a file."""
+    purpose = (str(name), language_code, *run_ids)
+    query = [("run", run_id) for run_id in run_ids]
+    query += [("language", language_code), ("ticket", ticket(owner, *purpose))]
+    return f"{EXPORT_PATH}/{name}?{urlencode(query)}"
+
+
+def import_address(owner: str, language_code: str) -> str:
+    """Where this browser can send a file of runs to."""
+    shown = ticket(owner, IMPORT, language_code)
+    return f"{IMPORT_PATH}?{urlencode({'language': language_code, 'ticket': shown})}"
+
+
+@dataclass(frozen=True)
+class _Asker:
+    """Who asks, and in which language to answer."""
+
+    owner: str
+    words: Language
+
+    @classmethod
+    def of(cls, request: Request, *purpose: str) -> "_Asker":
+        """Whoever has a ticket for this purpose.
+
+        Raises:
+            ForeignError: when it is not this browser's.
+        """
+        owner = owner_of(request.cookies.get(OWNER_COOKIE, ""))
+        if OWNER_COOKIE not in request.cookies or not is_valid(
+            request.query_params.get("ticket", ""), owner, purpose
+        ):
+            raise ForeignError(FOREIGN)
+        return cls(owner, _words(request))
+
+
+class _Streamed(StreamingResponse):
+    """A file that is made while it is taken; its turn ends with it, however it ends."""
+
+    def __init__(self, parts: Iterator[bytes], end: Callable[[], None], media_type: str, name: str) -> None:
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        super().__init__(parts, headers=headers, media_type=media_type)
+        self._end = end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await send(message)
+
+        try:
+            await super().__call__(scope, receive, send_in_time)
+        except TimeoutError:
+            _log.warning("A download was given up: nothing was taken of it for %.0f s.", STALLED_SECONDS)
+        finally:
+            self._end()
+
+
+class _Imports:
+    """Who has brought in what lately, and how often."""
+
+    def __init__(self) -> None:
+        self._by_browser = Tries(A_BROWSERS_IMPORTS)
+        self._by_all = Tries(EVERYBODYS_IMPORTS)
+        self._latest: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+
+    def admit(self, owner: str, now: float) -> None:
+        """Use one try up.
+
+        Raises:
+            UploadError: when there is none left.
+        """
+        tries = ((self._by_browser, owner), (self._by_all, ""))
+        seconds = max(kind.seconds_to_wait(name, now) for kind, name in tries)
+        if seconds > 0:
+            raise UploadError(429, TOO_OFTEN, seconds=int(seconds) + 1)
+        for kind, name in tries:
+            kind.take(name, now)
+
+    def remember(self, owner: str, run_ids: tuple[str, ...]) -> None:
+        self._latest[owner] = run_ids
+        if len(self._latest) > NUM_REMEMBERED:
+            self._latest.popitem(last=False)
+
+    def take(self, owner: str) -> tuple[str, ...]:
+        return self._latest.pop(owner, ())
+
+
+_exporting = Turns(EXPORTS_EACH, EXPORTS_TOGETHER)
+_importing = Turns(IMPORTS_EACH, IMPORTS_TOGETHER)
+_imports = _Imports()
+
+
+def take_imported(owner: str) -> tuple[str, ...]:
+    """The runs that a browser has just brought in, once."""
+    return _imports.take(owner)
+
+
+async def _serve_export(request: Request) -> Response:
+    if request.method != "GET":
+        return Response(status_code=405)  # a HEAD would make the whole file and throw it away
+    run_ids = request.query_params.getlist("run")
+    purpose = (request.path_params["name"], request.query_params.get("language", ""), *run_ids)
+    try:
+        asker = _Asker.of(request, *purpose)
+        end = _exporting.take(asker.owner)
+    except (ForeignError, BusyError) as error:
+        return _refused(request, error)
+    try:
+        return await run_in_threadpool(_export, purpose[0], run_ids, asker.words, end)
+    except BaseException as error:
+        end()
+        if isinstance(error, DpdashError):
+            return _refused(request, error)
+        raise
+
+
+def _export(name: str, run_ids: list[str], words: Language, end: Callable[[], None]) -> Response:
+    # Here and not above, as in `server.warm_up`: torch takes seconds to import.
+    from dpdash.files.formats import FILES, FormatName, file_name
+    from dpdash.files.run import whole_runs
+    from dpdash.web.process import run_service
+
+    wanted = FormatName(name)
+    runs = whole_runs(run_service(), run_ids)
+    parts = FILES[wanted].encode(runs, words)
+    # What cannot be made at all is said before the answer has begun.
+    first = next(parts, b"")
+    return _Streamed(chain([first], parts), end, FILES[wanted].media_type, file_name(wanted, runs))
+
+
+async def _take_import(request: Request) -> Response:
+    try:
+        asker = _Asker.of(request, IMPORT, request.query_params.get("language", ""))
+        end = _importing.take(asker.owner)
+    except (ForeignError, BusyError) as error:
+        return _refused(request, error)
+    try:
+        _imports.admit(asker.owner, time.monotonic())
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
+            await _receive(request, file)
+            run_ids = await run_in_threadpool(_import, file, asker.owner)
+    except (RunFileError, StoreError) as error:
+        # What was sent was taken: the answer says what came of it.
+        return JSONResponse({"text": asker.words.error(error)})
+    except UploadError as error:
+        return _refused(request, error)
+    except ClientDisconnect:
+        return Response(status_code=400)
+    finally:
+        end()
+    _imports.remember(asker.owner, run_ids)
+    return JSONResponse({"runs": list(run_ids), "text": asker.words.sentence(IMPORTED, {"number": len(run_ids)})})
+
+
+async def _receive(request: Request, file: IO[bytes]) -> None:
+    """Write what is sent into a file, as long as it is neither too large nor too slow."""
+    from dpdash.files.bounds import MOST_FILE_BYTES
+
+    num_bytes = 0
+    try:
+        async with asyncio.timeout(LONGEST_UPLOAD_SECONDS):
+            async for chunk in request.stream():
+                num_bytes += len(chunk)
+                if num_bytes > MOST_FILE_BYTES:
+                    raise UploadError(413, TOO_LARGE, limit=MOST_FILE_BYTES)
+                await run_in_threadpool(file.write, chunk)
+    except TimeoutError:
+        raise UploadError(408, TOO_SLOW, seconds=int(LONGEST_UPLOAD_SECONDS)) from None
+    file.seek(0)
+
+
+def _import(file: IO[bytes], owner: str) -> tuple[str, ...]:
+    from dpdash.files.imports import import_runs
+    from dpdash.web.process import run_service
+
+    return import_runs(file, run_service(), owner)
+
+
+def _words(request: Request) -> Language:
+    return language(request.query_params.get("language", ""))
+
+
+def _refused(request: Request, error: DpdashError) -> Response:
+    """The sentence of an error; nothing that the caller sent is run or shown as a page."""
+    text, status = _words(request).error(error), _status(error)
+    if request.url.path == IMPORT_PATH:
+        return JSONResponse({"text": text}, status)
+    return PlainTextResponse(text, status, {"Cache-Control": "no-store"})
+
+
+def _status(error: DpdashError) -> int:
+    if isinstance(error, UploadError):
+        return error.status
+    statuses = {ForeignError: 403, BusyError: 429, UnknownRunError: 404}
+    return next((status for kind, status in statuses.items() if isinstance(error, kind)), 400)
+
+
+TRANSFER_ROUTES: Final = (
+    Route(f"{EXPORT_PATH}/{{name}}", _serve_export, methods=["GET"]),
+    Route(IMPORT_PATH, _take_import, methods=["POST"]),
+)

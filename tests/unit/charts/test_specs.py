@@ -1,0 +1,347 @@
+"""Every figure is checked by plotly's own validation, once its roles are colours."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from dpdash.charts.fit import MAX_NAMED_REPLICAS, fit_base, fit_update
+from dpdash.charts.loss import MAX_POINTS, loss_base, loss_update
+from dpdash.charts.scaling import Bar, Line, efficiency_figure, map_figure, phases_figure, speed_up_figure
+from dpdash.charts.slope import slope_base, slope_update
+from dpdash.charts.spec import Figure, Update, number, packed
+from dpdash.charts.step import imbalance, memory_figure, shards_figure, timeline_figure
+from dpdash.charts.surface import surface_base, surface_update
+from dpdash.charts.sweep import Words, best_figure
+from dpdash.charts.sweep import map_figure as sweep_map_figure
+from dpdash.charts.sweep_settings import importance_figure, parallel_figure, spread_figure
+from dpdash.core.config import RunConfig
+from dpdash.core.events import EpochBlock, LearningRateChanged
+from dpdash.core.history import History, HistorySnapshot
+from dpdash.core.steps import Phase, ReplicaStep, Span, StepTrace
+from dpdash.core.sweep import Sweep, TrialStatus
+from dpdash.core.sweep_axis import Axis
+from dpdash.findings.curves import curves
+from dpdash.findings.fits import amdahl
+from dpdash.findings.sweep import best_so_far, importances, linear_rule, slope_spreads, sweep_map
+from tests.unit.sweeps.conftest import study_of, sweep_of
+
+CONFIG = RunConfig(epochs=5000)
+MAX_REFRESH_BYTES = 12_000
+
+
+def bracketed(text: str) -> str:
+    return f"[{text}]"
+
+
+def history(num_epochs: int, num_changes: int = 0) -> HistorySnapshot:
+    result = History()
+    epochs = np.arange(1, num_epochs + 1)
+    columns = dict.fromkeys(("loss", "slope", "intercept", "learning_rate", "seconds"), 75.0 / epochs)
+    result.fold(EpochBlock(first_epoch=1, **columns))
+    for index in range(num_changes):
+        result.fold(LearningRateChanged((index + 1) * max(num_epochs // 50, 1), 0.01 * (index + 1)))
+    return result.snapshot()
+
+
+def fit(num_replicas: int, num_points: int = 400) -> Figure:
+    x = np.linspace(-5, 5, num_points)
+    replica = np.arange(num_points) % num_replicas
+    return fit_base(x, 3 * x, replica, num_replicas, CONFIG, bracketed)
+
+
+def surface() -> Figure:
+    slopes, intercepts = np.linspace(-2, 6, 30), np.linspace(-3, 3, 20)
+    loss = (slopes[None, :] - 3) ** 2 * 8 + intercepts[:, None] ** 2
+    return surface_base(slopes, intercepts, loss, (3.0, 0.0), bracketed)
+
+
+def step(memory: tuple[int | None, ...]) -> StepTrace:
+    """A step with a replica for each memory, all of them busy."""
+    replicas = tuple(
+        ReplicaStep("CPU", 5, (0, 1), 1 / len(memory), (1.0,), 2_000_000, 1_000_000, held) for held in memory
+    )
+    lanes = range(len(memory))
+    spans = [Span(phase, lane, 0.001 * at, 0.001) for at, phase in enumerate(Phase) for lane in lanes]
+    return StepTrace("single", False, 9, ("w",), 1, replicas, (1.0,), (1.0,), 0.0, tuple(spans), 0.010)
+
+
+def shards() -> Figure:
+    points = np.linspace(-5, 5, 7, dtype=np.float32)
+    return shards_figure({0: (points, 3 * points), 1: (points, points)}, 4, bracketed)
+
+
+NOTHING_NEW = Update()
+STUDY = study_of(lambda point: 0.02 * point.hidden_width * point.replicas, num_cores=2, hidden_widths=(8, 64))
+CURVES = curves(STUDY)
+LINES = [
+    Line("[replicas]", CURVES[1], lambda count: amdahl(0.1, count), "[Amdahl]"),
+    Line("[none]", CURVES[0], None, ""),
+]
+BARS = [Bar("one device", {"[loss]": 0.002}), Bar("2×", {"[loss]": 0.002, "[scatter]": 0.001})]
+
+RATES_AND_BATCHES = (Axis("global_batch_size", (5, 10, 50)), Axis("learning_rate", (0.001, 0.01, 0.1)))
+SEEDS = (Axis("noise", (0.5, 2.0)), Axis("samples", (50, 100)), Axis("seed", (0, 1, 2)))
+
+
+def tuned(values: tuple[object, ...]) -> float | TrialStatus:
+    return (
+        TrialStatus.DIVERGED if values == (5, 0.1) else abs(float(str(values[1])) - float(str(values[0])) / 1000)
+    )
+
+
+TUNED = sweep_of(tuned, axes=RATES_AND_BATCHES)
+SEEDED = sweep_of(lambda values: float(str(values[0])), axes=SEEDS)
+SPREAD = replace(
+    SEEDED,
+    trials=tuple(replace(trial, slope=3 + 0.1 * float(trial.values[2])) for trial in SEEDED.trials),
+)
+HOPELESS = sweep_of(lambda _values: TrialStatus.PRUNED, axes=RATES_AND_BATCHES[:1])
+
+
+def sweep_words(sweep: Sweep) -> Words:
+    titles = {setting: f"[{setting}]" for setting in sweep.plan.settings}
+    statuses = {status: f"[{status.value}]" for status in TrialStatus}
+    return Words(bracketed, ".,", titles, str, "[objective]", statuses)
+
+
+def sweep_map_of(sweep: Sweep, x: str, y: str | None) -> Figure:
+    return sweep_map_figure(sweep, sweep_map(sweep, x, y), linear_rule(sweep), sweep_words(sweep))
+
+
+FIGURES = {
+    "shards": (shards(), NOTHING_NEW),
+    "timeline": (timeline_figure(step((3, 2)), "[step]", 0.02, bracketed), NOTHING_NEW),
+    "timeline of many": (timeline_figure(step((3,) * 20), "[step]", 0.02, bracketed), NOTHING_NEW),
+    "memory": (memory_figure(step((3_000_000, 2_000_000)), bracketed), NOTHING_NEW),
+    "memory that nobody knows": (memory_figure(step((None, None)), bracketed), NOTHING_NEW),
+    "loss": (loss_base(CONFIG, 0.25, 0.249, bracketed), loss_update(history(3000, 20), 140, bracketed)),
+    "loss, nothing trained": (
+        loss_base(CONFIG, 0.25, 0.26, bracketed),
+        loss_update(History().snapshot(), None, bracketed),
+    ),
+    "fit": (fit(2), fit_update((2.0, 0.1), [(0.5, 0.0), (1.0, 0.2)])),
+    "fit, nothing trained": (fit(64), fit_update(None)),
+    "slope": (slope_base(CONFIG, bracketed), slope_update(history(700))),
+    "speed-up": (speed_up_figure(LINES, 3, bracketed), Update()),
+    "speed-up, nothing measured": (speed_up_figure([], 2, bracketed), Update()),
+    "efficiency": (efficiency_figure(LINES, 3, bracketed), Update()),
+    "phases": (phases_figure(BARS, bracketed), Update()),
+    "map": (map_figure("[replicas]", CURVES, STUDY, bracketed), Update()),
+    "map, begun": (map_figure("[replicas]", CURVES[:1], STUDY, bracketed), Update()),
+    "surface": (surface(), surface_update([0.0, 1.0], [0.5, 0.2], (1.0, 0.2))),
+    "sweep": (sweep_map_of(TUNED, "global_batch_size", "learning_rate"), NOTHING_NEW),
+    "sweep, turned": (sweep_map_of(TUNED, "learning_rate", "global_batch_size"), NOTHING_NEW),
+    "sweep of one setting without a value": (sweep_map_of(HOPELESS, "global_batch_size", None), NOTHING_NEW),
+    "best so far": (best_figure(TUNED, best_so_far(TUNED), sweep_words(TUNED)), NOTHING_NEW),
+    "best of nothing": (best_figure(HOPELESS, best_so_far(HOPELESS), sweep_words(HOPELESS)), NOTHING_NEW),
+    "all settings": (parallel_figure(SEEDED, sweep_words(SEEDED)), NOTHING_NEW),
+    "all settings, nothing found": (parallel_figure(HOPELESS, sweep_words(HOPELESS)), NOTHING_NEW),
+    "what matters": (importance_figure(importances(TUNED), sweep_words(TUNED)), NOTHING_NEW),
+    "what matters, too early": (importance_figure((), sweep_words(HOPELESS)), NOTHING_NEW),
+    "spread": (spread_figure(slope_spreads(SPREAD), sweep_words(SPREAD)), NOTHING_NEW),
+}
+
+
+def colored(value: object) -> object:
+    if isinstance(value, str) and value.startswith("role:"):
+        return "Blues" if value == "role:sequential" else "#123456"
+    if isinstance(value, dict):
+        return {name: colored(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [colored(item) for item in value]
+    return value
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_base_and_update_together_are_a_figure_that_plotly_accepts(name: str) -> None:
+    base, update = FIGURES[name]
+    traces = [trace | update.traces.get(trace["uid"], {}) for trace in base.traces]
+    go.Figure(colored({"data": traces, "layout": base.layout | update.layout}))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_an_update_changes_only_traces_that_the_base_has(name: str) -> None:
+    base, update = FIGURES[name]
+    uids = [trace["uid"] for trace in base.traces]
+    assert len(set(uids)) == len(uids)
+    assert set(update.traces) <= set(uids)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_text_went_through_the_translator(name: str) -> None:
+    base, _update = FIGURES[name]
+    assert base.name.startswith("[")
+    assert base.description.startswith("[")
+    assert base.layout["title"]["text"] == base.name
+    for trace in base.traces:
+        assert trace.get("name", "[").startswith("[")
+
+
+def test_a_refresh_of_both_live_figures_is_small() -> None:
+    updates: list[Update] = [
+        loss_update(history(MAX_POINTS, 60), 140, bracketed),
+        fit_update((2.0, 0.1), [(1.0, 0.0)] * 12),
+    ]
+    assert len(json.dumps([asdict(update) for update in updates])) <= MAX_REFRESH_BYTES + 2_500
+    updates[0] = loss_update(history(MAX_POINTS), None, bracketed)
+    assert len(json.dumps([asdict(update) for update in updates])) <= MAX_REFRESH_BYTES
+
+
+def test_a_long_run_is_drawn_with_few_points() -> None:
+    spec = loss_update(history(20_000), None, bracketed).traces["loss"]
+    assert len(spec["x"]["bdata"]) * 3 / 4 / 4 <= MAX_POINTS + 1
+
+
+def test_packed_numbers_are_float32_and_keep_their_shape() -> None:
+    assert packed([1.0, np.nan]) == {"dtype": "f4", "bdata": "AACAPwAAwH8="}
+    assert packed(np.array([1, 65_535])) == {"dtype": "u2", "bdata": "AQD//w=="}
+    assert packed(np.array([1, 65_536]))["dtype"] == packed(np.array([-1]))["dtype"] == "f4"
+    assert packed(()) == {"dtype": "f4", "bdata": ""}
+    assert packed(np.zeros((2, 3)))["shape"] == "2, 3"
+    assert packed([1e300]) == packed([np.inf])
+
+
+@pytest.mark.parametrize(
+    ("value", "separators", "text"),
+    [(0.25, ".,", "0.25"), (0.2493, ",.", "0,249"), (-3, ".,", "−3"), (1e-7, ",.", "1×10<sup>−7</sup>")],
+)
+def test_numbers_are_written_as_the_reader_writes_them(value: float, separators: str, text: str) -> None:
+    assert number(value, separators) == text
+
+
+def test_reference_lines_stand_with_labels_on_either_side() -> None:
+    base = loss_base(CONFIG, 0.25, 0.249, bracketed, ",.")
+    floor, optimum = base.layout["annotations"]
+    assert floor["text"] == "[noise floor] 0,25"
+    assert floor["yanchor"] == "bottom"
+    assert optimum["yanchor"] == "top"
+
+
+@pytest.mark.parametrize(("noise_floor", "optimum_loss", "num_lines"), [(0.0, 1e-14, 0), (0.25, 1e-15, 1)])
+def test_a_line_that_a_logarithm_cannot_show_is_left_out(
+    noise_floor: float, optimum_loss: float, num_lines: int
+) -> None:
+    assert len(loss_base(CONFIG, noise_floor, optimum_loss, bracketed).layout["annotations"]) == num_lines
+
+
+def test_labels_of_learning_rates_do_not_stand_on_each_other() -> None:
+    crowded = History()
+    crowded.fold(EpochBlock(1, *[np.ones(1000)] * 5))
+    for epoch in (500, 505, 510):
+        crowded.fold(LearningRateChanged(epoch, 0.02))
+    layout = loss_update(crowded.snapshot(), None, bracketed).layout
+    assert [label["x"] for label in layout["annotations"]] == [510]
+    assert layout["shapes"][0]["path"] == "M500,0V1M505,0V1M510,0V1"
+
+
+def test_look_back_marks_the_epoch_and_its_loss() -> None:
+    update = loss_update(history(300), 140, bracketed)
+    assert update.traces["now"]["x"] == [140]
+    assert update.layout["shapes"][-1]["path"] == "M140,0V1"
+
+
+def test_colour_and_symbol_together_name_each_of_64_replicas() -> None:
+    markers = [trace["marker"] for trace in fit(64).traces if trace["mode"] == "markers"]
+    assert len({(marker["color"], marker["symbol"]) for marker in markers}) == 64
+
+
+@pytest.mark.parametrize(("num_replicas", "named"), [(MAX_NAMED_REPLICAS, True), (MAX_NAMED_REPLICAS + 1, False)])
+def test_the_legend_names_replicas_while_they_are_few(num_replicas: int, *, named: bool) -> None:
+    markers = [trace for trace in fit(num_replicas).traces if trace["mode"] == "markers"]
+    assert [trace["showlegend"] for trace in markers] == [named] * num_replicas
+
+
+def test_the_data_is_inside_the_axes_and_so_is_the_true_line() -> None:
+    figure = fit_base([0.0], [40.0], [0], 1, CONFIG, bracketed)
+    low, high = figure.layout["yaxis"]["range"]
+    assert low < -15
+    assert high > 40
+
+
+def test_a_surface_without_noise_has_a_finite_bottom() -> None:
+    contours = surface().traces[0]
+    assert all(np.isfinite(contours["colorbar"]["tickvals"]))
+    assert contours["z"]["shape"] == "20, 30"
+
+
+def test_a_timeline_has_a_bar_for_each_span_in_its_lane() -> None:
+    figure = timeline_figure(step((3, 2, 1)), "[step]", 0.02, bracketed)
+    assert [trace["uid"] for trace in figure.traces] == [phase.value for phase in Phase]
+    gather = figure.traces[list(Phase).index(Phase.GATHER)]
+    assert gather["y"] == [0, 1, 2]
+    assert gather["base"] == pytest.approx([3.0] * 3) and gather["x"] == pytest.approx([1.0] * 3)
+    assert gather["name"] == "[gather 10 %]"
+    marks = {(trace["marker"]["color"], trace["marker"]["pattern"]["shape"]) for trace in figure.traces}
+    assert len(marks) == len(Phase)
+    assert len({pattern for _color, pattern in marks}) == len(Phase), "colour alone tells no two phases apart"
+
+
+def test_two_timelines_of_one_axis_can_be_compared() -> None:
+    short, long = (timeline_figure(step((3,)), "[step]", 0.02, bracketed) for _ in range(2))
+    assert short.layout["xaxis"]["range"] == long.layout["xaxis"]["range"]
+
+
+def test_shards_look_as_in_the_fit_chart() -> None:
+    for of_step, of_fit in zip(shards().traces[:4], fit(4).traces[:4], strict=True):
+        for name in ("uid", "name", "marker"):
+            assert of_step[name] == of_fit[name]
+
+
+def test_memory_is_in_a_unit_that_fits() -> None:
+    figure = memory_figure(step((3 * 2**20, 2**20)), bracketed)
+    assert figure.layout["yaxis"]["title"]["text"] == "[MiB]"
+    assert figure.traces[0]["y"] == [3.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("memory", "ratio"), [((30, 10, 15), 2.0), ((30,), None), ((None, None), None), ((30, 0), None)]
+)
+def test_the_imbalance_is_that_of_the_first(memory: tuple[int | None, ...], ratio: float | None) -> None:
+    assert imbalance(step(memory).replicas) == ratio
+
+
+def test_a_map_divides_where_parallelism_pays_from_where_not() -> None:
+    whole, begun = map_figure("", CURVES, STUDY, bracketed), map_figure("", CURVES[:1], STUDY, bracketed)
+    assert [trace["type"] for trace in whole.traces] == ["heatmap", "contour"]
+    assert [trace["type"] for trace in begun.traces] == ["heatmap"]
+    assert whole.traces[0]["z"] == [
+        [1.0, pytest.approx(0.32), pytest.approx(0.48)],
+        [1.0, *[pytest.approx(v) for v in (2.56, 3.84)]],
+    ]
+
+
+def test_points_that_share_cores_are_hollow() -> None:
+    curve = next(trace for trace in speed_up_figure(LINES, 3, bracketed).traces if trace["uid"] == "curve-0")
+    assert curve["marker"]["symbol"] == ["circle", "circle", "circle-open"]
+    assert curve["text"][2] == ", [oversubscribed]"
+
+
+def traces_of(figure: Figure) -> dict[str, dict[str, object]]:
+    return {trace["uid"]: trace for trace in figure.traces}
+
+
+def test_a_map_names_the_run_of_each_cell_and_draws_the_rule() -> None:
+    traces = traces_of(sweep_map_of(TUNED, "global_batch_size", "learning_rate"))
+    runs, values = traces["map"]["customdata"], traces["map"]["z"]
+    assert isinstance(runs, list) and isinstance(values, list)
+    number_of = {trial.values: trial.run_id for trial in TUNED.trials}
+    assert runs[1][2] == number_of[50, 0.01]
+    assert values[2][0] is None, "what diverged has no value"
+    assert traces["mark-diverged"]["customdata"] == [number_of[5, 0.1]]
+    rule = linear_rule(TUNED)
+    assert rule is not None and rule.learning_rate == 0.001
+    heights = traces["rule"]["y"]
+    assert isinstance(heights, list)
+    assert heights == pytest.approx([0, np.log10(2), 1])
+
+
+def test_lines_break_between_trials_and_name_their_runs() -> None:
+    traces = traces_of(parallel_figure(SEEDED, sweep_words(SEEDED)))
+    x, y, runs = (traces["lines-others"][name] for name in ("x", "y", "customdata"))
+    assert isinstance(x, list) and isinstance(y, list) and isinstance(runs, list)
+    assert len(x) == len(y) == len(runs)
+    assert x[4] is None and y[4] is None
+    assert all(0 <= height <= 1 for height in y if height is not None)

@@ -1,0 +1,94 @@
+"""`python -m dpdash scaling`: a real study of a few tenths of a second, and what is wrong said in a sentence."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from dpdash.store.store import RunStore
+from tests.fakes import eventually
+from tests.unit.cli.test_app import called, ended, kept, started
+
+TINY = ("scaling", "--samples", "200", "--hidden-width", "4", "--repeats", "1", "--seconds", "0.05")
+LONG = 60
+
+
+def num_measured(database: Path) -> int:
+    """Measurements of the first study that a command has kept so far."""
+    study = kept(database, "SELECT study FROM studies")
+    return 0 if study is None else len(study["measurements"])
+
+
+def test_a_study_prints_a_table_a_law_and_a_verdict(tmp_path: Path) -> None:
+    database, file = tmp_path / "runs.db", tmp_path / "study.csv"
+    said = called(database, *TINY, "--csv", str(file))
+    assert said.status == 0
+    for part in ("speed-up", "efficiency", "cpu_replicas (emulated)", "cpu_replicas: ", "one device", "Emulated:"):
+        assert part in said.stdout
+    assert len(file.read_text().splitlines()) == 3
+    store = RunStore(f"sqlite:///{database}")
+    (head,) = store.studies.heads(2)
+    study = store.studies.get(head.value_id)
+    store.close()
+    assert study is not None
+    assert len(study.measurements) == 2
+
+
+def test_json_is_one_object(tmp_path: Path) -> None:
+    said = called(tmp_path / "runs.db", *TINY, "--json", "--mode", "weak")
+    assert (said.status, said.stderr) == (0, "")
+    values = said.json
+    assert values["status"] == "finished"
+    assert values["plan"]["mode"] == "weak"
+    assert [one["samples"] for one in values["measurements"]] == [200, 400]
+    assert len(values["curves"][0]["points"]) == 2
+    assert values["verdicts"][0]["engine"] == "cpu_replicas"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
+def test_a_signal_keeps_and_prints_what_is_measured(number: signal.Signals, tmp_path: Path) -> None:
+    database = tmp_path / "runs.db"
+    process = started(database, *TINY[:-4], "--repeats", "20", "--seconds", "0.2")
+    eventually(lambda: process.poll() is not None or num_measured(database) >= 2, LONG)
+    process.send_signal(number)
+    said = ended(process)
+    assert said.status == 0
+    assert "of 40 measurements." in said.stdout
+    assert "cpu_replicas: " in said.stdout
+    assert num_measured(database) >= 2
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--engines", "nonsense"), "engine must be one of"),
+        (("--engines", "single"), "Choose one or more engines of"),
+        (("--engines", ""), "Choose one or more engines of"),
+        (("--replicas", "1"), "replicas must be from 2 to 64. Received: 1."),
+        (("--hidden-width", "8,x"), "hidden width must be a whole number. Received: x."),
+        (("--samples", "0"), "samples must be at least 1"),
+        (("--seconds", "nan"), "seconds must be from"),
+        (("--csv", "/nowhere/at/all.csv"), "there is no folder /nowhere/at."),
+    ],
+)
+def test_what_cannot_be_measured_is_said(options: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
+    said = called(tmp_path / "runs.db", *TINY, *options)
+    assert said.status == 2
+    assert sentence in said.stderr
+    assert said.stdout == ""
+
+
+def test_an_engine_without_its_devices_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    said = called(tmp_path / "runs.db", *TINY, "--engines", "data_parallel")
+    assert said.status == 2
+    assert "GPU" in said.stderr
+
+
+@pytest.mark.long
+def test_a_database_that_cannot_be_used_does_not_keep_from_measuring(tmp_path: Path) -> None:
+    (tmp_path / "runs.db").write_text("This is no database.")
+    said = called(tmp_path / "runs.db", *TINY)
+    assert said.status == 0
+    assert "one device" in said.stdout
+    assert "This study was not saved." in said.stderr

@@ -1,0 +1,153 @@
+import ast
+import gettext
+import math
+import re
+import string
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from babel.numbers import parse_decimal
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import ConfigError
+from dpdash.core.translations import DOMAIN, ENGLISH, FOLDER, LANGUAGES, PSEUDO, language, negotiate
+
+ROOT = FOLDER.parent.parent
+TRANSLATED = [code for code in LANGUAGES if code != ENGLISH]
+
+
+def texts_in_the_program() -> set[str]:
+    keywords = {"_": None, "N_": None, "gettext": None}
+    found: set[str] = set()
+    for folder in ("dpdash", "pages"):
+        for _file, _line, message, _comments, _context in extract_from_dir(ROOT / folder, keywords=keywords):
+            assert isinstance(message, str), "no text of the program has a plural yet"
+            found.add(message)
+    return found
+
+
+def test_no_text_stands_in_an_f_string() -> None:
+    """Babel does not look into f-strings: such a text would never reach a translator."""
+    hidden = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path in [*(ROOT / "dpdash").rglob("*.py"), *(ROOT / "pages").rglob("*.py")]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.JoinedStr)
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("_", "N_")
+        if any(isinstance(argument, ast.Constant) for argument in call.args)
+    ]
+    assert hidden == []
+
+
+def placeholders(text: str) -> set[str | None]:
+    if "%{" in text:
+        return set(re.findall(r"%\{[^}]*\}", text))
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_catalogue_is_complete_and_has_nothing_else(code: str) -> None:
+    with (FOLDER / code / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as file:
+        messages = {message.id: message for message in read_po(file, locale=code) if message.id}
+    texts = texts_in_the_program()
+    assert texts - set(messages) == set(), "run `make messages` and translate these"
+    assert set(messages) - texts == set(), "run `make messages`: nobody uses these"
+    assert [text for text, message in messages.items() if not message.string] == []
+    assert [text for text, message in messages.items() if message.fuzzy] == []
+    differing = [
+        text for text, message in messages.items() if placeholders(str(text)) != placeholders(str(message.string))
+    ]
+    assert differing == [], "the placeholders differ from the original's"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        ("pt-BR", "pt_BR"),
+        ("pt", "pt_BR"),
+        ("pt-PT", "pt_BR"),
+        ("en-GB", "en"),
+        ("de", "en"),
+        ("", "en"),
+        (None, "en"),
+        ("../../etc/passwd", "en"),
+        ("x" * 10_000, "en"),
+    ],
+)
+def test_negotiate(wanted: str | None, code: str) -> None:
+    assert negotiate(wanted) == code
+
+
+@pytest.mark.parametrize(
+    ("value", "english", "portuguese"),
+    [
+        (10_000, "10,000", "10.000"),
+        (0.25, "0.250", "0,250"),
+        (32.1349, "32.1", "32,1"),
+        (-0.0061, "−0.00610", "−0,00610"),
+        (99.96, "100", "100"),
+        (1234.5, "1,234", "1.234"),
+        (0.0, "0", "0"),
+        (1.5e-6, "1.5×10⁻⁶", "1,5×10⁻⁶"),
+        (6.93e37, "6.93×10³⁷", "6,93×10³⁷"),
+        (math.nan, "–", "–"),
+        (math.inf, "∞", "∞"),
+        (-math.inf, "−∞", "−∞"),
+    ],
+)
+def test_measured_numbers(value: float, english: str, portuguese: str) -> None:
+    assert language("en").number(value) == english
+    assert language("pt_BR").number(value) == portuguese
+
+
+@given(
+    value=st.floats(1e-4, 9.9e6).flatmap(lambda size: st.sampled_from([size, -size])),
+    code=st.sampled_from(sorted(LANGUAGES)),
+)
+def test_numbers_are_written_as_the_locale_writes_them(value: float, code: str) -> None:
+    spoken = language(code)
+    written = spoken.number(value)
+    read = parse_decimal(written.replace("−", "-"), locale=code, strict=True)
+    assert float(read) == pytest.approx(value, rel=0.0051)
+    assert written == spoken.number(float(read)), "a number that has been read is written in the same way"
+    if abs(value) < 1000:
+        assert sum(sign.isdigit() for sign in written.lstrip("−0.,")) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "english", "portuguese"),
+    [(0.01, "0.01", "0,01"), (1e-6, "0.000001", "0,000001"), (10_000, "10,000", "10.000"), (0.5, "0.5", "0,5")],
+)
+def test_settings_are_written_with_all_their_digits(value: float, english: str, portuguese: str) -> None:
+    assert language("en").setting(value) == english
+    assert language("pt_BR").setting(value) == portuguese
+
+
+def test_errors_are_translated_with_their_numbers() -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.parse({"learning_rate": 50})
+    problem = caught.value.problems[0]
+    assert str(problem) == "learning rate must be at most 10. Received: 50. Try 0.01."
+    english, portuguese = language("en").error(problem), language("pt_BR").error(problem)
+    assert english == "Learning rate must be at most 10. Received: 50. Try 0.01."
+    assert "Taxa de aprendizado" in portuguese
+    assert "0,01" in portuguese
+
+
+def test_separators_for_plotly() -> None:
+    assert language("en").separators == ".,"
+    assert language("pt_BR").separators == ",."
+
+
+def test_pseudo_language_brackets_every_text() -> None:
+    pseudo = language(PSEUDO)
+    assert pseudo.text("Start") == "⟦Start⟧"
+    assert isinstance(pseudo.translations, gettext.NullTranslations)
+
+
+def test_an_unknown_language_is_english() -> None:
+    assert language("xx").code == ENGLISH

@@ -1,0 +1,80 @@
+import ast
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dpdash.core.config import RunConfig
+from dpdash.files.script import ScriptName, command, script
+from tests.strategies import run_configs
+
+NAMES = {
+    "samples": "SAMPLES",
+    "noise": "NOISE",
+    "seed": "SEED",
+    "epochs": "EPOCHS",
+    "learning_rate": "LEARNING_RATE",
+    "global_batch_size": "GLOBAL_BATCH_SIZE",
+    "replicas": "REPLICAS",
+    "hidden_width": "HIDDEN_WIDTH",
+    "hidden_depth": "HIDDEN_LAYERS",
+}
+"""What a script calls each setting; the optimizer is a line of code, and the engine the script itself."""
+ONLY_BATCHES = {"global_batch_size"}
+ONLY_MLP = {"hidden_width", "hidden_depth"}
+LONGEST_LINE = 100
+
+
+def values_in(source: str) -> dict[str, object]:
+    """The constants that a script sets at its top."""
+    return {
+        statement.targets[0].id: statement.value.value
+        for statement in ast.parse(source).body
+        if isinstance(statement, ast.Assign)
+        and isinstance(statement.targets[0], ast.Name)
+        and isinstance(statement.value, ast.Constant)
+    }
+
+
+@given(config=run_configs(), name=st.sampled_from(ScriptName))
+def test_every_config_gives_a_script_that_compiles_and_holds_its_settings(
+    config: RunConfig, name: ScriptName
+) -> None:
+    source = script(name, config)
+    compile(source, name.file_name, "exec")
+    absent = ONLY_BATCHES if config.global_batch_size is None else set()
+    absent = absent | (set() if config.hidden_depth else ONLY_MLP)
+    values = values_in(source)
+    shown = {setting: values[constant] for setting, constant in NAMES.items() if setting not in absent}
+    assert shown == {setting: getattr(config, setting) for setting in shown}
+    assert not {NAMES[setting] for setting in absent} & set(values)
+    assert "$" not in source
+    assert "\n#: " not in source
+    assert max(map(len, source.splitlines())) <= LONGEST_LINE
+
+
+def test_every_setting_is_in_a_script() -> None:
+    assert set(RunConfig.model_fields) == {*NAMES, "optimizer", "engine"}
+
+
+@pytest.mark.parametrize("name", ScriptName)
+def test_a_script_imports_torch_and_the_standard_library_alone(name: ScriptName) -> None:
+    imported = {
+        module.split(".")[0]
+        for node in ast.walk(ast.parse(script(name, RunConfig())))
+        for module in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else []
+        )
+    }
+    assert imported - set(sys.stdlib_module_names) == {"torch"}
+
+
+def test_commands() -> None:
+    config = RunConfig(engine="cpu_replicas", replicas=3)
+    assert command(ScriptName.DATA_PARALLEL, config) == "python data_parallel.py"
+    assert command(ScriptName.DDP, config) == "torchrun --standalone --nproc-per-node 3 ddp.py"

@@ -1,0 +1,119 @@
+"""What is said of a step, from spans that are made up so that the answer is known."""
+
+from dataclasses import replace
+
+import pytest
+
+from dpdash.core.steps import Phase, ReplicaStep, Span, StepTrace, seconds_on_clock
+from dpdash.findings.step import (
+    StepVerdictKind,
+    comparison,
+    phase_shares,
+    step_verdict,
+)
+
+
+def replica(shard_size: int, weight: float) -> ReplicaStep:
+    return ReplicaStep("CPU", shard_size, (), weight, (0.0,), 0, 0, None)
+
+
+def step(*spans: Span, shards: tuple[int, ...] = (50, 50), seconds: float = 0.010) -> StepTrace:
+    total = sum(shards)
+    replicas = tuple(replica(size, size / total) for size in shards)
+    return StepTrace("cpu_replicas", True, total, ("w",), 1, replicas, (0.0,), (0.0,), 0.0, spans, seconds)
+
+
+def span(phase: Phase, milliseconds: float, start: float = 0.0, lane: int = 0) -> Span:
+    return Span(phase, lane, start / 1e3, milliseconds / 1e3)
+
+
+def kinds(trace: StepTrace) -> list[StepVerdictKind]:
+    return [sentence.kind for sentence in step_verdict(trace)]
+
+
+def test_what_happens_at_once_counts_once() -> None:
+    spans = [span(Phase.PARALLEL_APPLY, 4, start, lane) for lane, start in enumerate((0, 2, 20, 21))]
+    assert seconds_on_clock(spans) == pytest.approx(0.006 + 0.005)
+    assert seconds_on_clock([span(Phase.BACKWARD, 9), span(Phase.BACKWARD, 1, 3)]) == pytest.approx(0.009)
+    assert seconds_on_clock([]) == 0
+    assert step(*spans, span(Phase.LOSS, 1)).seconds_in(Phase.PARALLEL_APPLY) == pytest.approx(0.006 + 0.005)
+
+
+def test_shares_are_those_of_the_clock_in_the_order_of_a_step() -> None:
+    trace = step(
+        span(Phase.BACKWARD, 2, 6),
+        span(Phase.PARALLEL_APPLY, 4, 0, 0),
+        span(Phase.PARALLEL_APPLY, 4, 1, 1),
+        span(Phase.REDUCE, 1, 8),
+    )
+    assert phase_shares(trace) == pytest.approx(
+        {Phase.PARALLEL_APPLY: 0.5, Phase.BACKWARD: 0.2, Phase.REDUCE: 0.1}
+    )
+    assert list(phase_shares(trace)) == [Phase.PARALLEL_APPLY, Phase.BACKWARD, Phase.REDUCE]
+
+
+@pytest.mark.parametrize(
+    ("phase", "kind"),
+    [
+        (Phase.PARALLEL_APPLY, StepVerdictKind.COMPUTING),
+        (Phase.BACKWARD, StepVerdictKind.COMPUTING),
+        (Phase.SCATTER, StepVerdictKind.MOVING),
+        (Phase.REPLICATE, StepVerdictKind.MOVING),
+        (Phase.GATHER, StepVerdictKind.MOVING),
+        (Phase.REDUCE, StepVerdictKind.MOVING),
+        (Phase.LOSS, StepVerdictKind.UPDATING),
+        (Phase.OPTIMIZER, StepVerdictKind.UPDATING),
+    ],
+)
+def test_the_longest_part_is_what_is_named(phase: Phase, kind: StepVerdictKind) -> None:
+    (said,) = step_verdict(step(span(phase, 6), span(Phase.GATHER, 1, 6)))
+    assert said.kind is kind
+    share = 70 if kind is StepVerdictKind.MOVING else 60
+    assert "10 ms" in str(said) and f"{share} % of" in str(said)
+
+
+def test_an_update_that_every_replica_does_is_not_called_the_firsts() -> None:
+    (said,) = step_verdict(step(span(Phase.OPTIMIZER, 6, 0, 0), span(Phase.OPTIMIZER, 6, 1, 1)))
+    assert said.kind is StepVerdictKind.UPDATING
+    assert "70 % of" in str(said) and "first device" not in str(said)
+
+
+def test_time_in_which_nothing_is_noted_lies_between_the_phases() -> None:
+    (said,) = step_verdict(step(span(Phase.BACKWARD, 2), span(Phase.REDUCE, 1, 5)))
+    assert said.kind is StepVerdictKind.BETWEEN
+    assert str(said).startswith("70 % of the 10 ms passed between the phases")
+
+
+def test_one_device_moves_nothing() -> None:
+    trace = step(span(Phase.PARALLEL_APPLY, 5), span(Phase.OPTIMIZER, 2, 6), shards=(100,))
+    assert kinds(trace) == [StepVerdictKind.ONE_DEVICE]
+    assert "50 %" in str(step_verdict(trace)[0]) and "30 % passed between" in str(step_verdict(trace)[0])
+
+
+def test_replicas_that_worked_at_once_are_told_from_those_that_took_turns() -> None:
+    at_once = step(*(span(Phase.PARALLEL_APPLY, 6, 0, lane) for lane in range(2)))
+    in_turns = step(*(span(Phase.PARALLEL_APPLY, 3, 3 * lane, lane) for lane in range(2)))
+    for trace, times in ((at_once, 2.0), (in_turns, 1.0)):
+        (said,) = [said for said in step_verdict(trace) if said.kind is StepVerdictKind.OVERLAP]
+        assert said.values["atonce"] == pytest.approx(times)
+
+
+def test_who_has_nothing_to_do_is_counted() -> None:
+    trace = step(span(Phase.BACKWARD, 6), shards=(3, 3, 3, 0))
+    assert kinds(trace)[-1] is StepVerdictKind.IDLE
+    assert str(step_verdict(trace)[-1]).startswith("1 of 4 replicas had nothing to do: 9 samples")
+
+
+@pytest.mark.parametrize(
+    ("other_seconds", "kind", "ratio"),
+    [
+        (0.030, StepVerdictKind.SLOWER, "3 times as long"),
+        (0.002, StepVerdictKind.FASTER, "5 times as fast"),
+        (0.0105, StepVerdictKind.ALIKE, "does not tell them apart"),
+    ],
+)
+def test_steps_side_by_side(other_seconds: float, kind: StepVerdictKind, ratio: str) -> None:
+    trace = step(span(Phase.BACKWARD, 6))
+    said = comparison(trace, replace(trace, seconds=other_seconds))
+    assert said.kind is kind
+    assert ratio in str(said)

@@ -1,0 +1,155 @@
+"""What is worked out from trials whose values a test has decided."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dpdash.core.config import RunConfig
+from dpdash.core.sweep import SearchMethod, Trial, TrialStatus
+from dpdash.core.sweep_axis import Axis
+from dpdash.findings.sweep import (
+    NUM_BINS,
+    best_so_far,
+    importances,
+    linear_rule,
+    pooled_ratio,
+    slope_spreads,
+    sweep_map,
+    ticks,
+)
+from tests.unit.sweeps.conftest import sweep_of, sweep_plan_of
+
+RATES = Axis("learning_rate", (0.1, 0.001, 0.01))
+SEEDS = Axis("seed", tuple(range(6)))
+
+
+def test_the_setting_that_decides_is_the_one_that_matters() -> None:
+    sweep = sweep_of(lambda values: 1000.0 * float(values[0]) + int(values[1]) / 1000, axes=(RATES, SEEDS))
+    (first, share), (second, rest) = importances(sweep)
+    assert (first, second) == ("learning_rate", "seed")
+    assert share > 0.8 > 0.05 > rest
+
+
+def test_chance_explains_nothing() -> None:
+    rng = np.random.default_rng(0)
+    found = [importances(sweep_of(lambda _values: float(rng.random()), axes=(RATES, SEEDS))) for _try in range(60)]
+    assert np.mean([share for shares in found for _setting, share in shares]) < 0.15
+
+
+def test_trials_that_came_to_nothing_count_as_the_worst() -> None:
+    def value(values: tuple[object, ...]) -> float | TrialStatus:
+        return TrialStatus.DIVERGED if values[0] == 0.1 else 1.0
+
+    assert dict(importances(sweep_of(value, axes=(RATES, SEEDS))))["learning_rate"] == pytest.approx(1.0)
+
+
+def test_nothing_is_said_of_too_few_or_equal_trials() -> None:
+    assert importances(sweep_of(lambda _values: 1.0)) == ()
+    assert importances(sweep_of(lambda _values: 1.0, axes=(RATES, SEEDS))) == ()
+    assert importances(sweep_of(lambda _values: TrialStatus.STOPPED, axes=(RATES, SEEDS))) == ()
+
+
+@given(st.lists(st.floats(1e-9, 1e9), min_size=18, max_size=18))
+def test_shares_are_shares_and_do_not_depend_on_the_scale(values: list[float]) -> None:
+    sweep = sweep_of(lambda _values: 1.0, axes=(RATES, SEEDS))
+    trials = tuple(replace(trial, value=value) for trial, value in zip(sweep.trials, values, strict=True))
+    shares = importances(replace(sweep, trials=trials))
+    assert all(0 <= share <= 1 for _setting, share in shares)
+    logs = tuple(replace(trial, value=math.log(trial.value or 1)) for trial in trials)
+    if len(set(values)) == len({trial.value for trial in logs}):
+        assert importances(replace(sweep, trials=logs)) == shares
+
+
+def test_a_range_falls_into_groups_of_equal_size() -> None:
+    plan = sweep_plan_of(method=SearchMethod.TPE, axes=(Axis("learning_rate", low=0.001, high=1.0),), trials=40)
+    rates = np.geomspace(0.001, 1, 40)
+    trials = tuple(
+        Trial(number, (float(rate),), "", TrialStatus.COMPLETE, float(rate)) for number, rate in enumerate(rates)
+    )
+    sweep = replace(sweep_of(lambda _values: 1.0), plan=plan, trials=trials)
+    assert importances(sweep)[0][1] > 0.9
+    found = sweep_map(sweep, "learning_rate", None)
+    assert found.y is None
+    assert sorted(cell.column for cell in found.cells) == list(range(NUM_BINS))
+    assert sum(cell.num_trials for cell in found.cells) == 40
+
+
+def test_a_cell_shows_its_best_trial() -> None:
+    sweep = sweep_of(
+        lambda values: float(int(values[1]) + 1) if values[1] != 3 else TrialStatus.PRUNED, axes=(RATES, SEEDS)
+    )
+    found = sweep_map(sweep, "learning_rate", None)
+    assert found.x.centers == (0.001, 0.01, 0.1)
+    assert [(cell.num_trials, cell.trial.value) for cell in found.cells] == [(6, 1.0)] * 3
+    whole = sweep_map(sweep, "seed", "learning_rate")
+    assert len(whole.cells) == 18
+    pruned = [cell for cell in whole.cells if cell.column == 3]
+    assert {cell.trial.status for cell in pruned} == {TrialStatus.PRUNED}
+
+
+def test_values_lie_between_cells_where_they_are_between_values() -> None:
+    rates = ticks(RATES)
+    assert [rates.position(rate) for rate in (0.001, 0.01, 0.1)] == pytest.approx([0, 1, 2])
+    assert rates.position(math.sqrt(0.001 * 0.01)) == pytest.approx(0.5)
+    assert rates.position(1.0) == pytest.approx(3.0)
+    assert rates.position(0.0001) == pytest.approx(-1.0)
+    assert ticks(Axis("seed", (4,))).position(4.0) == 0.0
+
+
+def test_the_best_so_far_never_rises() -> None:
+    values = iter((3.0, TrialStatus.DIVERGED, 1.0, 2.0))
+    assert best_so_far(sweep_of(lambda _values: next(values))) == ((1, 3.0), (2, 3.0), (3, 1.0), (4, 1.0))
+    assert best_so_far(sweep_of(lambda _values: TrialStatus.DIVERGED)) == ()
+
+
+def test_the_linear_rule_goes_through_the_best_rate_of_the_smallest_batch() -> None:
+    axes = (Axis("global_batch_size", (40, 10)), Axis("learning_rate", (0.1, 0.01, 0.2)))
+    sweep = sweep_of(lambda values: abs(float(values[1]) - 0.01 * float(values[0]) / 10), axes=axes)
+    rule = linear_rule(sweep)
+    assert rule is not None
+    assert (rule.batch_size, rule.learning_rate) == (10, 0.01)
+    assert rule.rate(40) == pytest.approx(0.04)
+    assert linear_rule(sweep_of(lambda _values: 1.0)) is None
+    assert linear_rule(sweep_of(lambda _values: TrialStatus.DIVERGED, axes=axes)) is None
+
+
+def test_slopes_scatter_as_the_formula_says_where_they_do() -> None:
+    rng = np.random.default_rng(1)
+    axes = (Axis("noise", (0.5, 2.0)), Axis("seed", tuple(range(30))))
+    sweep = sweep_of(lambda _values: 1.0, axes=axes)
+    trials = tuple(
+        replace(trial, standard_error=0.1 * float(trial.values[0]), slope=3 + 0.1 * float(trial.values[0]) * draw)
+        for trial, draw in zip(sweep.trials, rng.standard_normal(60), strict=True)
+    )
+    spreads = slope_spreads(replace(sweep, trials=trials))
+    assert [spread.values for spread in spreads] == [(("noise", 0.5),), (("noise", 2.0),)]
+    assert [spread.predicted for spread in spreads] == pytest.approx([0.05, 0.2])
+    pooled = pooled_ratio(spreads)
+    assert pooled is not None
+    assert pooled[1] == pytest.approx(1 / math.sqrt(2 * 29)), "more noise scales the same draws"
+    assert abs(pooled[0] - 1) < 3 * pooled[1]
+    assert pooled_ratio(()) is None
+
+
+def test_a_cell_has_the_spread_of_trials_that_differ_in_their_seed_alone() -> None:
+    axes = (Axis("noise", (0.5, 2.0)), Axis("samples", (50, 100)), Axis("seed", (0, 1, 2)))
+    sweep = sweep_of(lambda _values: 1.0, axes=axes)
+    trials = tuple(replace(trial, slope=3 + float(trial.values[2]) / 10) for trial in sweep.trials)
+    sweep = replace(sweep, trials=trials)
+    found = sweep_map(sweep, "samples", "noise")
+    assert [cell.spread is not None and cell.spread.measured for cell in found.cells] == pytest.approx([0.1] * 4)
+    assert all(cell.spread is None for cell in sweep_map(sweep, "samples", "seed").cells)
+    assert all(cell.spread is None for cell in sweep_map(sweep, "samples", None).cells)
+
+
+def test_there_is_no_spread_without_seeds_or_of_networks() -> None:
+    assert slope_spreads(sweep_of(lambda _values: 1.0)) == ()
+    assert (
+        slope_spreads(sweep_of(lambda _values: 1.0, axes=(SEEDS,), base=RunConfig(samples=50, hidden_depth=1)))
+        == ()
+    )
+    assert slope_spreads(sweep_of(lambda _values: 1.0, axes=(Axis("seed", (0, 1)),))) == ()

@@ -1,0 +1,155 @@
+"""What people and the server do with runs that are kept, with a clock that is turned by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import StoreError, UnknownRunError
+from dpdash.core.events import RunFinished, RunStatus
+from dpdash.core.settings import ServerSettings
+from dpdash.runs.library import NOTICE_SECONDS, TIDY_SECONDS, UNDO_SECONDS
+from dpdash.runs.service import Pace, RunService
+from dpdash.store.query import RunLabel, RunQuery, Viewer
+from dpdash.store.store import RunStore
+from tests.fakes import FakeClock, FakeEngine, block_of, eventually
+from tests.unit.runs.conftest import MakeService
+
+ANN, BOB, ALL = Viewer("ann"), Viewer("bob"), Viewer("machine", sees_all=True)
+LONG = 20.0
+
+
+def saved(service: RunService, *names: str) -> None:
+    """Runs that are over, in the order of their names."""
+    store = service._store
+    assert store is not None
+    for name in names:
+        store.create_run(name, RunConfig(), "ann", created_at=1.0)
+        store.append(name, block_of(1, 10))
+        store.append(name, RunFinished(10, 3.0, 0.0, 1.0))
+    assert store.flush(LONG)
+
+
+def listed(service: RunService, viewer: Viewer = ANN, *, is_deleted: bool = False) -> list[str]:
+    return [row.run_id for row in service.kept.page(RunQuery(viewer, is_deleted=is_deleted)).rows]
+
+
+def tidied(service: RunService, clock: FakeClock, seconds: float) -> None:
+    """Let time go by, and look around."""
+    clock.now += max(seconds, TIDY_SECONDS)
+    service.kept.tidy()
+
+
+def test_the_oldest_go_after_a_notice(make_service: MakeService, clock: FakeClock) -> None:
+    service = make_service(keep_runs=2)
+    saved(service, "a", "b", "c", "d")
+    service.kept.pin(["a"], ANN, True)
+    assert service.kept.retention is not None and service.kept.retention.num_due == 0
+    tidied(service, clock, 0)
+    told = service.kept.retention
+    assert told is not None
+    assert (told.num_due, told.seconds_left, told.keep_runs) == (2, NOTICE_SECONDS, 2)
+    assert listed(service) == ["d", "c", "b", "a"], "said beforehand"
+    service.kept.pin(["b"], ANN, True)
+    tidied(service, clock, NOTICE_SECONDS)
+    assert listed(service) == ["d", "b", "a"], "d was told of only now"
+    tidied(service, clock, NOTICE_SECONDS)
+    assert listed(service) == ["b", "a"], "what is pinned stays"
+    tidied(service, clock, NOTICE_SECONDS)
+    assert listed(service) == ["b", "a"]
+    assert service.kept.retention is not None and service.kept.retention.num_due == 0
+
+
+def test_what_is_let_go_of_is_nowhere_any_more(make_service: MakeService, clock: FakeClock) -> None:
+    service = make_service(keep_runs=1)
+    saved(service, "a", "b")
+    assert service.snapshot("a").history.num_epochs == 10
+    tidied(service, clock, 0)
+    tidied(service, clock, NOTICE_SECONDS)
+    with pytest.raises(UnknownRunError):
+        service.snapshot("a")
+    assert service.snapshot("b").history.num_epochs == 10
+
+
+def test_disk_use_bounds_too(make_service: MakeService, clock: FakeClock) -> None:
+    service = make_service(keep_megabytes=1)
+    store = service._store
+    assert store is not None
+    for name in ("a", "b"):
+        store.create_run(name, RunConfig(), "ann", created_at=1.0)
+        store.append(name, block_of(1, 30_000))
+        store.append(name, RunFinished(30_000, 3.0, 0.0, 1.0))
+    assert store.flush(LONG)
+    tidied(service, clock, 0)
+    tidied(service, clock, NOTICE_SECONDS)
+    assert listed(service) == ["b"]
+
+
+def test_a_run_that_trains_is_never_let_go_of(
+    make_service: MakeService, clock: FakeClock, engine: FakeEngine
+) -> None:
+    service = make_service(keep_runs=1)
+    run_id = service.start(RunConfig(epochs=5), "ann", Pace.full_speed())
+    store = service._store
+    assert store is not None and store.flush(LONG)
+    saved(service, "b")
+    tidied(service, clock, 0)
+    tidied(service, clock, NOTICE_SECONDS)
+    assert listed(service) == [run_id]
+    assert service.kept.delete([run_id], ANN) == ()
+    engine.gate.set()
+    assert service.wait(run_id, LONG)
+
+
+def test_what_is_deleted_can_be_restored_for_a_day(tmp_path: Path, clock: FakeClock) -> None:
+    now = FakeClock()
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    service = RunService(
+        ServerSettings(database_url=url),
+        RunStore(url),
+        find_engine=lambda _: FakeEngine(),
+        clock=now,
+        steady_clock=clock,
+    )
+    saved(service, "a", "b")
+    assert sorted(service.kept.delete(["a", "b"], ANN)) == ["a", "b"]
+    assert listed(service) == []
+    assert sorted(listed(service, is_deleted=True)) == ["a", "b"]
+    service.kept.restore(["b"], ANN)
+    now.now += UNDO_SECONDS - 1
+    tidied(service, clock, 0)
+    assert listed(service, is_deleted=True) == ["a"]
+    now.now += 2
+    tidied(service, clock, 0)
+    assert (listed(service, is_deleted=True), listed(service)) == ([], ["b"])
+    service.shutdown()
+
+
+def test_a_browser_touches_its_own_runs_alone(service: RunService) -> None:
+    saved(service, "a")
+    label = RunLabel("mine", "", ())
+    with pytest.raises(UnknownRunError):
+        service.kept.label("a", BOB, label)
+    assert service.kept.delete(["a"], BOB) == ()
+    service.kept.pin(["a"], BOB, True)
+    assert listed(service, BOB) == []
+    assert service.kept.records(["a"], BOB) == ()
+    (record,) = service.kept.records(["a"], ANN)
+    assert (record.name, record.is_pinned) == (None, False)
+    service.kept.label("a", ALL, label)
+    assert service.kept.records(["a"], ANN)[0].name == "mine"
+
+
+def test_without_a_database_the_runs_in_memory_are_listed(make_service: MakeService, engine: FakeEngine) -> None:
+    service = make_service(saved=False)
+    engine.gate.set()
+    first, second = (service.start(RunConfig(epochs=3), "ann", Pace.full_speed()) for _ in range(2))
+    assert service.wait(first, LONG) and service.wait(second, LONG)
+    assert listed(service) == [second, first]
+    assert listed(service, BOB) == []
+    assert service.kept.tags(ANN) == ()
+    assert [record.run_id for record in service.kept.records([first], ANN)] == [first]
+    eventually(lambda: service.kept.page(RunQuery(ANN, statuses=(RunStatus.FINISHED,))).num_found == 2)
+    with pytest.raises(StoreError, match="no database"):
+        service.kept.pin([first], ANN, True)
+    service.kept.tidy()

@@ -1,0 +1,164 @@
+"""One study at a time, for its owner, within limits, kept in the store."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dpdash.core.errors import (
+    ConfigError,
+    EngineUnavailableError,
+    FrozenError,
+    NotOwnerError,
+    StoreError,
+    TooManyRunsError,
+)
+from dpdash.core.limits import Limits
+from dpdash.core.study import ScalingMode, StudyStatus
+from dpdash.scaling.service import MOST_VALUES, ScalingService
+from dpdash.store.store import RunStore
+from tests.fakes import FakeTrainer, eventually
+from tests.unit.sweeps.conftest import plan_of, study_of
+
+LIMITS = Limits(runs_per_browser=2, samples=1000, epochs=50)
+LONG = 60.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[RunStore]:
+    store = RunStore(f"sqlite:///{tmp_path / 'runs.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def trainer() -> FakeTrainer:
+    return FakeTrainer(lambda config: 100.0)
+
+
+@pytest.fixture
+def service(store: RunStore, trainer: FakeTrainer) -> Iterator[ScalingService]:
+    service = ScalingService(LIMITS, store.studies, lambda: False, lambda: trainer)
+    yield service
+    trainer.gate.set()
+    service.close(timeout=LONG)
+
+
+def test_a_study_is_measured_and_found_again(service: ScalingService, store: RunStore) -> None:
+    study_id = service.start(plan_of(), "ann")
+    assert service.wait(LONG)
+    shown = service.snapshot(study_id)
+    assert shown is not None and shown.study.status is StudyStatus.FINISHED
+    later = ScalingService(LIMITS, store.studies, lambda: False)
+    assert [head.value_id for head in later.studies()] == [study_id]
+    assert later.studies() == service.studies()
+    found = later.snapshot(study_id)
+    assert found is not None and found.study == shown.study
+    assert later.snapshot("no such study") is None
+    assert service.problem is None
+
+
+def test_there_is_one_study_at_a_time(service: ScalingService, trainer: FakeTrainer) -> None:
+    trainer.gate.clear()
+    study_id = service.start(plan_of(), "ann")
+    with pytest.raises(TooManyRunsError, match="Wait for its end"):
+        service.start(plan_of(), "bob")
+    measuring = service.measuring()
+    assert measuring is not None and measuring.study.study_id == study_id
+    assert [head.value_id for head in service.studies()] == [study_id]
+
+
+def test_only_who_started_it_cancels_it(service: ScalingService, trainer: FakeTrainer) -> None:
+    trainer.gate.clear()
+    study_id = service.start(plan_of(), "ann")
+    with pytest.raises(NotOwnerError):
+        service.cancel("bob")
+    service.cancel("ann")
+    assert service.wait(LONG)
+    service.cancel("ann")
+    shown = service.snapshot(study_id)
+    assert shown is not None and shown.study.status is StudyStatus.CANCELLED
+    assert service.measuring() is None
+    trainer.gate.set()
+    service.start(plan_of(), "bob")
+    assert service.wait(LONG)
+    assert len(service.studies()) == 2
+
+
+def test_a_teacher_stops_anybodys(service: ScalingService, trainer: FakeTrainer) -> None:
+    service.stop_all()
+    trainer.gate.clear()
+    study_id = service.start(plan_of(), "ann")
+    service.stop_all()
+    assert service.wait(LONG)
+    shown = service.snapshot(study_id)
+    assert shown is not None and shown.study.status is StudyStatus.CANCELLED
+
+
+def test_a_frozen_server_measures_nothing(store: RunStore, trainer: FakeTrainer) -> None:
+    service = ScalingService(LIMITS, store.studies, lambda: True, lambda: trainer)
+    with pytest.raises(FrozenError):
+        service.start(plan_of(), "ann")
+    assert service.measuring() is None and service.studies() == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"samples": 1001}, "samples must be at most 1000 on this server"),
+        ({"mode": ScalingMode.WEAK, "samples": 400}, "samples must be at most 1000 on this server"),
+        ({"samples": 1000, "hidden_widths": (4096,), "hidden_depth": 8, "replicas": 8}, None),
+    ],
+)
+def test_a_plan_stays_within_the_limits(
+    service: ScalingService, changes: dict[str, object], sentence: str | None
+) -> None:
+    if sentence is None:
+        sentence = "wide"
+        changes = changes | {"samples": MOST_VALUES // (4096 * 8) + 1}
+        service = ScalingService(replace(LIMITS, samples=100_000), None, lambda: False)
+    with pytest.raises(ConfigError, match=sentence):
+        service.start(plan_of(**changes), "ann")
+    assert service.measuring() is None
+
+
+def test_an_engine_that_is_not_there_is_refused(service: ScalingService) -> None:
+    with pytest.raises(EngineUnavailableError):
+        service.start(plan_of(engines=("data_parallel",), replicas=64), "ann")
+
+
+def test_without_a_store_a_study_is_shown_all_the_same(trainer: FakeTrainer) -> None:
+    service = ScalingService(LIMITS, None, lambda: False, lambda: trainer)
+    study_id = service.start(plan_of(), "ann")
+    assert service.wait(LONG)
+    assert [head.value_id for head in service.studies()] == [study_id]
+
+
+def test_a_database_that_fails_is_told(trainer: FakeTrainer, store: RunStore, tmp_path: Path) -> None:
+    service = ScalingService(LIMITS, store.studies, lambda: False, lambda: trainer)
+    (tmp_path / "runs.db").rename(tmp_path / "away.db")
+    study_id = service.start(plan_of(), "ann")
+    assert service.wait(LONG)
+    assert isinstance(service.problem, StoreError)
+    shown = service.snapshot(study_id)
+    assert shown is not None and shown.study.status is StudyStatus.FINISHED
+    (tmp_path / "away.db").rename(tmp_path / "runs.db")
+
+
+def test_the_end_of_the_server_ends_the_study(service: ScalingService, trainer: FakeTrainer) -> None:
+    trainer.gate.clear()
+    study_id = service.start(plan_of(), "ann")
+    eventually(lambda: trainer.configs)
+    service.close(timeout=LONG)
+    shown = service.snapshot(study_id)
+    assert shown is not None and shown.study.status is StudyStatus.CANCELLED
+
+
+def test_a_study_whose_server_died_is_not_measured_for_ever(store: RunStore) -> None:
+    store.studies.put(study_of(lambda point: 1.0))
+    service = ScalingService(LIMITS, store.studies, lambda: False)
+    shown = service.snapshot("study")
+    assert shown is not None
+    assert shown.study.status is StudyStatus.MEASURING and shown.seconds_left is None
+    assert service.measuring() is None

@@ -1,0 +1,256 @@
+"""A sweep with the real run service: its trials, its stops, its share of the slots, and what it waits for."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import FrozenError, TooManyRunsError
+from dpdash.core.events import RunStatus
+from dpdash.core.settings import ServerSettings
+from dpdash.core.sweep import Sweep, SweepPlan, SweepStatus, TrialStatus
+from dpdash.core.sweep_axis import Axis
+from dpdash.runs.service import Pace, RunService
+from dpdash.store.store import RunStore
+from dpdash.sweeps import live as sweep_live
+from dpdash.sweeps.live import LiveSweep, Share
+from dpdash.training.catalog import require
+from dpdash.training.engine import Engine
+from tests.fakes import LossEngine, eventually
+from tests.unit.sweeps.conftest import sweep_plan_of
+
+LONG = 60.0
+MakeRuns = Callable[..., RunService]
+
+
+@pytest.fixture
+def make_runs(tmp_path: Path) -> Iterator[MakeRuns]:
+    made: list[RunService] = []
+
+    def make(engine: Engine | None = None, slots: int = 2, **settings: Any) -> RunService:
+        url = f"sqlite:///{tmp_path / 'runs.db'}"
+        chosen = ServerSettings(database_url=url, full_speed_slots=slots, **settings)
+        made.append(RunService(chosen, RunStore(url), find_engine=lambda config: engine or require(config)))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.shutdown()
+
+
+def live(runs: RunService, plan: SweepPlan, share: int = 1, folder: Path | None = None) -> LiveSweep:
+    return LiveSweep(Sweep("sweep", "ann", 5.0, plan), runs, Share(share), folder)
+
+
+def test_every_trial_is_an_ordinary_run(make_runs: MakeRuns) -> None:
+    runs = make_runs()
+    sweep = live(runs, sweep_plan_of())
+    sweep.start()
+    assert sweep.wait(LONG)
+    found = sweep.snapshot()
+    assert (found.sweep.status, found.is_live) == (SweepStatus.FINISHED, False)
+    assert [trial.status for trial in found.sweep.trials] == [TrialStatus.COMPLETE] * 4
+    assert all(trial.value is not None and trial.value >= 0 for trial in found.sweep.trials)
+    for trial in found.sweep.trials:
+        record = next(record for record in runs.runs() if record.run_id == trial.run_id)
+        assert (record.owner, record.sweep_id, record.status) == ("ann", "sweep", RunStatus.FINISHED)
+        assert record.config == found.sweep.plan.config(trial.values)
+        assert trial.slope == pytest.approx(record.slope)
+
+
+@pytest.mark.parametrize("share", [1, 2])
+def test_no_more_trials_at_a_time_than_its_share(make_runs: MakeRuns, share: int) -> None:
+    engine = LossEngine(lambda config: 1.0, waits=lambda config: True)
+    runs = make_runs(engine, slots=4)
+    sweep = live(runs, sweep_plan_of(), share)
+    sweep.start()
+    eventually(lambda: runs.num_training() == share)
+    others = runs.start(RunConfig(samples=50, epochs=20), "bob", Pace.full_speed())
+    eventually(lambda: runs.num_training() == share + 1)
+    assert len(sweep.snapshot().sweep.trials) == share
+    engine.gate.set()
+    assert sweep.wait(LONG)
+    assert runs.wait(others, LONG)
+    assert sweep.snapshot().sweep.num_over == 4
+
+
+def test_two_sweeps_share_what_there_is(make_runs: MakeRuns) -> None:
+    engine = LossEngine(lambda config: 1.0, waits=lambda config: True)
+    runs, share = make_runs(engine, slots=4), Share(1)
+    first = LiveSweep(Sweep("first", "ann", 5.0, sweep_plan_of()), runs, share, None)
+    second = LiveSweep(Sweep("second", "bob", 5.0, sweep_plan_of()), runs, share, None)
+    first.start()
+    eventually(lambda: first.snapshot().sweep.trials)
+    second.start()
+    eventually(lambda: second.snapshot().waiting_for is not None)
+    assert "All sweeps together train at most 1 runs" in str(second.snapshot().waiting_for)
+    assert second.snapshot().sweep.trials == ()
+    engine.gate.set()
+    assert first.wait(LONG) and second.wait(LONG)
+    assert first.snapshot().sweep.num_over == second.snapshot().sweep.num_over == 4
+
+
+def test_a_hopeless_trial_is_stopped_early(make_runs: MakeRuns) -> None:
+    """It stands in the middle, far behind, while others end: it would stand for ever if nobody stopped it."""
+    rates = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+    engine = LossEngine(
+        lambda config: 50.0 if config.learning_rate == 0.1 else 1.0,
+        waits=lambda config: config.learning_rate == 0.1,
+    )
+    runs = make_runs(engine)
+    sweep = live(runs, sweep_plan_of(axes=(Axis("learning_rate", rates),), prunes=True), share=2)
+    sweep.start()
+    assert sweep.wait(LONG)
+    found = {trial.values[0]: trial for trial in sweep.snapshot().sweep.trials}
+    assert [found[rate].status for rate in rates] == [TrialStatus.COMPLETE] * 6 + [TrialStatus.PRUNED]
+    assert found[0.1].num_epochs == 10
+    assert runs.snapshot(found[0.1].run_id).status is RunStatus.STOPPED
+
+
+def test_stop_ends_what_trains_and_starts_nothing_more(make_runs: MakeRuns) -> None:
+    runs = make_runs(LossEngine(lambda config: 1.0, waits=lambda config: True))
+    sweep = live(runs, sweep_plan_of())
+    sweep.start()
+    eventually(lambda: sweep.snapshot().sweep.trials)
+    sweep.stop()
+    sweep.stop(SweepStatus.STOPPED_BY_TEACHER)
+    assert sweep.wait(LONG)
+    found = sweep.snapshot().sweep
+    assert found.status is SweepStatus.STOPPED
+    assert [trial.status for trial in found.trials] == [TrialStatus.STOPPED]
+    assert len(runs.runs()) == 1
+
+
+def test_a_trial_that_a_person_stops_ends_only_itself(make_runs: MakeRuns) -> None:
+    engine = LossEngine(lambda config: 1.0, waits=lambda config: config.learning_rate == 0.01)
+    runs = make_runs(engine)
+    sweep = live(runs, sweep_plan_of(axes=(Axis("learning_rate", (0.01, 0.1)),)))
+    sweep.start()
+
+    def stop_what_stands() -> bool:
+        for trial in sweep.snapshot().sweep.trials:
+            if trial.values == (0.01,):
+                runs.stop(trial.run_id, "ann")
+                return True
+        return False
+
+    eventually(stop_what_stands)
+    assert sweep.wait(LONG)
+    found = sweep.snapshot().sweep
+    assert found.status is SweepStatus.FINISHED
+    assert {trial.values: trial.status for trial in found.trials} == {
+        (0.01,): TrialStatus.STOPPED,
+        (0.1,): TrialStatus.COMPLETE,
+    }
+
+
+def test_stop_all_ends_the_sweep(make_runs: MakeRuns) -> None:
+    runs = make_runs(LossEngine(lambda config: 1.0, waits=lambda config: True))
+    sweep = live(runs, sweep_plan_of())
+    sweep.start()
+    eventually(lambda: sweep.snapshot().sweep.trials)
+    runs.stop_all()
+    assert sweep.wait(LONG)
+    assert sweep.snapshot().sweep.status is SweepStatus.STOPPED_BY_TEACHER
+
+
+def test_a_freeze_holds_the_sweep_until_it_ends(make_runs: MakeRuns) -> None:
+    runs = make_runs()
+    runs.freeze(True)
+    sweep = live(runs, sweep_plan_of())
+    sweep.start()
+    eventually(lambda: sweep.snapshot().waiting_for is not None)
+    assert isinstance(sweep.snapshot().waiting_for, FrozenError)
+    assert sweep.snapshot().sweep.trials == ()
+    runs.freeze(False)
+    assert sweep.wait(LONG)
+    assert sweep.snapshot().sweep.num_over == 4
+
+
+def test_the_owners_limit_of_runs_holds(make_runs: MakeRuns) -> None:
+    engine = LossEngine(lambda config: 1.0, waits=lambda config: config.epochs == 30)
+    runs = make_runs(engine, slots=4, max_runs_per_browser=2)
+    own = [runs.start(RunConfig(samples=50, epochs=30), "ann", Pace.full_speed()) for _run in range(2)]
+    sweep = live(runs, sweep_plan_of())
+    sweep.start()
+    eventually(lambda: sweep.snapshot().waiting_for is not None)
+    assert isinstance(sweep.snapshot().waiting_for, TooManyRunsError)
+    runs.stop(own[0], "ann")
+    assert sweep.wait(LONG)
+    assert sweep.snapshot().sweep.num_over == 4
+
+
+def test_a_browser_that_is_gone_does_not_end_its_sweep(make_runs: MakeRuns) -> None:
+    engine = LossEngine(lambda config: 1.0, waits=lambda config: True)
+    runs = make_runs(engine, slots=4)
+    runs.browser_opened("ann")
+    own = runs.start(RunConfig(samples=50, epochs=20), "ann", Pace.full_speed())
+    sweep = live(runs, sweep_plan_of())
+    sweep.start()
+    eventually(lambda: sweep.snapshot().sweep.trials)
+    runs.browser_closed("ann")
+    runs._crowd._clock = lambda: 1e12
+    runs.stop_abandoned()
+    assert runs.wait(own, LONG)
+    trial = sweep.snapshot().sweep.trials[0]
+    assert runs.snapshot(trial.run_id).is_live and not runs.snapshot(trial.run_id).is_stopping
+    engine.gate.set()
+    assert sweep.wait(LONG)
+    assert sweep.snapshot().sweep.num_over == 4
+
+
+def test_what_is_left_is_taken_up_again(make_runs: MakeRuns, tmp_path: Path) -> None:
+    engine = LossEngine(lambda config: 1.0, waits=lambda config: config.optimizer == "sgd")
+    runs, kept = make_runs(engine), list[Sweep]()
+    first = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of()), runs, Share(1), tmp_path, kept.append)
+    first.start()
+    eventually(lambda: any(trial.values[1] == "sgd" for trial in first.snapshot().sweep.trials))
+    first.leave()
+    assert first.wait(LONG)
+    left = kept[-1]
+    assert left.status is SweepStatus.SEARCHING
+    assert [trial.status for trial in left.trials].count(TrialStatus.RUNNING) == 1
+    runs.shutdown()
+    second = LiveSweep(left, make_runs(), Share(1), tmp_path)
+    second.start()
+    assert second.wait(LONG)
+    found = second.snapshot().sweep
+    assert found.status is SweepStatus.FINISHED
+    assert {trial.values for trial in found.trials} == {(r, o) for r in (0.01, 0.1) for o in ("adam", "sgd")}
+    done = [trial for trial in left.trials if trial.status.is_over]
+    assert all(trial in found.trials for trial in done), "what was found is not trained again"
+    again = next(trial for trial in left.trials if not trial.status.is_over)
+    assert found.trials[again.number].run_id != again.run_id
+
+
+def test_the_end_of_the_server_leaves_it_searching(make_runs: MakeRuns) -> None:
+    runs, kept = make_runs(LossEngine(lambda config: 1.0, waits=lambda config: True)), list[Sweep]()
+    sweep = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of()), runs, Share(1), None, kept.append)
+    sweep.start()
+    eventually(lambda: sweep.snapshot().sweep.trials)
+    runs.shutdown()
+    assert sweep.wait(LONG)
+    assert kept[-1].status is SweepStatus.SEARCHING
+
+
+def test_a_search_that_breaks_says_so(make_runs: MakeRuns, tmp_path: Path) -> None:
+    # A folder where the journal should be: nothing that Optuna can read, write or make anew.
+    (tmp_path / "sweep.journal").mkdir()
+    sweep = live(make_runs(), sweep_plan_of(), folder=tmp_path)
+    sweep.start()
+    assert sweep.wait(LONG)
+    assert sweep.snapshot().sweep.status is SweepStatus.FINISHED, "it needs no journal"
+
+
+def test_a_sweep_whose_end_cannot_be_told_has_failed(make_runs: MakeRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_arguments: object) -> None:
+        raise RuntimeError("File away")
+
+    monkeypatch.setattr(sweep_live, "Search", breaks)
+    sweep = live(make_runs(), sweep_plan_of())
+    sweep.start()
+    assert sweep.wait(LONG)
+    assert sweep.snapshot().sweep.status is SweepStatus.FAILED
+    assert "File away" in sweep.snapshot().sweep.message

@@ -1,0 +1,35 @@
+import pytest
+import torch
+
+from dpdash.training import hardware
+
+
+def test_the_cpu_comes_first_with_its_memory() -> None:
+    cpu = hardware.devices()[0]
+    assert cpu.kind == "cpu" and cpu.name and cpu.memory_bytes > 0
+    assert [device.index for device in hardware.devices()[1:]] == list(range(hardware.num_gpus()))
+
+
+def test_load_is_a_fraction_and_a_part_of_the_memory() -> None:
+    for load in hardware.load():
+        assert load.utilization is None or 0 <= load.utilization <= 1
+        assert load.memory_used_bytes is None or 0 <= load.memory_used_bytes <= load.device.memory_bytes
+
+
+def test_a_gpu_that_does_not_tell_has_no_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = hardware.Device("GPU", "cuda", 0, 2**30)
+
+    def silent(device: int) -> int:
+        raise ModuleNotFoundError("pynvml")
+
+    monkeypatch.setattr(hardware, "devices", lambda: (gpu,))
+    monkeypatch.setattr(torch.cuda, "utilization", silent)
+    assert hardware.load() == (hardware.DeviceLoad(gpu, None, None),)
+
+
+def test_a_machine_without_cpu_names_still_has_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "CPU_INFO", hardware.CPU_INFO / "missing")
+    monkeypatch.setattr("platform.processor", lambda: "")
+    hardware.devices.cache_clear()
+    assert hardware.devices()[0].name == "CPU"
+    hardware.devices.cache_clear()

@@ -1,0 +1,91 @@
+"""Steps that are measured beside the pages, with a measurement that waits for the test."""
+
+import threading
+
+from dpdash.core.config import RunConfig
+from dpdash.core.errors import DpdashError
+from dpdash.core.steps import StepTrace
+from dpdash.training.trace.step import TraceError
+from dpdash.ui.parallelism.traces import MOST_WAITING, NUM_KEPT, StepTraces
+from tests.fakes import eventually
+
+TRACE = StepTrace("single", False, 1, (), 0, (), (), (), 0.0, (), 1.0)
+
+
+def config(seed: int) -> RunConfig:
+    return RunConfig(seed=seed)
+
+
+class Measurement:
+    def __init__(self) -> None:
+        self.measured: list[int] = []
+        self.at_once = self.most_at_once = 0
+        self.may_go = threading.Semaphore(0)
+
+    def __call__(self, config: RunConfig) -> StepTrace:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.may_go.acquire()
+        self.at_once -= 1
+        self.measured.append(config.seed)
+        return TRACE
+
+
+def test_one_is_measured_at_a_time_and_once_however_many_ask() -> None:
+    measurement = Measurement()
+    traces = StepTraces(measurement)
+    for seed in (1, 2, 1, 2):
+        traces.ask(config(seed))
+    assert traces.is_waiting(config(1)) and traces.is_waiting(config(2)) and traces.found(config(1)) is None
+    measurement.may_go.release(2)
+    eventually(lambda: not traces.is_busy)
+    assert measurement.measured == [1, 2] and measurement.most_at_once == 1
+    traces.ask(config(1))
+    assert not traces.is_busy
+    assert traces.found(config(1)) is TRACE
+
+
+def test_the_old_one_is_there_until_the_new_one_is() -> None:
+    measurement = Measurement()
+    traces = StepTraces(measurement)
+    measurement.may_go.release()
+    traces.ask(config(1))
+    eventually(lambda: not traces.is_busy)
+    traces.ask(config(1), anew=True)
+    assert traces.is_waiting(config(1)) and traces.found(config(1)) is TRACE
+    measurement.may_go.release()
+    eventually(lambda: not traces.is_busy)
+    assert measurement.measured == [1, 1]
+
+
+def test_a_crowd_cannot_queue_without_end_nor_be_kept_without_end() -> None:
+    measurement = Measurement()
+    traces = StepTraces(measurement)
+    for seed in range(MOST_WAITING + 5):
+        traces.ask(config(seed))
+    assert not traces.is_waiting(config(MOST_WAITING))
+    measurement.may_go.release(2 * NUM_KEPT)
+    eventually(lambda: not traces.is_busy)
+    for seed in range(100, 100 + NUM_KEPT):
+        traces.ask(config(seed))
+        eventually(lambda: not traces.is_busy)
+    assert traces.found(config(0)) is None
+    assert traces.found(config(100)) is TRACE
+
+
+def test_what_goes_wrong_is_said_and_the_next_one_is_measured() -> None:
+    def measure(config: RunConfig) -> StepTrace:
+        if config.seed == 1:
+            raise DpdashError("No {what}.", what="luck")
+        if config.seed == 2:
+            raise ZeroDivisionError
+        return TRACE
+
+    traces = StepTraces(measure)
+    for seed in (1, 2, 3):
+        traces.ask(config(seed))
+    eventually(lambda: not traces.is_busy)
+    known, unknown = traces.found(config(1)), traces.found(config(2))
+    assert str(known) == "No luck."
+    assert isinstance(unknown, TraceError) and "ZeroDivisionError" in str(unknown)
+    assert traces.found(config(3)) is TRACE
