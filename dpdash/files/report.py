@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from html import escape
@@ -15,16 +15,15 @@ import numpy as np
 from dpdash.charts.export import mixed, standalone_page
 from dpdash.charts.loss import MAX_POINTS
 from dpdash.charts.overlay import Axes, OverlaidRun, Points, common_floor, overlay_figure
+from dpdash.charts.run import RunView, fit_figure, loss_figure, newest
 from dpdash.charts.spec import MIXES, Figure, Update
 from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
-from dpdash.core.events import RunStatus
-from dpdash.core.history import HistorySnapshot, Row
+from dpdash.core.history import HistorySnapshot
 from dpdash.core.translations import Language
 from dpdash.core.words import STATUS_NAMES
-from dpdash.files.charts import fit_figure, loss_figure
 from dpdash.files.run import WholeRun
 from dpdash.findings.run import verdict
-from dpdash.problem.preview import Preview, preview, target
+from dpdash.problem.preview import preview, target
 
 THEME_FILE: Final = Path(__file__).parents[2] / ".streamlit" / "config.toml"
 MOST_CHARTED: Final = 10
@@ -36,46 +35,22 @@ STYLE: Final = (
     "tr.differs{font-weight:bold}</style>"
 )
 
-Write = Callable[["ReportedRun"], str]
+Write = Callable[[RunView], str]
 
 
-@dataclass(frozen=True, eq=False)
-class ReportedRun:
-    """A run as a report shows it, or the settings of one that has not begun."""
-
-    name: str
-    config: RunConfig
-    preview: Preview
-    history: HistorySnapshot | None
-    status: RunStatus | None
-    row: Row | None
-    line: tuple[float, float]
-    cursor: int | None
-    created_at: float | None = None
-    """Unix time in seconds."""
-    is_imported: bool = False
-    note: str = ""
-
-
-def reported(run: WholeRun) -> ReportedRun:
-    """A stored run at its last epoch."""
-    known, record, history = preview(run.record.config), run.record, run.history
-    return ReportedRun(
+def reported(run: WholeRun) -> RunView:
+    """A stored run at its last epoch, under the name that a person gave it."""
+    record = run.record
+    return replace(
+        newest(record.run_id, record.config, preview(record.config), record.status, run.history),
         name=record.name or record.run_id,
-        config=record.config,
-        preview=known,
-        history=history,
-        status=record.status,
-        row=history.latest,
-        line=history.line or (known.slope, known.intercept),
-        cursor=None,
         created_at=record.created_at,
         is_imported=record.is_imported,
         note=record.note,
     )
 
 
-def report(runs: Sequence[ReportedRun], language: Language) -> str:
+def report(runs: Sequence[RunView], language: Language) -> str:
     """The page: what was found, the numbers and the settings side by side, and the charts."""
     _ = language.text
     if len(runs) == 1:
@@ -101,7 +76,7 @@ def light_colors() -> Mapping[str, str]:
     }
 
 
-def _in_short(run: ReportedRun, language: Language) -> str:
+def _in_short(run: RunView, language: Language) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in run.config.to_query().items())
     slope, intercept = (language.number(value) for value in run.line)
     _ = language.text
@@ -110,7 +85,7 @@ def _in_short(run: ReportedRun, language: Language) -> str:
     )
 
 
-def _numbers(runs: Sequence[ReportedRun], language: Language) -> str:
+def _numbers(runs: Sequence[RunView], language: Language) -> str:
     _ = language.text
 
     def number(value: float | None) -> str:
@@ -145,7 +120,7 @@ def _numbers(runs: Sequence[ReportedRun], language: Language) -> str:
     return _table(table, marks_differences=False)
 
 
-def _settings(runs: Sequence[ReportedRun], language: Language) -> str:
+def _settings(runs: Sequence[RunView], language: Language) -> str:
     def lines() -> Iterator[tuple[str, list[str]]]:
         for name, field in RunConfig.model_fields.items():
             values = [getattr(run.config, name) for run in runs]
@@ -167,7 +142,7 @@ def _table(
     return f"<table>{''.join(rows)}</table>"
 
 
-def _figures(runs: Sequence[ReportedRun], language: Language) -> list[tuple[Figure, Update]]:
+def _figures(runs: Sequence[RunView], language: Language) -> list[tuple[Figure, Update]]:
     of_one = [
         _titled(figure, run.name if len(runs) > 1 else "")
         for run in runs[:MOST_CHARTED]
@@ -198,18 +173,18 @@ def _titled(drawn: tuple[Figure, Update], name: str) -> tuple[Figure, Update]:
     return replace(figure, layout={**figure.layout, "title": title}), update
 
 
-def _happening(run: ReportedRun, language: Language) -> str:
+def _happening(run: RunView, language: Language) -> str:
     found = None if run.history is None else verdict(run.config, run.history, target(run.preview))
     return "–" if found is None else language.sentence(found.template, found.values)
 
 
-def _status(run: ReportedRun, language: Language) -> str:
+def _status(run: RunView, language: Language) -> str:
     status = "–" if run.status is None else language.text(STATUS_NAMES[run.status])
     _ = language.text
     return _("{status}, imported from a file").format(status=status) if run.is_imported else status
 
 
-def _machine(run: ReportedRun, language: Language) -> str:
+def _machine(run: RunView, language: Language) -> str:
     started = run.history.started if run.history else None
     if started is None:
         return "–"
@@ -220,15 +195,15 @@ def _machine(run: ReportedRun, language: Language) -> str:
     return devices
 
 
-def _num_epochs(run: ReportedRun) -> int:
+def _num_epochs(run: RunView) -> int:
     return run.history.num_epochs if run.history else 0
 
 
-def _lowest_loss(run: ReportedRun) -> float | None:
+def _lowest_loss(run: RunView) -> float | None:
     return run.history.best_loss if run.history else None
 
 
-def _slope_error(run: ReportedRun) -> float | None:
+def _slope_error(run: RunView) -> float | None:
     """σ/√Σ(x−x̄)²: how far the best line's slope is off on average, over all draws of the noise."""
     moments = run.preview.moments
     spread = moments.num_samples * moments.var_x

@@ -1,7 +1,6 @@
 """What a page shows before the first run: the data, how it is cut, the untrained line and the best one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeVar
 
@@ -10,12 +9,14 @@ import torch
 from numpy.typing import NDArray
 
 from dpdash.core.config import EngineName, RunConfig, bounds
+from dpdash.core.optimum import Moments, noise_floor, optimum
+from dpdash.core.preview import Preview
 from dpdash.core.sharding import shard_sizes
 from dpdash.findings.run import Target
 from dpdash.problem.batches import draw_order
 from dpdash.problem.data import Data, draw
 from dpdash.problem.model import SimpleNN, build_model
-from dpdash.problem.optimum import Moments, Optimum, line_projection, noise_floor, optimum
+from dpdash.problem.projection import line_projection
 
 NUM_CACHED: Final = 32
 """A preview is a few kilobytes, but drawing ten million samples for it takes a second."""
@@ -23,26 +24,6 @@ NUM_PREDICTED: Final = 10_000
 """Samples that an untrained MLP's line is fitted to."""
 
 Scalar = TypeVar("Scalar", bound=np.generic)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Preview:
-    """A run before its first epoch. The arrays are shared and cannot be written to."""
-
-    x: NDArray[np.float32]
-    """Shape (num_points,): a sample of the data in which every replica has its due share."""
-    y: NDArray[np.float32]
-    replica: NDArray[np.int64]
-    """The replica that holds each point in the first epoch. With a global batch size that changes from epoch to
-    epoch, because each one shuffles the data anew."""
-    shard_sizes: tuple[int, ...]
-    """Samples of the first batch on each replica."""
-    slope: float
-    """Of the untrained model; of an MLP, the least-squares slope of its predictions over the data."""
-    intercept: float
-    moments: Moments
-    optimum: Optimum
-    noise_floor: float
 
 
 def preview(config: RunConfig, max_points: int = 400) -> Preview:

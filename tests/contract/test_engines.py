@@ -29,9 +29,9 @@ from dpdash.core.events import (
     StopReason,
 )
 from dpdash.core.history import History
+from dpdash.core.optimum import Moments
 from dpdash.core.sharding import shard_sizes
 from dpdash.problem.data import draw
-from dpdash.problem.optimum import Moments
 from dpdash.training.catalog import ENGINES, engine
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Engine

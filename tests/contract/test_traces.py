@@ -7,12 +7,12 @@ import pytest
 
 from dpdash.core.config import EngineName, OptimizerName
 from dpdash.core.events import EpochBlock, RunEvent, RunFinished, RunPaused, RunStarted, StepTraced
+from dpdash.core.optimum import Moments
 from dpdash.core.sharding import shard_sizes
 from dpdash.core.steps import MOST_LISTED_PARAMETERS, MOST_LISTED_SAMPLES, Phase, StepTrace
 from dpdash.problem.batches import draw_order
 from dpdash.problem.data import draw
 from dpdash.problem.model import build_model
-from dpdash.problem.optimum import Moments
 from dpdash.training.catalog import engine
 from dpdash.training.control import RunControl
 from dpdash.training.trace.step import trace_config

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from dpdash.core.config import RunConfig
 from dpdash.core.sharding import shard_sizes
-from dpdash.problem.optimum import line_projection
+from dpdash.problem.projection import line_projection
 from dpdash.training.ddp.shared_words import ControlWord
 from dpdash.training.loop.epoch import GradientStep, Observer
 from dpdash.training.loop.rows import Rows

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn, optim
 
-from dpdash.problem.optimum import Moments
+from dpdash.core.optimum import Moments
 from dpdash.training.loop.rows import LineReader, Rows
 
 PREDICTED_AT_ONCE: Final = 8_192

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dpdash.problem.model import SimpleNN
-from dpdash.problem.optimum import line_projection
+from dpdash.problem.projection import line_projection
 
 
 class Rows:

@@ -12,10 +12,10 @@ from torch import nn, optim
 from torch.nn.parallel import DistributedDataParallel
 
 from dpdash.core.config import RunConfig
+from dpdash.core.optimum import Moments
 from dpdash.problem.batches import ShuffledBatches
 from dpdash.problem.data import Data
 from dpdash.problem.model import build_optimizer
-from dpdash.problem.optimum import Moments
 from dpdash.training.checkpoint import Keeper
 from dpdash.training.ddp.sharded import CarriedFullBatch, Carrier, Ranks, ShardedObserver, ShardStep
 from dpdash.training.learning_rates import LearningRates
@@ -61,7 +61,7 @@ def set_up(
     if config.global_batch_size is not None:
         batches = ShuffledBatches(data.x, data.y, config.global_batch_size, data.generator)
         looking = observer if ranks is None else ShardedObserver(model, data.x, data.y, ranks)
-        trainer = BatchedPass(step, batches, looking, Moments.of(data.x, data.y), rows)
+        trainer = BatchedPass(step, batches, looking, Moments.of(data.x.cpu(), data.y.cpu()), rows)
     elif isinstance(step, ShardStep):
         trainer = _sharded_full_batch(step, data, distributed, observer, rows)
     else:
@@ -91,7 +91,7 @@ def _sharded_full_batch(
     if isinstance(distributed.module, Carrier):
         return CarriedFullBatch(step, distributed.module, data.x, data.y, rows)
     # No rank sees all predictions, but a straight line's loss follows from the line.
-    return BatchedPass(step, [(data.x, data.y)], observer, Moments.of(data.x, data.y), rows)
+    return BatchedPass(step, [(data.x, data.y)], observer, Moments.of(data.x.cpu(), data.y.cpu()), rows)
 
 
 def batch_size(config: RunConfig) -> int:

@@ -8,11 +8,12 @@ from typing import Final
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dpdash.charts.run import RunView
 from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, EngineName, RunConfig
 from dpdash.core.history import HistorySnapshot
 from dpdash.core.translations import Language
 from dpdash.ui.session.language import _, current, number
-from dpdash.ui.session.state import NUM_SHARED, View
+from dpdash.ui.session.state import NUM_SHARED
 
 THOUSAND: Final = 1e3
 MILLION: Final = 1e6
@@ -39,13 +40,13 @@ def show_metrics(metrics: Iterable[Metric]) -> None:
         st.metric(metric.name, metric.value, metric.target, delta_color="off", delta_arrow="off", help=metric.help)
 
 
-def metrics(view: View) -> list[Metric]:
+def metrics(view: RunView) -> list[Metric]:
     """The numbers of one epoch of a run, or of the untrained model; `replicas` is the same for all of them."""
     return _metrics(view, current())
 
 
 @lru_cache(maxsize=NUM_SHARED)
-def _metrics(view: View, _spoken: Language) -> list[Metric]:
+def _metrics(view: RunView, _spoken: Language) -> list[Metric]:
     slope, intercept = view.line
     loss = view.row.loss if view.row else view.preview.moments.loss_at(slope, intercept)
     return [
@@ -73,7 +74,7 @@ def _metrics(view: View, _spoken: Language) -> list[Metric]:
     ]
 
 
-def replicas(view: View) -> Metric:
+def replicas(view: RunView) -> Metric:
     """How many replicas a run has at work, from its first epoch to its last."""
     config, shard_sizes = view.config, view.preview.shard_sizes
     busy = sum(size > 0 for size in shard_sizes)

@@ -16,7 +16,7 @@ from dpdash.charts.overlay import Along, Axes, OverlaidRun, Points, along, commo
 from dpdash.charts.smoothing import smoothed, thinned
 from dpdash.core.errors import N_, StoreError, UnknownRunError
 from dpdash.core.history import HistorySnapshot
-from dpdash.problem.optimum import noise_floor
+from dpdash.core.optimum import noise_floor
 from dpdash.store.store import RunRecord
 from dpdash.ui.parts.choice import choice
 from dpdash.ui.parts.header import STATUS_NAMES, show_part

@@ -1,16 +1,12 @@
 """What a session keeps: the settings in its sidebar and the run that it shows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import ConfigError
-from dpdash.core.events import RunStatus
-from dpdash.core.history import HistorySnapshot, Row
-from dpdash.problem.preview import Preview
 
 SETTINGS_KEY: Final = "settings"
 """The settings as they last were allowed: what a page sends, or leaves out, need not be."""
@@ -26,28 +22,6 @@ ALL_SAMPLES: Final = "all"
 
 NUM_SHARED: Final = 16
 """Views whose parts are kept for the pages that look at the same run at about the same time."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """Everything that one refresh of the page shows: a run at an epoch, or the preview; equal only to itself."""
-
-    config: RunConfig
-    preview: Preview
-    history: HistorySnapshot | None
-    run_id: str | None
-    status: RunStatus | None
-    row: Row | None
-    """The epoch shown; None before the first."""
-    line: tuple[float, float]
-    """Slope and intercept shown."""
-    cursor: int | None
-    """The epoch looked back to; None while the newest is shown."""
-
-    @property
-    def name(self) -> str:
-        """What the charts show: zoom and legend choices last as long as it stays the same."""
-        return self.run_id or "preview"
 
 
 def put_settings(config: RunConfig) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dpdash.charts.run import RunView
 from dpdash.core.config import RunConfig
 from dpdash.core.limits import Limits
 from dpdash.findings.run import Suggestion, Verdict, verdict
@@ -14,7 +15,7 @@ from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.notices import escaped
 from dpdash.ui.session.language import _, sentence, setting
 from dpdash.ui.session.shown_run import is_shown_by_teacher
-from dpdash.ui.session.state import NUM_SHARED, View
+from dpdash.ui.session.state import NUM_SHARED
 from dpdash.ui.train.commands import take_suggestion
 from dpdash.web.process import run_service
 
@@ -26,7 +27,7 @@ def advice_box() -> DeltaGenerator:
         return st.container(horizontal=True, vertical_alignment="center", key="advice_body")
 
 
-def show_advice(shown: RunSnapshot | None, view: View) -> None:
+def show_advice(shown: RunSnapshot | None, view: RunView) -> None:
     """Show the verdict with a button that tries its suggestion, in the box that is open."""
     found = _verdict(view, run_service().limits)
     st.markdown(_text(found))
@@ -43,7 +44,7 @@ def show_advice(shown: RunSnapshot | None, view: View) -> None:
 
 
 @lru_cache(maxsize=NUM_SHARED)
-def _verdict(view: View, limits: Limits) -> Verdict | None:
+def _verdict(view: RunView, limits: Limits) -> Verdict | None:
     if view.history is None:
         return None
     return verdict(view.config, view.history, target(view.preview, limits.bounds))

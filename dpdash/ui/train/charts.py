@@ -4,34 +4,39 @@ import time
 from functools import lru_cache
 from typing import Final
 
-from dpdash.charts.spec import Update
+from dpdash.charts.run import RunView, fit_now, fit_still, loss_now, loss_still
+from dpdash.charts.spec import Figure, Update
+from dpdash.core.config import RunConfig
 from dpdash.core.translations import Language
-from dpdash.files.charts import fit_now, fit_still, loss_now, loss_still
+from dpdash.problem.preview import preview
 from dpdash.ui.parts.live_chart import chart
 from dpdash.ui.session.language import current
-from dpdash.ui.session.state import NUM_SHARED, View
+from dpdash.ui.session.state import NUM_SHARED
 
 TRAINING_CHARTS: Final = "training"
 NUM_BASES: Final = 64
 """Figures that stand still, kept for all pages: a crowd watches fewer different runs than this."""
 
-_loss_base = lru_cache(maxsize=NUM_BASES)(loss_still)
-_fit_base = lru_cache(maxsize=NUM_BASES)(fit_still)
 
-
-def show_training_charts(view: View) -> None:
+def show_training_charts(view: RunView) -> None:
     """Show what stands still of loss and fit."""
     language = current()
-    chart(TRAINING_CHARTS, view.name, [_loss_base(view.config, language), _fit_base(view.config, language)])
+    chart(TRAINING_CHARTS, view.name, _still(view.config, language))
 
 
-def training_updates(view: View) -> dict[str, list[Update]]:
+@lru_cache(maxsize=NUM_BASES)
+def _still(config: RunConfig, language: Language) -> list[Figure]:
+    known = preview(config)
+    return [loss_still(config, known, language), fit_still(config, known, language)]
+
+
+def training_updates(view: RunView) -> dict[str, list[Update]]:
     """What brings both up to the epoch shown."""
     return {TRAINING_CHARTS: _training_updates(view, current())}
 
 
 @lru_cache(maxsize=NUM_SHARED)
-def _training_updates(view: View, language: Language) -> list[Update]:
+def _training_updates(view: RunView, language: Language) -> list[Update]:
     return [loss_now(view, language), fit_now(view)]
 
 

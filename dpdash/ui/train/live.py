@@ -10,6 +10,7 @@ from functools import lru_cache
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dpdash.charts.run import RunView, newest, untrained
 from dpdash.core.config import RunConfig
 from dpdash.core.events import RunStatus
 from dpdash.core.history import HistorySnapshot
@@ -19,7 +20,7 @@ from dpdash.ui.parts.live_chart import feed
 from dpdash.ui.parts.metrics import metrics, metrics_row, replicas, show_metrics
 from dpdash.ui.session.language import _, current, number, speaking
 from dpdash.ui.session.shown_run import epochs_per_second, shown_run
-from dpdash.ui.session.state import NUM_SHARED, View, wanted_settings
+from dpdash.ui.session.state import NUM_SHARED, wanted_settings
 from dpdash.ui.train.advice import advice_box, show_advice
 from dpdash.ui.train.charts import sequence, show_training_charts, training_updates
 from dpdash.ui.train.look_back import chosen_epoch, show_idle_look_back, show_look_back
@@ -116,11 +117,10 @@ def _show(shown: RunSnapshot | None, place: _Place) -> None:
             show_table(view)
 
 
-def _view(shown: RunSnapshot | None) -> View:
+def _view(shown: RunSnapshot | None) -> RunView:
     if shown is None:
         config = wanted_settings()
-        known = preview(config)
-        return View(config, known, None, None, None, None, line=(known.slope, known.intercept), cursor=None)
+        return untrained(config, preview(config))
     newest = _newest_view(shown.run_id, shown.config, shown.status, shown.history)
     cursor = chosen_epoch(shown)
     if cursor is None:
@@ -130,11 +130,9 @@ def _view(shown: RunSnapshot | None) -> View:
 
 
 @lru_cache(maxsize=NUM_SHARED)
-def _newest_view(run_id: str, config: RunConfig, status: RunStatus, history: HistorySnapshot) -> View:
+def _newest_view(run_id: str, config: RunConfig, status: RunStatus, history: HistorySnapshot) -> RunView:
     """The same object for all pages that show the same history."""
-    known = preview(config)
-    line = history.line or (known.slope, known.intercept)
-    return View(config, known, history, run_id, status, row=history.latest, line=line, cursor=None)
+    return newest(run_id, config, preview(config), status, history)
 
 
 def _show_progress(shown: RunSnapshot | None) -> None:

@@ -4,10 +4,11 @@ from typing import Final
 
 import streamlit as st
 
+from dpdash.charts.run import RunView
 from dpdash.core.events import RunStatus
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.session.language import _, number
-from dpdash.ui.session.state import LOOK_BACK_KEY, View
+from dpdash.ui.session.state import LOOK_BACK_KEY
 
 SLIDER_KEY: Final = "look_back_slider"
 IDLE_KEY: Final = f"idle-{SLIDER_KEY}"
@@ -23,7 +24,7 @@ def chosen_epoch(shown: RunSnapshot | None) -> int | None:
     return int(epoch) if 1 <= epoch < shown.history.num_epochs else None
 
 
-def show_look_back(view: View) -> None:
+def show_look_back(view: RunView) -> None:
     """Show the slider; it stands at the newest epoch until somebody takes it."""
     num_epochs = view.history.num_epochs if view.history else 0
     if not _stands_still(view.status) or num_epochs < 2:
@@ -33,12 +34,12 @@ def show_look_back(view: View) -> None:
     _slider(view, SLIDER_KEY, _("Look back: epoch {epoch}").format(epoch=number(epoch)), epoch)
 
 
-def show_idle_look_back(view: View) -> None:
+def show_idle_look_back(view: RunView) -> None:
     """Show where the slider will be; it says the same for as long as the run moves."""
     _slider(view, IDLE_KEY, _("Look back: when the run stands still"), 1)
 
 
-def _slider(view: View, key: str, label: str, epoch: int) -> None:
+def _slider(view: RunView, key: str, label: str, epoch: int) -> None:
     is_idle = key == IDLE_KEY
     st.session_state[key] = epoch
     st.slider(

@@ -10,21 +10,21 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from dpdash.charts.run import RunView, lines_up_to
 from dpdash.charts.slope import slope_base, slope_update
 from dpdash.charts.spec import Figure, Update
 from dpdash.charts.surface import surface_base, surface_update
 from dpdash.core.config import RunConfig
 from dpdash.core.events import COLUMNS
 from dpdash.core.translations import Language
-from dpdash.files.charts import lines_up_to
+from dpdash.files.report import report
 from dpdash.problem.preview import preview
 from dpdash.ui.parts.choice import choice
 from dpdash.ui.parts.exports import export_menu, import_form
 from dpdash.ui.parts.live_chart import chart
 from dpdash.ui.session.language import _, current, number, setting
-from dpdash.ui.session.state import NUM_SHARED, View
+from dpdash.ui.session.state import NUM_SHARED
 from dpdash.ui.train.charts import NUM_BASES
-from dpdash.ui.train.handout import handout
 
 VIEW_KEY: Final = "view"
 GRID_SIZE: Final = 61
@@ -48,7 +48,7 @@ class ViewName(StrEnum):
 class Newest:
     """What the last refresh has shown, for the download buttons: they stand outside of what is refreshed."""
 
-    view: View
+    view: RunView
 
 
 def choose_view() -> ViewName:
@@ -57,7 +57,7 @@ def choose_view() -> ViewName:
     return choice(_("More views"), names, VIEW_KEY, ViewName.SURFACE)
 
 
-def show_view_chart(chosen: ViewName, view: View) -> None:
+def show_view_chart(chosen: ViewName, view: RunView) -> None:
     """Show what stands still of the chosen look, if it is a chart."""
     if chosen == ViewName.SURFACE:
         chart(chosen, view.name, [_surface_base(view.config, current())])
@@ -68,7 +68,7 @@ def show_view_chart(chosen: ViewName, view: View) -> None:
 
 
 @lru_cache(maxsize=NUM_SHARED)
-def view_updates(chosen: ViewName, view: View) -> dict[str, list[Update]]:
+def view_updates(chosen: ViewName, view: RunView) -> dict[str, list[Update]]:
     """What brings the chart of the chosen look up to the epoch shown."""
     if chosen == ViewName.SURFACE:
         return {chosen: [_surface_update(view)]}
@@ -77,7 +77,7 @@ def view_updates(chosen: ViewName, view: View) -> dict[str, list[Update]]:
     return {}
 
 
-def _surface_update(view: View) -> Update:
+def _surface_update(view: RunView) -> Update:
     path = lines_up_to(view, MAX_PATH_POINTS, inclusive=True) or [view.line]
     path_slopes, path_intercepts = zip(*path, strict=True)
     return surface_update(path_slopes, path_intercepts, view.line)
@@ -105,7 +105,7 @@ def _span(start: float, end: float) -> NDArray[np.float64]:
     return np.linspace(min(start, end) - margin, max(start, end) + margin, GRID_SIZE)
 
 
-def show_table(view: View) -> None:
+def show_table(view: RunView) -> None:
     """Show the run's epochs, evenly spread where there are many."""
     rows = view.history.rows(MAX_TABLE_ROWS) if view.history else ()
     names = {
@@ -134,7 +134,7 @@ def show_downloads(newest: Newest) -> None:
     with st.container(horizontal=True):
         st.download_button(
             _("Download the charts (HTML)"),
-            data=lambda: handout(newest.view, language),
+            data=lambda: report([newest.view], language),
             file_name=f"dpdash-{view.name}.html",
             mime="text/html",
             icon=":material/download:",

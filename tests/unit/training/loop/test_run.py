@@ -18,7 +18,7 @@ from dpdash.core.events import (
     RunResumed,
     RunStopped,
 )
-from dpdash.problem.optimum import Moments
+from dpdash.core.optimum import Moments
 from dpdash.training.checkpoint import Keeper, State
 from dpdash.training.control import RunControl
 from dpdash.training.loop.epoch_loop import (

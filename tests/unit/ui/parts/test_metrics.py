@@ -10,7 +10,7 @@ from dpdash.core.history import History, HistorySnapshot
 from dpdash.problem.preview import preview
 from dpdash.ui.parts.metrics import Metric, metrics, replicas, signed, speed_up
 from dpdash.ui.session import language
-from dpdash.ui.session.state import View
+from dpdash.charts.run import RunView
 
 EMULATED = RunConfig(samples=1000, noise=0.5, engine=EngineName.CPU_REPLICAS, replicas=2)
 LOSS, SLOPE, INTERCEPT, SPEED, REPLICAS = range(5)
@@ -51,7 +51,7 @@ def shown(config: RunConfig, history: HistorySnapshot | None = None) -> list[Met
     row = history.latest if history else None
     line = (history.line if history else None) or (known.slope, known.intercept)
     status = history.status if history else None
-    view = View(config, known, history, "run" if history else None, status, row, line, None)
+    view = RunView("run", config, known, history, "run" if history else None, status, row, line)
     return [*metrics(view), replicas(view)]
 
 

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from typing import Self, overload
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from numpy.typing import ArrayLike, NDArray
 
 from dpdash.core.config import RunConfig
 
@@ -25,9 +23,9 @@ class Moments:
     cov_xy: float
 
     @classmethod
-    def of(cls, x: Tensor | NDArray[np.floating], y: Tensor | NDArray[np.floating]) -> Self:
+    def of(cls, x: ArrayLike, y: ArrayLike) -> Self:
         """Moments of at least one sample, computed in float64. Shapes: (num_samples, 1) or (num_samples,)."""
-        xs, ys = _flat(x), _flat(y)
+        xs, ys = (np.asarray(values).reshape(-1).astype(np.float64) for values in (x, y))
         assert len(xs) == len(ys) >= 1
         mean_x, mean_y = xs.mean(), ys.mean()
         xs, ys = xs - mean_x, ys - mean_y
@@ -81,22 +79,3 @@ def optimum(moments: Moments) -> Optimum:
 def noise_floor(config: RunConfig) -> float:
     """The loss that no line can beat on average: the variance of the noise."""
     return config.noise**2
-
-
-def line_projection(x: Tensor) -> Tensor:
-    """A matrix that turns predictions into their least-squares line over x.
-
-    `line_projection(x) @ predictions` is (slope, intercept), for x of the shape (num_samples, 1) and predictions
-    of the shape (num_samples,). The matrix has the shape (2, num_samples), is float32 and lives where x does.
-    """
-    xs = x.flatten().double()
-    mean_x = xs.mean()
-    centred = xs - mean_x
-    # The same choice as in `optimum`: where x does not vary, the line is flat.
-    slope = centred / (centred @ centred).clamp_min(torch.finfo(torch.float64).tiny)
-    return torch.stack([slope, 1 / len(xs) - mean_x * slope]).float()
-
-
-def _flat(values: Tensor | NDArray[np.floating]) -> Floats:
-    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
-    return array.reshape(-1).astype(np.float64)
