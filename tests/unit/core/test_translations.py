@@ -15,7 +15,7 @@ from dpdash.core.config import RunConfig
 from dpdash.core.errors import ConfigError
 from dpdash.core.translations import DOMAIN, ENGLISH, FOLDER, LANGUAGES, PSEUDO, language, negotiate
 
-ROOT = FOLDER.parent.parent
+ROOT = FOLDER.parents[2]
 TRANSLATED = [code for code in LANGUAGES if code != ENGLISH]
 
 
