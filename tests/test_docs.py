@@ -139,6 +139,46 @@ def test_the_tests_that_hold_a_promise_are_there() -> None:
     assert named - known == set()
 
 
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+
+
+def tree_in_words() -> dict[str, set[str]]:
+    """The modules of each folder of the package, as the tree in docs/architecture.md has them."""
+    folders: dict[str, set[str]] = {}
+    path: list[str] = []
+    inside = ARCHITECTURE.read_text().split("```")[1].split("dpdash/\n")[1].splitlines()
+    for line in inside:
+        indent = (len(line) - len(line.lstrip())) // 2
+        first, *others = line.split()
+        if first.endswith("/"):
+            path = [*path[: indent - 1], first.rstrip("/")]
+            folders["/".join(path)] = set()
+        elif indent > len(path) and path:
+            folders["/".join(path)] |= {first, *others}
+    return {name: modules for name, modules in folders.items() if not name.startswith("tests")}
+
+
+def test_the_tree_is_that_of_the_package() -> None:
+    package = ROOT / "dpdash"
+    folders = {path.parent for path in package.rglob("*.py")} - {package, package / "store/migrations/versions"}
+    real = {
+        folder.relative_to(package).as_posix(): {path.stem for path in folder.glob("*.py")} - {"__init__"}
+        for folder in folders
+    }
+    assert tree_in_words() == real
+
+
+def test_what_is_to_be_opened_is_there() -> None:
+    table = ARCHITECTURE.read_text().split("## To change")[1].split("\n## ")[0]
+    cited = set(re.findall(r"`([.\w]+/[\w./]*)`", table))
+    assert len(cited) > 20
+    assert [name for name in sorted(cited) if not (ROOT / name).exists()] == []
+
+
+def test_nothing_is_loose_in_the_package() -> None:
+    assert {path.name for path in (ROOT / "dpdash").glob("*.py")} == {"__init__.py", "__main__.py", "main.py"}
+
+
 GUIDE = ROOT / "docs" / "how-data-parallelism-works.md"
 TRANSLATED_GUIDES = sorted(GUIDE.parent.glob(f"{GUIDE.stem}.*.md"))
 IMAGE = re.compile(r"!\[([^\]]+)\]\(images/([\w.-]+)\)")

@@ -1,4 +1,4 @@
-"""Epoch after epoch, and what a run says and obeys in between; `loop.py` has what is around it."""
+"""Epoch after epoch, and what a run says and obeys in between; `run.py` has what is around it."""
 
 import math
 from collections.abc import Callable, Generator, Iterator

@@ -1,4 +1,4 @@
-"""One process that trains, as the server sees it; `training_process.py` is what runs there."""
+"""One process that trains, as the server sees it; `worker.py` is what runs there."""
 
 import itertools
 import os
