@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import streamlit as st
 
+from dpdash.charts.run import RunView
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.events import EpochBlock, RunEvent, RunFinished, RunStarted
 from dpdash.core.history import History, HistorySnapshot
 from dpdash.problem.preview import preview
 from dpdash.ui.parts.metrics import Metric, metrics, replicas, signed, speed_up
 from dpdash.ui.session import language
-from dpdash.charts.run import RunView
 
 EMULATED = RunConfig(samples=1000, noise=0.5, engine=EngineName.CPU_REPLICAS, replicas=2)
 LOSS, SLOPE, INTERCEPT, SPEED, REPLICAS = range(5)
