@@ -8,12 +8,12 @@ from typing import Final
 
 from dpdash.core.errors import N_, StoreError, UnknownRunError
 from dpdash.core.settings import ServerSettings
-from dpdash.runs.read_cache import Archive
-from dpdash.runs.scheduler import Roster
+from dpdash.runs.read_cache import ReadCache
+from dpdash.runs.scheduler import Scheduler
 from dpdash.store.errors import NO_DATABASE
 from dpdash.store.query import RunLabel, RunPage, RunQuery, Viewer
 from dpdash.store.rows import RunRecord
-from dpdash.store.run_table import RunLedger
+from dpdash.store.run_table import RunTable
 
 TIDY_SECONDS: Final = 30.0
 NOTICE_SECONDS: Final = 3600.0
@@ -35,7 +35,7 @@ class Retention:
     """Until the first of them is deleted."""
 
 
-class KeptRuns:
+class Library:
     """What people and the server do with runs that are stored; safe for threads.
 
     Without a database, the runs in memory are listed, and nothing can be done with them.
@@ -43,15 +43,15 @@ class KeptRuns:
 
     def __init__(
         self,
-        roster: Roster,
-        archive: Archive,
+        scheduler: Scheduler,
+        read_cache: ReadCache,
         settings: ServerSettings,
         clock: Callable[[], float] = time.time,
         steady_clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`clock` is Unix time; `steady_clock` never jumps and measures the notice."""
-        self._roster = roster
-        self._archive = archive
+        self._scheduler = scheduler
+        self._read_cache = read_cache
         self._settings = settings
         self._clock = clock
         self._steady_clock = steady_clock
@@ -61,22 +61,22 @@ class KeptRuns:
 
     def page(self, query: RunQuery) -> RunPage:
         """The runs that a query finds; only those in memory when the database cannot be read."""
-        ledger = self._archive.ledger
+        run_table = self._read_cache.run_table
         with suppress(StoreError):
-            if ledger is not None:
-                return ledger.page(query)
+            if run_table is not None:
+                return run_table.page(query)
         return self._page_in_memory(query)
 
     def records(self, run_ids: Sequence[str], viewer: Viewer) -> tuple[RunRecord, ...]:
         """Those of the runs that the viewer has, in the order of the ids."""
         with suppress(StoreError):
-            return self._ledger.records(run_ids, viewer)
+            return self._run_table.records(run_ids, viewer)
         return tuple(record for record in self._in_memory(viewer) if record.run_id in run_ids)
 
     def tags(self, viewer: Viewer) -> tuple[str, ...]:
         """Every tag that a run of the viewer has; none when the database cannot be read."""
         with suppress(StoreError):
-            return self._ledger.tags(viewer)
+            return self._run_table.tags(viewer)
         return ()
 
     def label(self, run_id: str, viewer: Viewer, label: RunLabel) -> None:
@@ -86,7 +86,7 @@ class KeptRuns:
             UnknownRunError: when the viewer has no such run.
             StoreError: when it cannot be saved.
         """
-        if not self._ledger.label(run_id, viewer, label):
+        if not self._run_table.label(run_id, viewer, label):
             raise UnknownRunError(N_("This run is not in your list any more. Choose another one."))
 
     def pin(self, run_ids: Sequence[str], viewer: Viewer, is_pinned: bool) -> None:
@@ -95,7 +95,7 @@ class KeptRuns:
         Raises:
             StoreError: when it cannot be saved.
         """
-        self._ledger.pin(run_ids, viewer, is_pinned)
+        self._run_table.pin(run_ids, viewer, is_pinned)
 
     def delete(self, run_ids: Sequence[str], viewer: Viewer) -> tuple[str, ...]:
         """Take runs out of the list, and return those that were; one that is not over stays.
@@ -103,7 +103,7 @@ class KeptRuns:
         Raises:
             StoreError: when it cannot be saved.
         """
-        return self._ledger.delete(run_ids, viewer, self._clock())
+        return self._run_table.delete(run_ids, viewer, self._clock())
 
     def restore(self, run_ids: Sequence[str], viewer: Viewer) -> None:
         """Put deleted runs back.
@@ -111,7 +111,7 @@ class KeptRuns:
         Raises:
             StoreError: when it cannot be saved.
         """
-        self._ledger.restore(run_ids, viewer)
+        self._run_table.restore(run_ids, viewer)
 
     @property
     def retention(self) -> Retention | None:
@@ -129,35 +129,37 @@ class KeptRuns:
         if self._tidied_at is not None and now - self._tidied_at < TIDY_SECONDS:
             return
         with suppress(StoreError):
-            ledger = self._ledger
-            self._let_go(ledger, ledger.deleted_before(self._clock() - UNDO_SECONDS))
-            self._let_go_of_surplus(ledger, now)
+            run_table = self._run_table
+            self._let_go(run_table, run_table.deleted_before(self._clock() - UNDO_SECONDS))
+            self._let_go_of_surplus(run_table, now)
             self._tidied_at = now
 
-    def _let_go_of_surplus(self, ledger: RunLedger, now: float) -> None:
+    def _let_go_of_surplus(self, run_table: RunTable, now: float) -> None:
         settings = self._settings
         if settings.keep_runs is None and settings.keep_megabytes is None:
             return
         keep_bytes = None if settings.keep_megabytes is None else settings.keep_megabytes * MEGABYTE
-        surplus = ledger.surplus(settings.keep_runs, keep_bytes)
+        surplus = run_table.surplus(settings.keep_runs, keep_bytes)
         told_at = {run_id: self._told_at.get(run_id, now) for run_id in surplus}
-        gone = self._let_go(ledger, [run_id for run_id, told in told_at.items() if now - told >= NOTICE_SECONDS])
+        gone = self._let_go(
+            run_table, [run_id for run_id, told in told_at.items() if now - told >= NOTICE_SECONDS]
+        )
         self._told_at = {run_id: told for run_id, told in told_at.items() if run_id not in gone}
 
-    def _let_go(self, ledger: RunLedger, run_ids: Sequence[str]) -> frozenset[str]:
+    def _let_go(self, run_table: RunTable, run_ids: Sequence[str]) -> frozenset[str]:
         if not run_ids:
             return frozenset()
-        gone = frozenset(ledger.let_go(run_ids))
-        self._archive.forget(gone)
-        self._roster.forget(tuple(run for run in self._roster.all() if run.run_id in gone))
+        gone = frozenset(run_table.let_go(run_ids))
+        self._read_cache.forget(gone)
+        self._scheduler.forget(tuple(run for run in self._scheduler.all() if run.run_id in gone))
         return gone
 
     @property
-    def _ledger(self) -> RunLedger:
-        ledger = self._archive.ledger
-        if ledger is None:
+    def _run_table(self) -> RunTable:
+        run_table = self._read_cache.run_table
+        if run_table is None:
             raise StoreError(NO_DATABASE)
-        return ledger
+        return run_table
 
     def _page_in_memory(self, query: RunQuery) -> RunPage:
         found = [
@@ -169,6 +171,6 @@ class KeptRuns:
 
     def _in_memory(self, viewer: Viewer) -> Iterator[RunRecord]:
         """The newest first."""
-        for run in reversed(self._roster.all()):
+        for run in reversed(self._scheduler.all()):
             if viewer.sees_all or run.owner == viewer.owner:
                 yield run.record()

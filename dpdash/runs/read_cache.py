@@ -15,9 +15,9 @@ from dpdash.core.errors import StoreError
 from dpdash.core.events import EpochBlock
 from dpdash.core.history import HistorySnapshot, Row
 from dpdash.store.errors import NO_DATABASE, StoreHealth, unhealthy
-from dpdash.store.plans import StudyShelf, SweepShelf
+from dpdash.store.plans import StudyTable, SweepTable
 from dpdash.store.resuming import Past
-from dpdash.store.run_table import RunLedger
+from dpdash.store.run_table import RunTable
 from dpdash.store.store import RunRecord, RunStore
 from dpdash.store.transfer import RunTransfer
 
@@ -35,10 +35,10 @@ class StoredRun:
     record: RunRecord
     history: HistorySnapshot
     valid_until: float | None
-    """Seconds of the archive's clock; None for a run that nobody can let go on."""
+    """Seconds of the read_cache's clock; None for a run that nobody can let go on."""
 
 
-class Archive:
+class ReadCache:
     """The store, where there is one; safe for threads."""
 
     def __init__(
@@ -63,12 +63,12 @@ class Archive:
         return self._store.health_of(run_id) if self._store is not None else self._without_store
 
     @property
-    def studies(self) -> StudyShelf | None:
+    def studies(self) -> StudyTable | None:
         """Where scaling studies are kept; None without a store."""
         return self._store.studies if self._store is not None else None
 
     @property
-    def sweeps(self) -> SweepShelf | None:
+    def sweeps(self) -> SweepTable | None:
         """Where sweeps are kept; None without a store."""
         return self._store.sweeps if self._store is not None else None
 
@@ -85,9 +85,9 @@ class Archive:
         return self._store.transfer
 
     @property
-    def ledger(self) -> RunLedger | None:
+    def run_table(self) -> RunTable | None:
         """The list of runs that are stored; None without a store."""
-        return self._store.ledger if self._store is not None else None
+        return self._store.run_table if self._store is not None else None
 
     def record(self, run_id: str) -> RunRecord | None:
         """What the list of runs shows of one run.

@@ -6,10 +6,10 @@ from dpdash.core.config import bounds
 from dpdash.core.events import EpochBlock
 from dpdash.core.history import Row
 from dpdash.runs.ids import require_possible, unknown_run
-from dpdash.runs.read_cache import Archive
-from dpdash.runs.scheduler import Roster
+from dpdash.runs.read_cache import ReadCache
+from dpdash.runs.scheduler import Scheduler
 from dpdash.runs.snapshot import RunSnapshot, of_stored_run
-from dpdash.store.plans import StudyShelf, SweepShelf
+from dpdash.store.plans import StudyTable, SweepTable
 from dpdash.store.store import RunRecord, StoreHealth
 from dpdash.store.transfer import RunTransfer
 
@@ -17,9 +17,9 @@ from dpdash.store.transfer import RunTransfer
 class RunReader:
     """Looks runs up for anybody who knows their ids; safe for threads."""
 
-    def __init__(self, roster: Roster, archive: Archive) -> None:
-        self._roster = roster
-        self._archive = archive
+    def __init__(self, scheduler: Scheduler, read_cache: ReadCache) -> None:
+        self._scheduler = scheduler
+        self._read_cache = read_cache
 
     def snapshot(self, run_id: str, max_age_seconds: float = 0.0) -> RunSnapshot:
         """A run at this moment, live or from the store; the latest rows of one that trains may be so old.
@@ -28,14 +28,14 @@ class RunReader:
             UnknownRunError: when there is no such run.
             StoreError: when it is not live and the database cannot be read.
         """
-        run = self._roster.get(run_id)
+        run = self._scheduler.get(run_id)
         if run is not None:
-            return self._roster.snapshot(run, self._archive.health_of(run_id), max_age_seconds)
+            return self._scheduler.snapshot(run, self._read_cache.health_of(run_id), max_age_seconds)
         require_possible(run_id)
-        stored = self._archive.run(run_id)
+        stored = self._read_cache.run(run_id)
         if stored is None:
             raise unknown_run(run_id)
-        return of_stored_run(stored, self._archive.health_of(run_id))
+        return of_stored_run(stored, self._read_cache.health_of(run_id))
 
     def row(self, run_id: str, epoch: int) -> Row | None:
         """One epoch, exactly where the store has it, else the nearest row that is kept in memory.
@@ -45,7 +45,7 @@ class RunReader:
         """
         require_possible(run_id)
         low, high = bounds("epochs")
-        stored = self._archive.row(run_id, epoch) if low <= epoch <= high else None
+        stored = self._read_cache.row(run_id, epoch) if low <= epoch <= high else None
         return stored or self.snapshot(run_id).history.row(epoch)
 
     def rows(self, run_id: str) -> EpochBlock | None:
@@ -56,7 +56,7 @@ class RunReader:
             StoreError: when the database cannot be read.
         """
         self.snapshot(run_id)
-        return self._archive.rows(run_id)
+        return self._read_cache.rows(run_id)
 
     def blocks(self, run_id: str) -> Iterator[EpochBlock]:
         """Every epoch that is saved, a few blocks in memory at a time.
@@ -64,7 +64,7 @@ class RunReader:
         Raises:
             StoreError: when the database cannot be read, now or on the way.
         """
-        return self._archive.transfer.blocks(run_id)
+        return self._read_cache.transfer.blocks(run_id)
 
     def record(self, run_id: str) -> RunRecord:
         """What the list of runs shows of one run.
@@ -74,32 +74,32 @@ class RunReader:
             StoreError: when it is not live and the database cannot be read.
         """
         require_possible(run_id)
-        run = self._roster.get(run_id)
-        self._archive.flush()
-        found = self._archive.record(run_id) or (run.record() if run is not None else None)
+        run = self._scheduler.get(run_id)
+        self._read_cache.flush()
+        found = self._read_cache.record(run_id) or (run.record() if run is not None else None)
         if found is None:
             raise unknown_run(run_id)
         return found
 
     def runs(self, limit: int = 100) -> tuple[RunRecord, ...]:
         """The latest runs, the newest first; only those in memory when the database cannot be read."""
-        in_memory = {run.run_id: run.record() for run in reversed(self._roster.all())}
+        in_memory = {run.run_id: run.record() for run in reversed(self._scheduler.all())}
         # The order is that of the starts, never that of a clock that may be set back. What is not saved yet is
         # newer than what is; asked first, for the rest may be saved meanwhile, but not the other way round.
-        unsaved = self._archive.unsaved(in_memory)
-        stored = self._archive.records(limit)
+        unsaved = self._read_cache.unsaved(in_memory)
+        stored = self._read_cache.records(limit)
         newest_first = [record for run_id, record in in_memory.items() if run_id in unsaved]
         newest_first += [in_memory.get(stored_run.run_id, stored_run) for stored_run in stored]
         return tuple({record.run_id: record for record in newest_first}.values())[:limit]
 
     def wait(self, run_id: str, timeout: float | None = None) -> bool:
         """Wait until a run of this process is over, at most `timeout` seconds; whether it is."""
-        run = self._roster.get(run_id)
+        run = self._scheduler.get(run_id)
         return run is None or run.over.wait(timeout)
 
     def num_training(self) -> int:
         """How many runs hold a slot now."""
-        return self._roster.num_training()
+        return self._scheduler.num_training()
 
     @property
     def transfer(self) -> RunTransfer:
@@ -108,19 +108,19 @@ class RunReader:
         Raises:
             StoreError: when there is no database that is open.
         """
-        return self._archive.transfer
+        return self._read_cache.transfer
 
     @property
-    def studies(self) -> StudyShelf | None:
+    def studies(self) -> StudyTable | None:
         """Where scaling studies are kept; None without a database."""
-        return self._archive.studies
+        return self._read_cache.studies
 
     @property
-    def sweeps(self) -> SweepShelf | None:
+    def sweeps(self) -> SweepTable | None:
         """Where sweeps are kept; None without a database."""
-        return self._archive.sweeps
+        return self._read_cache.sweeps
 
     @property
     def health(self) -> StoreHealth:
         """Whether runs are being saved and, if not, why."""
-        return self._archive.health
+        return self._read_cache.health

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class LiveRun:
-    """A run from its start to its end; the roster's lock guards everything but the thread itself."""
+    """A run from its start to its end; the scheduler's lock guards everything but the thread itself."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from dpdash.runs.snapshot import RunSnapshot, of_live_run
 from dpdash.store.errors import StoreHealth
 
 
-class Roster:
+class Scheduler:
     """Launches, pauses and ends runs as slots allow; safe for threads.
 
     Commands to a run that is over do nothing.

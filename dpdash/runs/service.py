@@ -12,16 +12,16 @@ from dpdash.core.events import StopReason
 from dpdash.core.limits import Limits, longer
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.ids import new_run_id, require_possible, unknown_run
-from dpdash.runs.library import KeptRuns
+from dpdash.runs.library import Library
 from dpdash.runs.pace import Pace
-from dpdash.runs.read_cache import Archive
+from dpdash.runs.read_cache import ReadCache
 from dpdash.runs.room import RoomSnapshot
 from dpdash.runs.run import LiveRun
-from dpdash.runs.scheduler import Roster
+from dpdash.runs.scheduler import Scheduler
 from dpdash.runs.slots import Slots
 from dpdash.runs.snapshot import RunSnapshot
 from dpdash.runs.teacher import TaughtRuns
-from dpdash.runs.visitors import Crowd
+from dpdash.runs.visitors import Visitors
 from dpdash.store.resuming import Past
 from dpdash.store.store import RunStore
 from dpdash.training import catalog
@@ -66,10 +66,10 @@ class RunService(TaughtRuns):
         self._clock = clock
         self._limits = Limits.of(settings)
         slots = Slots(settings.full_speed_slots, settings.paced_slots)
-        roster = Roster(slots, self._limits.runs_per_browser, settings.ddp_processes)
-        crowd = Crowd(settings.grace_seconds, settings.refresh_seconds, steady_clock)
-        super().__init__(roster, Archive(store, store_problem), crowd)
-        self.kept = KeptRuns(roster, self._archive, settings, clock, steady_clock)
+        scheduler = Scheduler(slots, self._limits.runs_per_browser, settings.ddp_processes)
+        crowd = Visitors(settings.grace_seconds, settings.refresh_seconds, steady_clock)
+        super().__init__(scheduler, ReadCache(store, store_problem), crowd)
+        self.library = Library(scheduler, self._read_cache, settings, clock, steady_clock)
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._look_around, name="run-watch", daemon=True)
         self._watch.start()
@@ -112,7 +112,7 @@ class RunService(TaughtRuns):
         Raises:
             DpdashError: as in `start`; the old run then goes on.
         """
-        old = self._roster.get(run_id)
+        old = self._scheduler.get(run_id)
         is_owned = old is not None and old.owner == owner
         return self._start(config, owner, pace, old if is_owned else None, paused)
 
@@ -136,25 +136,25 @@ class RunService(TaughtRuns):
         engine = self._find_engine(config)
         run = LiveRun(run_id, config, owner, pace, engine, self._store, self._clock, past=past)
         with self._room.admitting():
-            self._roster.add(run, None)
+            self._scheduler.add(run, None)
 
     def pause(self, run_id: str, owner: str) -> None:
         """Stand still before the next epoch and give the slot, or the place in the queue, to others."""
         run = self._steered(run_id, owner)
         if run is not None:
-            self._roster.pause(run)
+            self._scheduler.pause(run)
 
     def resume(self, run_id: str, owner: str) -> None:
         """Go on as soon as there is a slot."""
         run = self._steered(run_id, owner)
         if run is not None:
-            self._roster.resume(run)
+            self._scheduler.resume(run)
 
     def step(self, run_id: str, owner: str) -> None:
         """Train exactly one epoch and stand still after it; that needs no slot."""
         run = self._steered(run_id, owner)
         if run is not None:
-            self._roster.step(run)
+            self._scheduler.step(run)
 
     def trace_step(self, run_id: str, owner: str) -> None:
         """Take the next step apart; the run trains on, or stands on, meanwhile."""
@@ -166,13 +166,13 @@ class RunService(TaughtRuns):
         """End the run before its next epoch; one that still waits to begin ends at once."""
         run = self._steered(run_id, owner)
         if run is not None:
-            self._roster.stop(run, StopReason.ASKED)
+            self._scheduler.stop(run, StopReason.ASKED)
 
     def end_trial(self, run_id: str) -> None:
         """End a trial for its sweep; does nothing for any other run."""
-        run = self._roster.get(run_id)
+        run = self._scheduler.get(run_id)
         if run is not None and run.sweep_id is not None:
-            self._roster.stop(run, StopReason.SWEEP)
+            self._scheduler.stop(run, StopReason.SWEEP)
 
     def reset(self, run_id: str, owner: str) -> None:
         """Stop the run because its page turns to something new; what it learned stays stored."""
@@ -196,7 +196,7 @@ class RunService(TaughtRuns):
         """Change the pace; full speed begins when there is a slot for it."""
         run = self._steered(run_id, owner)
         if run is not None:
-            self._roster.set_pace(run, pace)
+            self._scheduler.set_pace(run, pace)
 
     @property
     def limits(self) -> Limits:
@@ -205,38 +205,38 @@ class RunService(TaughtRuns):
 
     def browser_opened(self, owner: str) -> None:
         """A browser opened a page."""
-        self._crowd.opened(owner)
+        self._visitors.opened(owner)
 
     def browser_closed(self, owner: str) -> None:
         """A page of a browser is gone, perhaps only for a moment: its runs go on for the grace period."""
-        self._crowd.closed(owner)
+        self._visitors.closed(owner)
 
     def stop_abandoned(self) -> None:
         """Stop the runs of browsers that are gone for longer than the grace period; called every few seconds."""
-        abandoned = self._crowd.take_abandoned()
-        for run in self._roster.all():
+        abandoned = self._visitors.take_abandoned()
+        for run in self._scheduler.all():
             if run.owner in abandoned and run.sweep_id is None:
-                self._roster.stop(run, StopReason.BROWSER_GONE)
+                self._scheduler.stop(run, StopReason.BROWSER_GONE)
 
     def forget_oldest(self) -> None:
         """Leave all but the latest runs that are over to the store; called every few seconds."""
         # The one that everybody watches stays: perhaps there is no store to read it from.
-        over = (run for run in self._roster.all() if run.is_over and run.run_id != self.spotlight)
+        over = (run for run in self._scheduler.all() if run.is_over and run.run_id != self.spotlight)
         surplus = tuple(over)[:-MAX_FINISHED_IN_MEMORY]
         if surplus:
             # So that the store knows them before nobody else does.
-            self._archive.flush()
-            self._roster.forget(surplus)
+            self._read_cache.flush()
+            self._scheduler.forget(surplus)
 
     def shutdown(self, timeout: float = 5.0) -> None:
         """Stop all runs, save them and end every thread, within `timeout` seconds."""
         deadline = time.monotonic() + timeout
         self._closing.set()
-        self._roster.close()
-        for run in self._roster.all():
+        self._scheduler.close()
+        for run in self._scheduler.all():
             run.join(max(0.0, deadline - time.monotonic() - STORE_SHARE_OF_SHUTDOWN * timeout))
         self._watch.join(max(0.0, deadline - time.monotonic() - STORE_SHARE_OF_SHUTDOWN * timeout))
-        self._archive.close(max(0.0, deadline - time.monotonic()))
+        self._read_cache.close(max(0.0, deadline - time.monotonic()))
 
     def _start(
         self,
@@ -250,15 +250,15 @@ class RunService(TaughtRuns):
         allowed = self._limits.allowed(config)
         engine = self._find_engine(allowed)
         if sweep_id is None:
-            self._crowd.seen(owner)
+            self._visitors.seen(owner)
         run = LiveRun(new_run_id(), allowed, owner, pace, engine, self._store, self._clock, sweep_id)
         with self._room.admitting():
-            self._roster.add(run, in_place_of, paused=paused)
+            self._scheduler.add(run, in_place_of, paused=paused)
         return run.run_id
 
     def _past(self, run_id: str) -> Past:
-        ended = self._roster.get(run_id)
-        past = self._archive.past(run_id)
+        ended = self._scheduler.get(run_id)
+        past = self._read_cache.past(run_id)
         if past is None or past.record.deleted_at is not None:
             raise unknown_run(run_id)
         if past.record.is_imported or not past.record.status.can_go_on:
@@ -271,9 +271,9 @@ class RunService(TaughtRuns):
     def _steered(self, run_id: str, owner: str) -> LiveRun | None:
         """The run that a command is for; None when it is over."""
         require_possible(run_id)
-        self._crowd.seen(owner)
-        run = self._roster.get(run_id)
-        found = run or self._archive.record(run_id)
+        self._visitors.seen(owner)
+        run = self._scheduler.get(run_id)
+        found = run or self._read_cache.record(run_id)
         if found is None:
             raise unknown_run(run_id)
         if found.owner != owner:
@@ -286,5 +286,5 @@ class RunService(TaughtRuns):
         while not self._closing.wait(LOOK_AROUND_SECONDS):
             self.stop_abandoned()
             self.forget_oldest()
-            self._archive.look_around()
-            self.kept.tidy()
+            self._read_cache.look_around()
+            self.library.tidy()

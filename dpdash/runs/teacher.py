@@ -3,25 +3,25 @@
 from collections.abc import Callable
 
 from dpdash.core.events import StopReason
-from dpdash.runs.read_cache import Archive
+from dpdash.runs.read_cache import ReadCache
 from dpdash.runs.reader import RunReader
 from dpdash.runs.room import Room, RoomSnapshot
-from dpdash.runs.scheduler import Roster
-from dpdash.runs.visitors import Crowd
+from dpdash.runs.scheduler import Scheduler
+from dpdash.runs.visitors import Visitors
 
 
 class TaughtRuns(RunReader):
     """Freezes, stops, clears and shows runs for everybody; safe for threads."""
 
-    def __init__(self, roster: Roster, archive: Archive, crowd: Crowd) -> None:
-        super().__init__(roster, archive)
-        self._crowd = crowd
+    def __init__(self, scheduler: Scheduler, read_cache: ReadCache, crowd: Visitors) -> None:
+        super().__init__(scheduler, read_cache)
+        self._visitors = crowd
         self._room = Room()
 
     @property
     def refresh_seconds(self) -> float:
         """Seconds between two updates of a live page: the more pages are open, the more."""
-        return self._crowd.refresh_seconds
+        return self._visitors.refresh_seconds
 
     @property
     def is_frozen(self) -> bool:
@@ -40,15 +40,15 @@ class TaughtRuns(RunReader):
 
     def room(self) -> RoomSnapshot:
         """What a teacher sees of everybody's pages and runs."""
-        live = (run for run in self._roster.all() if not run.is_over)
-        runs = tuple(self._roster.snapshot(run, self._archive.health_of(run.run_id)) for run in live)
+        live = (run for run in self._scheduler.all() if not run.is_over)
+        runs = tuple(self._scheduler.snapshot(run, self._read_cache.health_of(run.run_id)) for run in live)
         return RoomSnapshot(
             is_frozen=self._room.is_frozen,
             spotlight=self._room.spotlight,
             generation=self._room.generation,
-            num_pages=self._crowd.num_pages,
-            num_browsers=self._crowd.num_browsers,
-            refresh_seconds=self._crowd.refresh_seconds,
+            num_pages=self._visitors.num_pages,
+            num_browsers=self._visitors.num_browsers,
+            refresh_seconds=self._visitors.refresh_seconds,
             runs=tuple(run for run in runs if run.is_live),
         )
 
@@ -58,7 +58,7 @@ class TaughtRuns(RunReader):
 
     def stop_all(self) -> int:
         """Stop everybody's runs, which stay stored; how many were not stopped before."""
-        return self._roster.stop_all(StopReason.TEACHER)
+        return self._scheduler.stop_all(StopReason.TEACHER)
 
     def clear(self) -> None:
         """Stop everybody's runs, end the spotlight, and send every page back to the preview."""

@@ -31,7 +31,7 @@ def next_interval(interval: float, num_pages: int) -> float:
     return max(shortest_interval(num_pages), min(interval, shortest_interval(num_pages / SHRINK_AT)))
 
 
-class Crowd:
+class Visitors:
     """The browsers and pages that are here; safe for threads. `refresh_seconds` is read without a lock."""
 
     def __init__(self, grace_seconds: float, usual_seconds: float, clock: Callable[[], float]) -> None:

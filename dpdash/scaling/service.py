@@ -22,7 +22,7 @@ from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN
 from dpdash.scaling.live import LiveStudy, StudySnapshot, Trainer, measuring_process
 from dpdash.scaling.measure import require_engines
-from dpdash.store.plans import Head, StudyShelf, latest
+from dpdash.store.plans import Head, StudyTable, latest
 from dpdash.training.hardware import num_gpus
 
 LONGEST_SECONDS: Final = 120.0
@@ -43,7 +43,7 @@ class ScalingService:
     def __init__(
         self,
         limits: Limits,
-        shelf: StudyShelf | None,
+        shelf: StudyTable | None,
         is_frozen: Callable[[], bool],
         start_trainer: Callable[[], Trainer] = measuring_process,
     ) -> None:

@@ -43,7 +43,7 @@ class LetGo(Protocol):
     def __call__(self, name: str, *, for_good: bool = False) -> None: ...
 
 
-class Shelf(Generic[T, P]):
+class PlanTable(Generic[T, P]):
     """Values in the database; each method raises `StoreError` when it cannot be used."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Shelf(Generic[T, P]):
         self._write(write)
 
 
-class StudyShelf(Shelf[Study, StudyPlan]):
+class StudyTable(PlanTable[Study, StudyPlan]):
     """Scaling studies."""
 
     def __init__(self, write: Write, reading: Reading) -> None:
@@ -105,7 +105,7 @@ class StudyShelf(Shelf[Study, StudyPlan]):
         self._put(study.study_id, study, created_at=study.created_at)
 
 
-class SweepShelf(Shelf[Sweep, SweepPlan]):
+class SweepTable(PlanTable[Sweep, SweepPlan]):
     """Sweeps, and which process goes on with each."""
 
     def __init__(self, write: Write, reading: Reading, hold: Hold, let_go: LetGo) -> None:
@@ -135,7 +135,7 @@ def _lock_of(sweep_id: str) -> str:
     return f"sweep-{sweep_id}"
 
 
-def latest(shelf: Shelf[T, P] | None, here: Iterable[Head[P]], limit: int) -> tuple[Head[P], ...]:
+def latest(shelf: PlanTable[T, P] | None, here: Iterable[Head[P]], limit: int) -> tuple[Head[P], ...]:
     """What is kept and what this process has in memory, the newest first.
 
     The latter alone when the database cannot be read.

@@ -30,7 +30,7 @@ LEAST_SECONDS: Final = 1e-9
 TEXT_SETTINGS: Final = ("optimizer", "engine")
 
 
-class RunLedger:
+class RunTable:
     """What is known of every run beside its epochs."""
 
     def __init__(self, write: Write, reading: Reading) -> None:

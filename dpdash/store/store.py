@@ -19,7 +19,7 @@ from dpdash.core.history import History, Row
 from dpdash.store.database import BUSY_SECONDS
 from dpdash.store.errors import HEALTHY, INCOMPLETE, StoreHealth, newest, unhealthy
 from dpdash.store.instances import Instance
-from dpdash.store.plans import StudyShelf, SweepShelf
+from dpdash.store.plans import StudyTable, SweepTable
 from dpdash.store.reading import events_of, rows_of
 from dpdash.store.resuming import Resumption
 from dpdash.store.rows import (
@@ -31,7 +31,7 @@ from dpdash.store.rows import (
     record_from_row,
     save,
 )
-from dpdash.store.run_table import RunLedger
+from dpdash.store.run_table import RunTable
 from dpdash.store.schema import blocks, runs
 from dpdash.store.transfer import RunTransfer
 from dpdash.store.url import database_at
@@ -65,11 +65,11 @@ class RunStore:
         with suppress(StoreError):
             self._open_unless_open()
         self._writer = Writer(self._commit, max_pending_bytes)
-        self.studies = StudyShelf(self._write, self._reading)
-        self.sweeps = SweepShelf(self._write, self._reading, self._hold, self._database.locks.let_go)
+        self.studies = StudyTable(self._write, self._reading)
+        self.sweeps = SweepTable(self._write, self._reading, self._hold, self._database.locks.let_go)
         self.resumption = Resumption(self._write, self._reading, lambda: self._own.id, self._writer.forget_cut)
         self.transfer = RunTransfer(self._write, self._reading, lambda: self._own.id)
-        self.ledger = RunLedger(self._write, self._reading)
+        self.run_table = RunTable(self._write, self._reading)
 
     def create_run(
         self, run_id: str, config: RunConfig, owner: str, created_at: float, sweep_id: str | None = None

@@ -25,7 +25,7 @@ from dpdash.core.sweep import Sweep, SweepPlan, SweepStatus
 from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN
 from dpdash.runs.service import RunService
-from dpdash.store.plans import Head, SweepShelf, latest
+from dpdash.store.plans import Head, SweepTable, latest
 from dpdash.store.url import sqlite_path
 from dpdash.sweeps.live import LiveSweep, Runs, Share, SweepSnapshot
 from dpdash.training import catalog
@@ -54,7 +54,7 @@ class SweepService:
     """Starts, stops and continues sweeps; safe for threads."""
 
     def __init__(
-        self, runs: Runs, shelf: SweepShelf | None, folder: Path | None, limits: Limits, share: Share
+        self, runs: Runs, shelf: SweepTable | None, folder: Path | None, limits: Limits, share: Share
     ) -> None:
         """`folder` is where the searches keep their journals; None where nothing is kept."""
         self._runs = runs

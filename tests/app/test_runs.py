@@ -119,7 +119,7 @@ def test_the_teacher_sees_all(open_page: OpenPage, service: RunService, monkeypa
 def test_filters_and_order(open_page: OpenPage, service: RunService) -> None:
     first = trained(service, SHORT.model_copy(update={"noise": 2.0}))
     trained(service, SHORT.model_copy(update={"noise": 0.1}))
-    service.kept.label(first, ME, RunLabel("loud", "", ("classroom",)))
+    service.library.label(first, ME, RunLabel("loud", "", ("classroom",)))
     page = go(open_page(), RUNS)
     page.text_input(key="runs_text").set_value("noise>1").run()
     assert names(page) == ["loud"]
@@ -161,13 +161,13 @@ def test_name_note_and_tags_are_kept(open_page: OpenPage, service: RunService) -
     page.text_input(key=f"runs_tags_{run_id}").set_value("a, b")
     page.text_area(key=f"runs_note_{run_id}").set_value("why *so*")
     click(page, "runs_save")
-    (record,) = service.kept.records([run_id], ME)
+    (record,) = service.library.records([run_id], ME)
     assert (record.name, record.tags, record.note) == ("the good one", ("a", "b"), "why *so*")
     assert names(page) == ["the good one"]
     page.text_input(key=f"runs_tags_{run_id}").set_value("x" * 30)
     click(page, "runs_save")
     assert "A tag can have at most 24 characters" in said(page)
-    assert service.kept.records([run_id], ME)[0].tags == ("a", "b")
+    assert service.library.records([run_id], ME)[0].tags == ("a", "b")
 
 
 def test_delete_and_undo(open_page: OpenPage, service: RunService) -> None:
@@ -203,10 +203,10 @@ def test_pinning(open_page: OpenPage, service: RunService) -> None:
     run_id = trained(service)
     page = choose(go(open_page(), RUNS), run_id)
     click(page, "runs_pin")
-    assert service.kept.records([run_id], ME)[0].is_pinned
+    assert service.library.records([run_id], ME)[0].is_pinned
     assert "runs_pin" not in keys(page)
     click(page, "runs_unpin")
-    assert not service.kept.records([run_id], ME)[0].is_pinned
+    assert not service.library.records([run_id], ME)[0].is_pinned
 
 
 def test_open_shows_the_run_on_the_train_page(open_page: OpenPage, service: RunService) -> None:
@@ -268,10 +268,10 @@ def test_what_the_server_is_about_to_delete_is_said(
     trained(service)
     page = go(open_page(), RUNS)
     assert "keeps at most" not in said(page)
-    monkeypatch.setattr(service.kept, "_settings", ServerSettings(keep_runs=1, keep_megabytes=50))
+    monkeypatch.setattr(service.library, "_settings", ServerSettings(keep_runs=1, keep_megabytes=50))
     assert "keeps at most 1 runs (DPDASH_KEEP_RUNS) and 50 MB (DPDASH_KEEP_MEGABYTES)" in said(again(page))
-    service.kept._tidied_at = None
-    service.kept.tidy()
+    service.library._tidied_at = None
+    service.library.tidy()
     assert "1 runs will be deleted, the first in 60 minutes" in said(again(page))
 
 
@@ -290,7 +290,7 @@ def test_every_text_is_translated(open_page: OpenPage, service: RunService) -> N
     first = trained(service)
     second = trained(service, SHORT.model_copy(update={"noise": 2.0}))
     for run_id in (first, second):
-        service.kept.label(run_id, ME, RunLabel("⟦name⟧", "", ()))
+        service.library.label(run_id, ME, RunLabel("⟦name⟧", "", ()))
     page = go(open_page(PSEUDO), RUNS)
     choose(page, first)
     eventually(lambda: page.text_input(key=f"runs_name_{first}"))
@@ -314,4 +314,4 @@ def test_a_block_of_a_run_elsewhere_is_smoothed_from_all_epochs(open_page: OpenP
     page.select_slider(key="runs_smoothing").set_value(101).run()
     assert not page.exception
     assert any("thinned:" in text for text in visible_texts(page)) and "Not every run" not in said(page)
-    assert service.kept.page(RunQuery(ME)).num_found == 1
+    assert service.library.page(RunQuery(ME)).num_found == 1

@@ -133,7 +133,7 @@ def _update_seconds(service: RunService, run_id: str) -> float:
     """Time of one page update right after a new epoch, so that nothing is left over from the last."""
     epoch = service.snapshot(run_id).history.num_epochs
     service.step(run_id, OWNER)
-    run = service._roster.get(run_id)
+    run = service._scheduler.get(run_id)
     assert run is not None
     # Asking for a snapshot here would take the one that the update has to take.
     _wait_until(lambda: run.history._buckets.num_epochs > epoch)

@@ -140,7 +140,7 @@ def _fill(store: RunStore, size: Size) -> None:
             assert store.flush(SAVED_SECONDS)
         if is_long:
             which = (index - size.num_runs + num_long) // PER_SET
-            store.ledger.label(_name(index), EVERYBODY, RunLabel(f"run {index}", "", (f"set-{which}",)))
+            store.run_table.label(_name(index), EVERYBODY, RunLabel(f"run {index}", "", (f"set-{which}",)))
     assert store.close(SAVED_SECONDS)
 
 

@@ -377,7 +377,7 @@ def keep(store: RunStore, owner: str, **configs: RunConfig) -> None:
 
 
 def found(store: RunStore, viewer: Viewer, **asked: object) -> list[str]:
-    return [row.run_id for row in store.ledger.page(RunQuery(viewer, **asked)).rows]  # type: ignore[arg-type]  # a test's own words
+    return [row.run_id for row in store.run_table.page(RunQuery(viewer, **asked)).rows]  # type: ignore[arg-type]  # a test's own words
 
 
 def test_a_browser_lists_its_own_runs_in_stretches(store: RunStore) -> None:
@@ -385,13 +385,13 @@ def test_a_browser_lists_its_own_runs_in_stretches(store: RunStore) -> None:
     keep(store, me.owner, **{f"list-{index}": RunConfig(seed=index) for index in range(5)})
     keep(store, "list-bob", **{"list-bobs": RunConfig()})
     assert found(store, me) == [f"list-{index}" for index in (4, 3, 2, 1, 0)]
-    second = store.ledger.page(RunQuery(me, offset=2, limit=2))
+    second = store.run_table.page(RunQuery(me, offset=2, limit=2))
     assert ([row.run_id for row in second.rows], second.num_found) == (["list-2", "list-1"], 5)
-    assert store.ledger.page(RunQuery(me, offset=100)).rows == ()
+    assert store.run_table.page(RunQuery(me, offset=100)).rows == ()
     assert second.rows[0] == store.run("list-2")
     everything = found(store, Viewer("list-carol", sees_all=True), limit=200)
     assert {"list-bobs", "list-0"} <= set(everything)
-    assert [row.run_id for row in store.ledger.records(["list-3", "list-bobs", "list-0"], me)] == [
+    assert [row.run_id for row in store.run_table.records(["list-3", "list-bobs", "list-0"], me)] == [
         "list-3",
         "list-0",
     ]
@@ -410,7 +410,7 @@ def test_runs_are_found_by_words_settings_status_and_tags(store: RunStore) -> No
     )
     store.create_run("find-d", RunConfig(noise=7), me.owner, created_at=9.0)
     assert store.flush(LONG)
-    assert store.ledger.label("find-a", me, RunLabel("My best 100% run", "a note, ação", ("ótima", "b_c")))
+    assert store.run_table.label("find-a", me, RunLabel("My best 100% run", "a note, ação", ("ótima", "b_c")))
     assert found(store, me, text="BEST") == ["find-a"]
     assert found(store, me, text="100%") == ["find-a"]
     assert found(store, me, text="note best") == ["find-a"]
@@ -430,7 +430,7 @@ def test_runs_are_found_by_words_settings_status_and_tags(store: RunStore) -> No
     assert found(store, me, statuses=(RunStatus.WAITING,)) == ["find-d"]
     assert found(store, me, tags=("ótima", "b_c")) == ["find-a"]
     assert found(store, me, tags=("ótim",)) == [], "a tag is a whole one"
-    assert store.ledger.tags(me) == ("b_c", "ótima")
+    assert store.run_table.tags(me) == ("b_c", "ótima")
 
 
 @pytest.mark.parametrize("order", RunOrder)
@@ -459,7 +459,7 @@ def test_runs_are_sorted_both_ways_and_what_has_no_value_stands_last(store: RunS
     names = [f"{me.owner}-{letter}" for letter in "abc"]
     keep(store, me.owner, **dict(zip(names, (RunConfig(), RunConfig(noise=3), RunConfig(noise=0)), strict=True)))
     for name, called in zip(names[:2], ("Zebra", "ant"), strict=True):
-        assert store.ledger.label(name, me, RunLabel(called, "", ()))
+        assert store.run_table.label(name, me, RunLabel(called, "", ()))
     down, up = (found(store, me, order=order, is_descending=is_descending) for is_descending in (True, False))
     a, b, c = names
     expected = {
@@ -479,14 +479,14 @@ def test_runs_are_sorted_both_ways_and_what_has_no_value_stands_last(store: RunS
 def test_a_label_and_a_pin_stay(store: RunStore) -> None:
     me = Viewer("label-ann")
     keep(store, me.owner, **{"label-a": RunConfig(), "label-b": RunConfig()})
-    assert store.ledger.label("label-a", me, RunLabel("name", "note", ("x", "y")))
-    assert store.ledger.pin(["label-a", "label-b"], me, True) == 2
+    assert store.run_table.label("label-a", me, RunLabel("name", "note", ("x", "y")))
+    assert store.run_table.pin(["label-a", "label-b"], me, True) == 2
     record = store.run("label-a")
     assert record is not None
     assert (record.name, record.note, record.tags, record.is_pinned) == ("name", "note", ("x", "y"), True)
-    assert not store.ledger.label("label-a", Viewer("label-bob"), RunLabel("stolen", "", ()))
-    assert store.ledger.pin(["label-a"], me, False) == 1
-    assert store.ledger.label("label-a", me, RunLabel(None, "", ()))
+    assert not store.run_table.label("label-a", Viewer("label-bob"), RunLabel("stolen", "", ()))
+    assert store.run_table.pin(["label-a"], me, False) == 1
+    assert store.run_table.label("label-a", me, RunLabel(None, "", ()))
     record = store.run("label-a")
     assert record is not None and (record.name, record.is_pinned) == (None, False)
 
@@ -497,14 +497,14 @@ def test_a_deleted_run_is_out_of_the_list_until_it_is_restored(store: RunStore) 
     store.create_run("delete-live", RunConfig(), me.owner, created_at=3.0)
     assert store.flush(LONG)
     wanted = ["delete-a", "delete-live", "no such run"]
-    assert store.ledger.delete(wanted, me, at=50.0) == ("delete-a",)
-    assert store.ledger.delete(wanted, me, at=60.0) == ()
+    assert store.run_table.delete(wanted, me, at=50.0) == ("delete-a",)
+    assert store.run_table.delete(wanted, me, at=60.0) == ()
     assert found(store, me) == ["delete-live", "delete-b"]
     assert found(store, me, is_deleted=True) == ["delete-a"]
     assert "delete-a" not in {record.run_id for record in store.runs(1000)}
     assert store.history("delete-a") is not None, "a link still leads to it"
-    assert store.ledger.deleted_before(50.0) == () and store.ledger.deleted_before(51.0) == ("delete-a",)
-    assert store.ledger.restore(["delete-a"], me) == 1
+    assert store.run_table.deleted_before(50.0) == () and store.run_table.deleted_before(51.0) == ("delete-a",)
+    assert store.run_table.restore(["delete-a"], me) == 1
     assert found(store, me) == ["delete-live", "delete-b", "delete-a"]
 
 
@@ -513,7 +513,7 @@ def test_what_is_let_go_of_leaves_nothing_behind(store: RunStore) -> None:
     keep(store, me.owner, **{"go-a": RunConfig(), "go-b": RunConfig()})
     store.create_run("go-live", RunConfig(), me.owner, created_at=3.0)
     assert store.flush(LONG)
-    assert set(store.ledger.let_go(["go-a", "go-live"])) == {"go-a"}
+    assert set(store.run_table.let_go(["go-a", "go-live"])) == {"go-a"}
     assert store.run("go-a") is None and store.rows("go-a") is None and store.history("go-a") is None
     assert found(store, me) == ["go-live", "go-b"]
     assert store.rows("go-b") is not None
@@ -524,14 +524,14 @@ def test_the_oldest_that_may_go_are_surplus(url: str) -> None:
     keep(store, me.owner, a=RunConfig(), b=RunConfig(), c=RunConfig(), d=RunConfig())
     store.create_run("live", RunConfig(), me.owner, created_at=9.0)
     assert store.flush(LONG)
-    ledger = store.ledger
-    assert ledger.surplus(None, None) == () == ledger.surplus(5, None)
-    assert ledger.surplus(3, None) == ("a", "b")
-    ledger.pin(["a"], me, True)
-    assert ledger.surplus(3, None) == ("b", "c")
-    assert ledger.surplus(1, None) == ("b", "c", "d"), "neither what is pinned nor what trains"
-    ledger.delete(["b"], me, at=1.0)
-    assert ledger.surplus(3, None) == ("c",)
-    assert ledger.surplus(None, 10**9) == ()
-    assert ledger.surplus(None, 1) == ("c", "d")
+    run_table = store.run_table
+    assert run_table.surplus(None, None) == () == run_table.surplus(5, None)
+    assert run_table.surplus(3, None) == ("a", "b")
+    run_table.pin(["a"], me, True)
+    assert run_table.surplus(3, None) == ("b", "c")
+    assert run_table.surplus(1, None) == ("b", "c", "d"), "neither what is pinned nor what trains"
+    run_table.delete(["b"], me, at=1.0)
+    assert run_table.surplus(3, None) == ("c",)
+    assert run_table.surplus(None, 10**9) == ()
+    assert run_table.surplus(None, 1) == ("c", "d")
     assert store.close()

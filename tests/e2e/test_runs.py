@@ -54,7 +54,7 @@ def stored(server: Server, *labels: tuple[str, str, RunConfig], num_epochs: int 
         )
         store.append(run_id, RunFinished(num_epochs, 2.99, 0.01, num_epochs / 1000))
         assert store.flush(LONG)
-        store.ledger.label(run_id, EVERYBODY, RunLabel(name, "", (tag,)))
+        store.run_table.label(run_id, EVERYBODY, RunLabel(name, "", (tag,)))
         ids.append(run_id)
     assert store.close()
     return ids

@@ -73,7 +73,7 @@ def label(run_id: str, keys: tuple[str, str, str]) -> None:
         who = asked.through(viewer)
 
         def keep() -> None:
-            run_service().kept.label(run_id, who, RunLabel.parse(_text(name), _text(note), _text(tags)))
+            run_service().library.label(run_id, who, RunLabel.parse(_text(name), _text(note), _text(tags)))
 
         asked.attempt(keep)
 
@@ -82,7 +82,7 @@ def pin(run_ids: Sequence[str], is_pinned: bool) -> None:
     """Keep runs whatever else is let go of, or no longer."""
     with asking() as asked:
         who = asked.through(viewer)
-        asked.attempt(lambda: run_service().kept.pin(run_ids, who, is_pinned))
+        asked.attempt(lambda: run_service().library.pin(run_ids, who, is_pinned))
 
 
 def delete(run_ids: Sequence[str]) -> None:
@@ -91,7 +91,7 @@ def delete(run_ids: Sequence[str]) -> None:
         who = asked.through(viewer)
 
         def take_out() -> None:
-            kept = run_service().kept
+            kept = run_service().library
             num_left = sum(not record.status.is_over for record in kept.records(run_ids, who))
             gone = kept.delete(run_ids, who)
             if gone:
@@ -109,7 +109,7 @@ def restore(run_ids: Sequence[str]) -> None:
     """Put deleted runs back into the list."""
     with asking() as asked:
         who = asked.through(viewer)
-        asked.attempt(lambda: run_service().kept.restore(run_ids, who))
+        asked.attempt(lambda: run_service().library.restore(run_ids, who))
         asked.through(lambda: _forget_deleted(run_ids))
 
 

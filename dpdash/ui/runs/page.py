@@ -5,7 +5,7 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.runs.library import KeptRuns
+from dpdash.runs.library import Library
 from dpdash.store.query import RunPage, RunQuery, Viewer
 from dpdash.store.store import RunRecord
 from dpdash.ui.parts.exports import export_menu, import_form
@@ -28,7 +28,7 @@ MINUTE: Final = 60
 def show_runs() -> None:
     """Show the page, looked at again on a timer only while a run that it shows is not over."""
     turn_where_asked()
-    kept, who = run_service().kept, viewer()
+    kept, who = run_service().library, viewer()
     show_title(_("Runs"))
     _show_notices(kept, who)
     show_undo()
@@ -50,7 +50,7 @@ def show_runs() -> None:
 
 
 def _look_again(query: RunQuery, page: RunPage, chosen: Sequence[RunRecord]) -> None:
-    kept = run_service().kept
+    kept = run_service().library
     ids = tuple(record.run_id for record in chosen)
     if (kept.page(query), kept.records(ids, query.viewer)) != (page, chosen):
         st.rerun()
@@ -68,12 +68,12 @@ def _choose_from(query: RunQuery, page: RunPage) -> None:
     st.session_state[CHOSEN_KEY] = (*kept, *(run_id for run_id in selected if run_id not in kept))
 
 
-def _baseline(kept: KeptRuns, who: Viewer) -> tuple[RunRecord, ...]:
+def _baseline(kept: Library, who: Viewer) -> tuple[RunRecord, ...]:
     run_id = pinned_baseline()
     return kept.records((run_id,), who) if run_id is not None else ()
 
 
-def _show_notices(kept: KeptRuns, who: Viewer) -> None:
+def _show_notices(kept: Library, who: Viewer) -> None:
     problem = take_problem()
     if problem is not None:
         show_error(problem)
@@ -87,7 +87,7 @@ def _show_notices(kept: KeptRuns, who: Viewer) -> None:
         st.caption(_("Here are the runs that this browser has started."))
 
 
-def _show_retention(kept: KeptRuns) -> None:
+def _show_retention(kept: Library) -> None:
     """Say what is about to be deleted, and why."""
     found = kept.retention
     if found is None:

@@ -157,7 +157,9 @@ def test_runs_are_listed_the_newest_first(default_run: Said, database: Path) -> 
     assert listed[1]["best_loss"] == pytest.approx(min(default_run.json["losses"]))
 
     store = RunStore(f"sqlite:///{database}")
-    assert store.ledger.label(newer["run_id"], Viewer("anybody", sees_all=True), RunLabel("[b]", "", ("tag one",)))
+    assert store.run_table.label(
+        newer["run_id"], Viewer("anybody", sees_all=True), RunLabel("[b]", "", ("tag one",))
+    )
     assert store.close()
     table = called(database, "runs", "list")
     assert table.status == 0

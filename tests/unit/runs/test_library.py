@@ -31,33 +31,33 @@ def saved(service: RunService, *names: str) -> None:
 
 
 def listed(service: RunService, viewer: Viewer = ANN, *, is_deleted: bool = False) -> list[str]:
-    return [row.run_id for row in service.kept.page(RunQuery(viewer, is_deleted=is_deleted)).rows]
+    return [row.run_id for row in service.library.page(RunQuery(viewer, is_deleted=is_deleted)).rows]
 
 
 def tidied(service: RunService, clock: FakeClock, seconds: float) -> None:
     """Let time go by, and look around."""
     clock.now += max(seconds, TIDY_SECONDS)
-    service.kept.tidy()
+    service.library.tidy()
 
 
 def test_the_oldest_go_after_a_notice(make_service: MakeService, clock: FakeClock) -> None:
     service = make_service(keep_runs=2)
     saved(service, "a", "b", "c", "d")
-    service.kept.pin(["a"], ANN, True)
-    assert service.kept.retention is not None and service.kept.retention.num_due == 0
+    service.library.pin(["a"], ANN, True)
+    assert service.library.retention is not None and service.library.retention.num_due == 0
     tidied(service, clock, 0)
-    told = service.kept.retention
+    told = service.library.retention
     assert told is not None
     assert (told.num_due, told.seconds_left, told.keep_runs) == (2, NOTICE_SECONDS, 2)
     assert listed(service) == ["d", "c", "b", "a"], "said beforehand"
-    service.kept.pin(["b"], ANN, True)
+    service.library.pin(["b"], ANN, True)
     tidied(service, clock, NOTICE_SECONDS)
     assert listed(service) == ["d", "b", "a"], "d was told of only now"
     tidied(service, clock, NOTICE_SECONDS)
     assert listed(service) == ["b", "a"], "what is pinned stays"
     tidied(service, clock, NOTICE_SECONDS)
     assert listed(service) == ["b", "a"]
-    assert service.kept.retention is not None and service.kept.retention.num_due == 0
+    assert service.library.retention is not None and service.library.retention.num_due == 0
 
 
 def test_what_is_let_go_of_is_nowhere_any_more(make_service: MakeService, clock: FakeClock) -> None:
@@ -96,7 +96,7 @@ def test_a_run_that_trains_is_never_let_go_of(
     tidied(service, clock, 0)
     tidied(service, clock, NOTICE_SECONDS)
     assert listed(service) == [run_id]
-    assert service.kept.delete([run_id], ANN) == ()
+    assert service.library.delete([run_id], ANN) == ()
     engine.gate.set()
     assert service.wait(run_id, LONG)
 
@@ -112,10 +112,10 @@ def test_what_is_deleted_can_be_restored_for_a_day(tmp_path: Path, clock: FakeCl
         steady_clock=clock,
     )
     saved(service, "a", "b")
-    assert sorted(service.kept.delete(["a", "b"], ANN)) == ["a", "b"]
+    assert sorted(service.library.delete(["a", "b"], ANN)) == ["a", "b"]
     assert listed(service) == []
     assert sorted(listed(service, is_deleted=True)) == ["a", "b"]
-    service.kept.restore(["b"], ANN)
+    service.library.restore(["b"], ANN)
     now.now += UNDO_SECONDS - 1
     tidied(service, clock, 0)
     assert listed(service, is_deleted=True) == ["a"]
@@ -129,15 +129,15 @@ def test_a_browser_touches_its_own_runs_alone(service: RunService) -> None:
     saved(service, "a")
     label = RunLabel("mine", "", ())
     with pytest.raises(UnknownRunError):
-        service.kept.label("a", BOB, label)
-    assert service.kept.delete(["a"], BOB) == ()
-    service.kept.pin(["a"], BOB, True)
+        service.library.label("a", BOB, label)
+    assert service.library.delete(["a"], BOB) == ()
+    service.library.pin(["a"], BOB, True)
     assert listed(service, BOB) == []
-    assert service.kept.records(["a"], BOB) == ()
-    (record,) = service.kept.records(["a"], ANN)
+    assert service.library.records(["a"], BOB) == ()
+    (record,) = service.library.records(["a"], ANN)
     assert (record.name, record.is_pinned) == (None, False)
-    service.kept.label("a", ALL, label)
-    assert service.kept.records(["a"], ANN)[0].name == "mine"
+    service.library.label("a", ALL, label)
+    assert service.library.records(["a"], ANN)[0].name == "mine"
 
 
 def test_without_a_database_the_runs_in_memory_are_listed(make_service: MakeService, engine: FakeEngine) -> None:
@@ -147,9 +147,9 @@ def test_without_a_database_the_runs_in_memory_are_listed(make_service: MakeServ
     assert service.wait(first, LONG) and service.wait(second, LONG)
     assert listed(service) == [second, first]
     assert listed(service, BOB) == []
-    assert service.kept.tags(ANN) == ()
-    assert [record.run_id for record in service.kept.records([first], ANN)] == [first]
-    eventually(lambda: service.kept.page(RunQuery(ANN, statuses=(RunStatus.FINISHED,))).num_found == 2)
+    assert service.library.tags(ANN) == ()
+    assert [record.run_id for record in service.library.records([first], ANN)] == [first]
+    eventually(lambda: service.library.page(RunQuery(ANN, statuses=(RunStatus.FINISHED,))).num_found == 2)
     with pytest.raises(StoreError, match="no database"):
-        service.kept.pin([first], ANN, True)
-    service.kept.tidy()
+        service.library.pin([first], ANN, True)
+    service.library.tidy()

@@ -43,7 +43,7 @@ def queue(service: RunService, *run_ids: str) -> list[tuple[str | None, int | No
 
 
 def control_of(service: RunService, run_id: str) -> RunControl:
-    run = service._roster.get(run_id)
+    run = service._scheduler.get(run_id)
     assert run is not None
     return run.control
 

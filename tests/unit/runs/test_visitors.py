@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpdash.runs.visitors import PAGES_PER_SECOND, Crowd, next_interval, shortest_interval
+from dpdash.runs.visitors import PAGES_PER_SECOND, Visitors, next_interval, shortest_interval
 from tests.fakes import FakeClock
 
 
-def crowd_of(num_pages: int, usual_seconds: float = 0.25) -> Crowd:
-    crowd = Crowd(120, usual_seconds, FakeClock())
+def crowd_of(num_pages: int, usual_seconds: float = 0.25) -> Visitors:
+    crowd = Visitors(120, usual_seconds, FakeClock())
     for _ in range(num_pages):
         crowd.opened("ann")
     return crowd
@@ -81,7 +81,7 @@ def test_pages_and_browsers_are_counted() -> None:
 
 def test_the_clock_runs_from_the_last_page_and_the_last_command() -> None:
     clock = FakeClock()
-    crowd = Crowd(120, 0.25, clock)
+    crowd = Visitors(120, 0.25, clock)
     crowd.opened("ann")
     crowd.closed("ann")
     clock.now += 100

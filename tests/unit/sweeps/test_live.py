@@ -191,7 +191,7 @@ def test_a_browser_that_is_gone_does_not_end_its_sweep(make_runs: MakeRuns) -> N
     sweep.start()
     eventually(lambda: sweep.snapshot().sweep.trials)
     runs.browser_closed("ann")
-    runs._crowd._clock = lambda: 1e12
+    runs._visitors._clock = lambda: 1e12
     runs.stop_abandoned()
     assert runs.wait(own, LONG)
     trial = sweep.snapshot().sweep.trials[0]
