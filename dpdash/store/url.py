@@ -1,5 +1,6 @@
 """Which database a URL names."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,6 @@ from dpdash.store.errors import BAD_URL
 from dpdash.store.postgresql import PostgresqlDatabase
 from dpdash.store.sqlite import SqliteDatabase
 
-POSTGRESQL: Final = ("postgresql", "postgres")
-"""The second is what many hosts hand out."""
-
 
 def database_at(url: str) -> Database:
     """The database that a URL names, not opened yet.
@@ -23,12 +21,11 @@ def database_at(url: str) -> Database:
         StoreError: when it names none of a kind that can hold runs, or the driver for it is not installed.
     """
     parsed = _parsed(url)
-    path = _sqlite_path(parsed)
-    if path is not None:
-        return SqliteDatabase(path)
-    if parsed.drivername.split("+")[0] in POSTGRESQL and parsed.database:
-        return PostgresqlDatabase(parsed)
-    raise StoreError(BAD_URL, received=parsed.render_as_string(hide_password=True))
+    kind = DATABASES.get(_kind(parsed))
+    database = kind(parsed) if kind is not None else None
+    if database is None:
+        raise StoreError(BAD_URL, received=parsed.render_as_string(hide_password=True))
+    return database
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -46,7 +43,29 @@ def _parsed(url: str) -> sa.URL:
         raise StoreError(BAD_URL, received=url) from None
 
 
+def _kind(parsed: sa.URL) -> str:
+    """What the URL begins with, without the driver's name."""
+    return parsed.drivername.split("+")[0]
+
+
 def _sqlite_path(parsed: sa.URL) -> Path | None:
-    if parsed.drivername.split("+")[0] != "sqlite" or parsed.database in (None, "", ":memory:"):
+    if _kind(parsed) != "sqlite" or parsed.database in (None, "", ":memory:"):
         return None
     return Path(str(parsed.database)).absolute()
+
+
+def _sqlite(parsed: sa.URL) -> Database | None:
+    path = _sqlite_path(parsed)
+    return None if path is None else SqliteDatabase(path)
+
+
+def _postgresql(parsed: sa.URL) -> Database | None:
+    return PostgresqlDatabase(parsed) if parsed.database else None
+
+
+DATABASES: Final[Mapping[str, Callable[[sa.URL], Database | None]]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+    "postgres": _postgresql,  # what many hosts hand out
+}
+"""A new one is one line here; None from it where the URL names no database of that kind."""
