@@ -7,13 +7,11 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
-from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from dpdash.web.long_links import shortened
 from dpdash.web.request_guard import LOGGER, Refusal, is_local, refuse
+from dpdash.web.streamlit_internals.page_message import DecodeError, PageMessage
 
 LARGEST_MESSAGE_BYTES: Final = 256 * 1024
 """The largest honest message is a few kB, and 48 kB more where the page's address is as long as it may be."""
@@ -82,19 +80,6 @@ def _is_from_here(scope: Scope) -> bool:
         return False
 
 
-def _kind(message: BackMsg) -> str | None:
-    kind = message.WhichOneof("type")
-    return message.backend_operation_request.WhichOneof("payload") if kind == "backend_operation_request" else kind
-
-
-def _with_short_query(message: Message, asked: BackMsg) -> Message:
-    query = shortened(asked.rerun_script.query_string)
-    if query == asked.rerun_script.query_string:
-        return message
-    asked.rerun_script.query_string = query
-    return {**message, "bytes": asked.SerializeToString()}
-
-
 class _Page:
     """One websocket."""
 
@@ -142,14 +127,15 @@ class _Page:
             if len(data) > LARGEST_MESSAGE_BYTES:
                 return await self._close(TOO_BIG, "A page sent a message that is too big.")
             try:
-                asked = BackMsg.FromString(data)
+                asked = PageMessage(data)
             except DecodeError:
                 return await self._close(PROTOCOL_ERROR, "A page sent what is no message.")
-            kind = _kind(asked)
+            kind = asked.kind
             if kind in WANTED:
                 if WANTED[kind] > 1:
                     await self._allowance.take(WANTED[kind] - 1)
-                return _with_short_query(message, asked)
+                short = asked.with_short_query()
+                return message if short is None else {**message, "bytes": short}
             LOGGER.warning("Passed over a message that no page here sends: %s.", kind)
 
     async def send(self, message: Message) -> None:

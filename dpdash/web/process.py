@@ -8,7 +8,7 @@ import streamlit as st
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import RunService
 from dpdash.training.catalog import require
-from dpdash.web.push import OpenPages
+from dpdash.web.streamlit_internals.push import OpenPages
 from dpdash.web.tickets import OWNER_COOKIE, owner_of
 from dpdash.web.trainers import training_processes
 

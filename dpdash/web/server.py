@@ -29,8 +29,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dpdash.core.settings import ServerSettings
 from dpdash.web.ending import Ending
 from dpdash.web.page_guard import PageGuard
-from dpdash.web.refusals import quieten, shorten_forged
 from dpdash.web.request_guard import RequestGuard, SecurityHeaders
+from dpdash.web.streamlit_internals.refusals import quieten, shorten_forged
 from dpdash.web.streamlit_internals.session_once import keep_sessions
 from dpdash.web.tickets import OWNER_COOKIE
 from dpdash.web.trainers import training_processes

@@ -15,9 +15,10 @@ from dpdash.core.config import RunConfig, readable
 from dpdash.core.errors import N_, DpdashError, SettingError
 from dpdash.core.limits import Limits
 from dpdash.training import catalog
-from dpdash.ui.session.state import RUN_KEY, put_settings, settle_settings, wanted_settings
+from dpdash.ui.session.state import put_settings, settle_settings, wanted_settings
 from dpdash.web.long_links import COUNT_PARAMETER, KNOWN, MOST_PARAMETERS, RUN_PARAMETER, too_many
 from dpdash.web.process import run_service
+from dpdash.web.streamlit_internals.push import RUN_KEY
 
 READ_KEY: Final = "link_was_read"
 PROBLEMS_KEY: Final = "link_problems"

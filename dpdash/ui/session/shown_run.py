@@ -7,8 +7,9 @@ import streamlit as st
 from dpdash.core.errors import DpdashError, StoreError, UnknownRunError
 from dpdash.core.events import RunStatus
 from dpdash.runs.service import RunSnapshot
-from dpdash.ui.session.state import RUN_KEY, put_settings, show_run
+from dpdash.ui.session.state import put_settings, show_run
 from dpdash.web.process import owner, run_service
+from dpdash.web.streamlit_internals.push import RUN_KEY
 
 MISSING_KEY = "missing_run"
 SETTINGS_FROM_KEY = "settings_from_run"

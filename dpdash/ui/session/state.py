@@ -7,11 +7,10 @@ import streamlit as st
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import ConfigError
+from dpdash.web.streamlit_internals.push import RUN_KEY
 
 SETTINGS_KEY: Final = "settings"
 """The settings as they last were allowed: what a page sends, or leaves out, need not be."""
-RUN_KEY: Final = "run"
-"""Id of the run that is shown, or None."""
 PAGE_KEY: Final = "page"
 """The page that was last drawn."""
 LOOK_BACK_KEY: Final = "look_back"

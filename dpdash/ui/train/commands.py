@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Any, Final
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dpdash.core.errors import DpdashError
 from dpdash.core.study import StudyPlan
@@ -17,13 +16,14 @@ from dpdash.runs.service import Pace, RunSnapshot
 from dpdash.ui.session.command import PROBLEM_KEY, Asked, asking
 from dpdash.ui.session.shown_run import is_in_spotlight
 from dpdash.ui.session.state import (
-    RUN_KEY,
     apply_changes,
     put_settings,
     show_run,
     wanted_settings,
 )
 from dpdash.web.process import open_pages, run_service
+from dpdash.web.streamlit_internals.fragment import is_refresh
+from dpdash.web.streamlit_internals.push import RUN_KEY
 from dpdash.web.studies import STUDY_KEY, scaling_service
 from dpdash.web.sweeps import OPEN_KEY, SWEEP_KEY, sweep_service
 from dpdash.web.teacher import PASSPHRASE_KEY, is_teacher, show_passphrase
@@ -56,8 +56,7 @@ def once(command: Callable[[], None]) -> Callable[[], None]:
     """
 
     def given() -> None:
-        running = get_script_run_ctx()
-        if running is None or not running.fragment_ids_this_run:
+        if not is_refresh():
             command()
 
     return given

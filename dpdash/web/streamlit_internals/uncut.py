@@ -1,7 +1,7 @@
 """Commands that are carried out whole.
 
 Streamlit answers a page's next message as soon as the session is read or written: it raises there, in callbacks
-too. A click would be swallowed, or a run started that no page shows.
+too. A click would be swallowed, or a run started that no page shows. ADR 0019 says what is used here.
 """
 
 from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from streamlit.runtime.state.common import WidgetMetadata
 from streamlit.runtime.state.session_state import SessionState, WStates
 
 from dpdash.core.config import RunConfig
-from dpdash.web.refusals import TELLING, ForgedValues, OncePerMinute, shorten_forged
+from dpdash.web.streamlit_internals.refusals import TELLING, ForgedValues, OncePerMinute, shorten_forged
 
 WIDGET = "a widget"
 

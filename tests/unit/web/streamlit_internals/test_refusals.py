@@ -1,6 +1,6 @@
 import logging
 
-from dpdash.web.refusals import OncePerMinute
+from dpdash.web.streamlit_internals.refusals import OncePerMinute
 
 
 def record(text: str, *values: object) -> logging.LogRecord:

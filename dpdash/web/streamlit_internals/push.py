@@ -12,8 +12,8 @@ from streamlit.runtime import Runtime
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dpdash.ui.session.state import RUN_KEY
-
+RUN_KEY: Final = "run"
+"""Where a page's session keeps the id of the run that it shows, or None."""
 SPACING_SECONDS: Final = 0.02
 """Between two pages, so that a crowd's pages do not all draw at once while others train."""
 

@@ -1,4 +1,7 @@
-"""What is said about requests that are refused: once a kind and minute, however many there are."""
+"""What is said about requests that are refused: once a kind and minute, however many there are.
+
+What is refused, and why Streamlit says so much of it: ADR 0019.
+"""
 
 import logging
 import time
@@ -10,7 +13,7 @@ from typing import Final
 from streamlit.runtime.runtime_util import WidgetStateSizeError
 
 SECONDS: Final = 60.0
-PACKAGE: Final = Path(__file__).resolve().parents[1]
+PACKAGE: Final = Path(__file__).resolve().parents[2]
 STATE: Final = "streamlit.runtime.state.session_state"
 COMPONENTS: Final = "streamlit.components.v2.bidi_component.serialization"
 READING: Final = frozenset(
