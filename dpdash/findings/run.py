@@ -143,7 +143,7 @@ def _at_floor(config: RunConfig, history: HistorySnapshot, target: Target) -> Ve
     if not _is_at_floor(history, target):
         return None
     assert history.latest is not None
-    reached = _first_epoch_at_floor(history, target)
+    reached = _at_floor_since(history, target)
     values = {"loss": history.latest.loss, "optimum": target.optimum_loss, "reached": reached}
     fewer = at_least(reached, *target.bounds("epochs"))
     if fewer < config.epochs:
@@ -252,9 +252,12 @@ def _is_at_floor(history: HistorySnapshot, target: Target) -> bool:
     return history.latest.loss <= _floor_loss(history, target)
 
 
-def _first_epoch_at_floor(history: HistorySnapshot, target: Target) -> int:
-    hit = int(np.argmax(history.low[0] <= _floor_loss(history, target)))
-    return int(history.low_epoch[0, hit])
+def _at_floor_since(history: HistorySnapshot, target: Target) -> int:
+    """The epoch after the last one above; where epochs are kept in buckets, after the bucket of that one."""
+    above = np.flatnonzero(history.high[0] > _floor_loss(history, target))
+    if not above.size:
+        return 1
+    return min(int(history.last_epoch_of_bucket[above[-1]]) + 1, history.num_epochs)
 
 
 def _epochs_to_floor(history: HistorySnapshot, target: Target) -> float | None:

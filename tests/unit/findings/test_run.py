@@ -74,6 +74,26 @@ def test_at_the_floor_names_the_epoch_that_reached_it_and_suggests_fewer() -> No
     assert f"since epoch {reached:.3g}" in str(found)
 
 
+def test_at_the_floor_since_the_epoch_after_the_last_one_above() -> None:
+    losses = [5.0, 1.0, 0.25, 0.4, 0.45, 0.4, 0.45, 0.4, 0.4, 0.25]
+    found = said(RunConfig(epochs=1000), history_of(losses))
+    assert found.kind is VerdictKind.AT_FLOOR
+    assert (found.values["reached"], found.suggestion) == (10, Suggestion("epochs", 10))
+
+
+def test_no_epoch_is_said_to_be_at_the_floor_from_which_the_loss_rose_again() -> None:
+    losses = decay(70, 1e-6, 5000)
+    losses[4000:4010] = [0.4] * 10
+    history = history_of(losses)
+    assert history.width > 1
+    found = said(RunConfig(epochs=100_000), history)
+    assert 4010 < found.values["reached"] <= 4010 + history.width
+
+
+def test_a_run_that_was_never_above_the_floor_is_there_since_the_first_epoch() -> None:
+    assert said(RunConfig(epochs=1000), history_of([0.25, 0.25])).values["reached"] == 1
+
+
 def test_at_the_floor_at_the_very_end_suggests_a_higher_learning_rate() -> None:
     found = said(RunConfig(epochs=200), history_of(decay(70, 0.004, 200), finished(200)))
     assert found.kind is VerdictKind.AT_FLOOR
