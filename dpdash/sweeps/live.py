@@ -166,9 +166,14 @@ class LiveSweep:
                 return FrozenError(FROZEN)
             if not self._share.take():
                 return None if self._training else DpdashError(WAITS_FOR_PLACE, limit=self._share.most)
-            if not self._queue:
-                self._queue.append(search.ask())
-            problem = self._start_next(search)
+            num_training = len(self._training)
+            try:
+                if not self._queue:
+                    self._queue.append(search.ask())
+                problem = self._start_next(search)
+            finally:
+                if len(self._training) == num_training:
+                    self._share.give_back()
             if problem is not None:
                 return problem
         return None
@@ -182,13 +187,11 @@ class LiveSweep:
             config = plan.config(asked.values)
             run_id = self._runs.start(config, self._sweep.owner, Pace.full_speed(), sweep_id=sweep_id)
         except (ConfigError, EngineUnavailableError) as problem:
-            self._share.give_back()
             self._queue.pop(0)
             _log.warning("A trial could not be started: %s", problem)
             self._end(search, replace(trial, status=TrialStatus.FAILED))
             return None
         except DpdashError as problem:
-            self._share.give_back()
             return problem
         self._queue.pop(0)
         self._training[asked.number] = run_id

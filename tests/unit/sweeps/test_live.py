@@ -16,6 +16,7 @@ from dpdash.runs.service import Pace, RunService
 from dpdash.store.store import RunStore
 from dpdash.sweeps import live as sweep_live
 from dpdash.sweeps.live import LiveSweep, Share
+from dpdash.sweeps.search import Asked, Search
 from dpdash.training.catalog import require
 from dpdash.training.engine import Engine
 from tests.fakes import LossEngine, eventually
@@ -121,6 +122,45 @@ def test_stop_ends_what_trains_and_starts_nothing_more(make_runs: MakeRuns) -> N
     assert found.status is SweepStatus.STOPPED
     assert [trial.status for trial in found.trials] == [TrialStatus.STOPPED]
     assert len(runs.runs()) == 1
+
+
+def test_a_sweep_whose_search_breaks_gives_its_place_back(
+    make_runs: MakeRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(search: Search) -> Asked:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Search, "ask", full)
+    share = Share(1)
+    sweep = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of()), make_runs(), share, None)
+    sweep.start()
+    assert sweep.wait(LONG)
+    found = sweep.snapshot().sweep
+    assert (found.status, "No space left" in found.message) == (SweepStatus.FAILED, True)
+    assert share.take(), "the next sweep starts"
+    assert not share.take(), "no place was given back twice"
+
+
+@pytest.mark.parametrize("how", ["breaks", "is left"])
+def test_places_of_trials_that_train_are_given_back(
+    make_runs: MakeRuns, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    def broken(search: Search, number: int) -> bool:
+        raise RuntimeError("broken")
+
+    runs = make_runs(LossEngine(lambda config: 1.0, waits=lambda config: True))
+    share = Share(1)
+    sweep = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of(prunes=True)), runs, share, None)
+    sweep.start()
+    eventually(lambda: sweep.snapshot().sweep.trials)
+    assert not share.take()
+    if how == "breaks":
+        monkeypatch.setattr(Search, "is_behind", broken)
+    else:
+        sweep.leave()
+    assert sweep.wait(LONG)
+    assert share.take()
+    assert not share.take()
 
 
 def test_a_trial_that_a_person_stops_ends_only_itself(make_runs: MakeRuns) -> None:
