@@ -283,8 +283,10 @@ class RunService(TaughtRuns):
         return run if run is not None and not run.is_over else None
 
     def _look_around(self) -> None:
+        duties = (self.stop_abandoned, self.forget_oldest, self._read_cache.look_around, self.library.tidy)
         while not self._closing.wait(LOOK_AROUND_SECONDS):
-            self.stop_abandoned()
-            self.forget_oldest()
-            self._read_cache.look_around()
-            self.library.tidy()
+            for duty in duties:
+                try:
+                    duty()
+                except Exception:
+                    _log.exception("What the service looks after went wrong once; it looks again soon.")

@@ -16,6 +16,7 @@ from dpdash.core.errors import (
 )
 from dpdash.core.events import RunFailed, RunStatus, RunStopped, StopReason
 from dpdash.core.settings import ServerSettings
+from dpdash.runs import service as runs_service
 from dpdash.runs.service import Pace, RunService
 from dpdash.store import errors as problems
 from dpdash.training.control import RunControl
@@ -331,6 +332,23 @@ def test_runs_of_a_browser_that_is_gone_are_stopped_and_kept(make_service: MakeS
         assert ended.reason is StopReason.BROWSER_GONE
     assert status(service, bobs) is RunStatus.RUNNING
     assert {record.run_id for record in service.runs()} == {anns, bobs, waiting}
+
+
+def test_what_goes_wrong_once_does_not_end_what_the_service_looks_after(
+    make_service: MakeService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks: list[str] = []
+
+    def breaks(service: RunService) -> None:
+        looks.append("broken")
+        raise RuntimeError("a database driver's own error")
+
+    monkeypatch.setattr(runs_service, "LOOK_AROUND_SECONDS", 0.01)
+    monkeypatch.setattr(RunService, "stop_abandoned", breaks)
+    monkeypatch.setattr(RunService, "forget_oldest", lambda service: looks.append("forgotten"))
+    make_service()
+    eventually(lambda: looks.count("broken") >= 2 and looks.count("forgotten") >= 2)
+    assert "a database driver's own error" in caplog.text
 
 
 def test_shutdown_ends_and_saves_everything(make_service: MakeService) -> None:
