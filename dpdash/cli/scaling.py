@@ -10,7 +10,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from dpdash.cli.terminal import BAD_ARGUMENTS, FAILED, complain, option, or_exit, print_json, signals_received
+from dpdash.cli.terminal import (
+    FAILED,
+    complain,
+    option,
+    or_exit,
+    print_json,
+    require_writable,
+    signals_received,
+    write_result,
+)
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import StoreError
 from dpdash.core.settings import read_settings
@@ -60,18 +69,15 @@ def scaling(
     }
     plan = or_exit(lambda: _plan(values))
     or_exit(lambda: require_engines(plan))
-    if csv is not None and not csv.absolute().parent.is_dir():
-        complain(f"--csv: there is no folder {csv.absolute().parent}. Make it, or name another file.")
-        raise typer.Exit(BAD_ARGUMENTS)
+    require_writable(csv)
     url = or_exit(read_settings).database_url
     with _kept(url) as keep:
         study = _measured(LiveStudy(new_study(plan, OWNER), keep=keep), quiet=as_json)
-    if csv is not None:
-        csv.write_text(as_csv(study), encoding="utf-8")
     if as_json:
         print_json(as_values(study))
     else:
         _print(study)
+    write_result(csv, as_csv(study))
     if study.status is StudyStatus.FAILED:
         complain(study.message)
         raise typer.Exit(FAILED)

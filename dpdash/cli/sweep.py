@@ -9,7 +9,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from dpdash.cli.terminal import BAD_ARGUMENTS, FAILED, complain, or_exit, print_json, signals_received
+from dpdash.cli.terminal import (
+    FAILED,
+    complain,
+    or_exit,
+    print_json,
+    require_writable,
+    signals_received,
+    write_result,
+)
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_, DpdashError
 from dpdash.core.limits import lifted
@@ -75,16 +83,13 @@ def sweep(
     plan = None
     if resume is None:
         plan = PRESETS[preset].plan if preset is not None else or_exit(lambda: _plan(wanted))
-    if csv is not None and not csv.absolute().parent.is_dir():
-        complain(f"--csv: there is no folder {csv.absolute().parent}. Make it, or name another file.")
-        raise typer.Exit(BAD_ARGUMENTS)
+    require_writable(csv)
     found, problem = _searched(lifted(or_exit(read_settings)), plan, resume or "", quiet=as_json)
-    if csv is not None:
-        csv.write_text(as_csv(found), encoding="utf-8")
     if as_json:
         print_json(as_values(found))
     else:
         _print(found)
+    write_result(csv, as_csv(found))
     if problem is not None:
         complain(f"This sweep was not saved. {problem}")
     if found.status is SweepStatus.FAILED:

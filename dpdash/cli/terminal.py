@@ -1,9 +1,11 @@
 """What the commands share: how they end, what they print, and how they hear that they are to end."""
 
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -30,6 +32,33 @@ def or_exit(command: Callable[[], T]) -> T:
     except DpdashError as error:
         complain(str(error))
         raise typer.Exit(BAD_ARGUMENTS) from None
+
+
+def require_writable(path: Path | None) -> None:
+    """Before the work begins, end as with bad arguments where its result could not be written into the file."""
+    if path is None:
+        return
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        complain(f"--csv: there is no folder {folder}. Make it, or name another file.")
+    elif path.is_dir():
+        complain(f"--csv must be a file. Received: the folder {path}. Try {path / 'results.csv'}.")
+    elif not os.access(path if path.exists() else folder, os.W_OK):
+        complain(f"--csv: nothing can be written into {path}. Allow it, or name another file.")
+    else:
+        return
+    raise typer.Exit(BAD_ARGUMENTS)
+
+
+def write_result(path: Path | None, text: str) -> None:
+    """Write what has been printed into a file too, or say why not and end as failed."""
+    if path is None:
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        complain(f"--csv: {path} could not be written ({error.strerror}). What was measured stands above.")
+        raise typer.Exit(FAILED) from None
 
 
 def complain(sentence: str) -> None:
