@@ -100,6 +100,7 @@ settings.register_profile("suite", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("suite")
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
+DURATIONS = FINITE.map(abs)
 COUNTS = st.integers(0, 10**6)
 
 
@@ -121,8 +122,8 @@ def run_logs(draw: st.DrawFn) -> tuple[RunEvent, ...]:
         devices=tuple(draw(st.lists(st.text(max_size=5), max_size=3))),
         shard_sizes=tuple(draw(st.lists(st.integers(0, 9), max_size=3))),
         emulated=draw(st.booleans()),
-        one_device_step_seconds=draw(st.none() | FINITE),
-        replicas_step_seconds=draw(st.none() | FINITE),
+        one_device_step_seconds=draw(st.none() | DURATIONS),
+        replicas_step_seconds=draw(st.none() | DURATIONS),
     )
     log: list[RunEvent] = [started]
     epoch = 0

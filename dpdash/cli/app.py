@@ -284,4 +284,5 @@ def _print_result(shown: RunSnapshot) -> None:
     typer.echo(f"run {shown.run_id} {status}")
     if latest is not None and line is not None:
         typer.echo(f"loss {latest.loss:.5g}, slope {line[0]:.5g} (true 3), intercept {line[1]:.5g} (true 0)")
-        typer.echo(f"{history.seconds:.3f} s of training, {history.num_epochs / history.seconds:,.0f} epochs/s")
+        speed = f", {history.num_epochs / history.seconds:,.0f} epochs/s" if history.seconds else ""
+        typer.echo(f"{history.seconds:.3f} s of training{speed}")

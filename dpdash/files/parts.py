@@ -17,6 +17,7 @@ MOST_SAMPLES: Final = int(bounds("samples")[1])
 
 Epoch = Annotated[int, Field(ge=LOWEST_EPOCH, le=HIGHEST_EPOCH)]
 Count = Annotated[int, Field(ge=0, le=HIGHEST_EPOCH)]
+Seconds = Annotated[float, Field(ge=0)]
 Column = Annotated[list[Any], Field(min_length=1, max_length=MOST_PART_ROWS)]
 """Its numbers are checked all at once, by numpy."""
 
@@ -112,8 +113,8 @@ class StartedPart(_Part):
     devices: Annotated[list[str], Field(max_length=MOST_DEVICES)]
     shard_sizes: Annotated[list[Annotated[int, Field(ge=0, le=MOST_SAMPLES)]], Field(max_length=MOST_DEVICES)]
     emulated: bool
-    one_device_step_seconds: float | None = None
-    replicas_step_seconds: float | None = None
+    one_device_step_seconds: Seconds | None = None
+    replicas_step_seconds: Seconds | None = None
 
 
 class EndedPart(_Part):
@@ -121,7 +122,7 @@ class EndedPart(_Part):
 
     kind: Literal["RunFinished", "RunStopped", "RunDiverged", "RunFailed"]
     num_epochs: Count
-    seconds: float = 0.0
+    seconds: Seconds = 0.0
     slope: float | None = None
     intercept: float | None = None
     reason: StopReason = StopReason.ASKED

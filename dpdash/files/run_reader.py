@@ -57,6 +57,10 @@ UNEVEN: Final = N_(
 BAD_NUMBERS: Final = N_(
     "{field} in part {part} of the file must be finite numbers. Received: {received}. Correct it, or export again."
 )
+TURNED_BACK: Final = N_(
+    "seconds in part {part} of the file must begin at {limit} or later, and never fall. Received: {received}. "
+    "Export the run again."
+)
 GAP: Final = N_(
     "The rows in part {part} of the file must go on with epoch {limit}. Received: {received}. Export the run "
     "again."
@@ -127,9 +131,17 @@ class _Arriving:
             raise RunFileError(GAP, part=number, limit=self._num_epochs + 1, received=block.first_epoch)
         if block.last_epoch > self._config.epochs:
             raise RunFileError(BEYOND_SETTINGS, part=number, limit=self._config.epochs, received=block.last_epoch)
+        self._require_time_goes_on(block, number)
         self._blocks.append(block)
         self._num_epochs = block.last_epoch
         return len(block)
+
+    def _require_time_goes_on(self, block: EpochBlock, number: int) -> None:
+        begun = float(self._blocks[-1].seconds[-1]) if self._blocks else 0.0
+        falls = np.flatnonzero(np.diff(block.seconds, prepend=begun) < 0)
+        if falls.size:
+            received = float(block.seconds[falls[0]])
+            raise RunFileError(TURNED_BACK, part=number, limit=shown(begun), received=shown(received))
 
     def take_changes(self, part: ChangesPart, number: int) -> None:
         """Take the next learning rates; there is at most one an epoch."""

@@ -59,6 +59,20 @@ def test_a_run_goes_out_and_comes_in_again(database: Path, tmp_path: Path) -> No
     assert "finished, imported" in called(database, "runs", "list").stdout
 
 
+def test_an_imported_run_of_no_time_at_all_is_shown(database: Path, tmp_path: Path) -> None:
+    parts = json.loads(exported(database, "json", tmp_path / "runs.json", "one").read_text())
+    for part in parts:
+        if "rows" in part:
+            part["rows"]["seconds"] = [0.0] * len(part["rows"]["seconds"])
+        elif "run" in part:
+            part["run"]["ended"]["seconds"] = 0.0
+    (tmp_path / "runs.json").write_text(json.dumps(parts))
+    (run_id,) = called(database, "runs", "import", str(tmp_path / "runs.json")).stdout.split()
+    said = called(database, "runs", "show", run_id)
+    assert said.status == 0
+    assert "0.000 s of training\n" in said.stdout
+
+
 def test_standard_output_takes_a_file_too(database: Path) -> None:
     said = called(database, "runs", "export", "one", "--output", "-")
     assert len(pd.read_csv(io.StringIO(said.stdout))) == NUM_EPOCHS

@@ -33,9 +33,19 @@ def columns_of(blocks: tuple[EpochBlock, ...], name: str) -> np.ndarray:
 
 
 def consistent(log: tuple[RunEvent, ...]) -> tuple[RunEvent, ...]:
-    """The same log as an engine would say it: its end counts the epochs that there were, and says something."""
-    num_epochs = sum(len(event) for event in log if isinstance(event, EpochBlock))
+    """The same log as an engine would say it: time goes on, and its end counts the epochs and says something."""
+    blocks = [event for event in log if isinstance(event, EpochBlock)]
+    num_epochs = sum(map(len, blocks))
+    seconds = iter(np.sort(np.abs(np.concatenate([block.seconds for block in blocks]))))
+    log = tuple(
+        replace(event, seconds=np.array([next(seconds) for _row in event.seconds]))
+        if isinstance(event, EpochBlock)
+        else event
+        for event in log
+    )
     *before, last = log
+    if isinstance(last, TerminalEvent):
+        last = replace(last, seconds=abs(last.seconds))
     if isinstance(last, RunFailed):
         last = replace(last, num_epochs=num_epochs, message="Out of memory")
     elif isinstance(last, RunDiverged):

@@ -131,6 +131,16 @@ CHANGES: dict[str, tuple[Change, str]] = {
     ),
     "a number that is missing": (lambda parts: rows(parts)["loss"].__setitem__(0, None), "Received: None."),
     "a number beyond its width": (lambda parts: rows(parts)["loss"].__setitem__(0, 1e300), "Received: 1e+300."),
+    "a time before the run": (
+        lambda parts: rows(parts)["seconds"].__setitem__(0, -1.0),
+        "must begin at 0.0 or later, and never fall. Received: -1.0.",
+    ),
+    "a time that falls": (lambda parts: rows(parts)["seconds"].__setitem__(1, 0.0), "never fall. Received: 0.0."),
+    "a time that falls in the next part": (
+        lambda parts: parts[-1]["rows"].__setitem__("seconds", [0.0] * len(parts[-1]["rows"]["seconds"])),
+        "never fall. Received: 0.0.",
+    ),
+    "an end before the run": (lambda parts: parts[1]["run"]["ended"].__setitem__("seconds", -1.0), "at least 0"),
     "a number beyond any": (lambda parts: rows(parts)["seconds"].__setitem__(0, 10**399), "must be finite"),
     "a list for a number": (lambda parts: rows(parts)["loss"].__setitem__(0, [1]), "Received: [1]."),
     "more epochs than the run has": (
