@@ -113,7 +113,7 @@ class Keeper:
     ) -> None:
         """All of them are the training's own; the model is the one that is updated, on whatever device.
 
-        Of ranks that hold the same, one alone takes checkpoints.
+        Of processes that hold the same, one alone `takes` checkpoints.
         """
         self.rates = rates
         self._model, self._optimizer, self._generator = model, optimizer, generator

@@ -1,7 +1,6 @@
 """Keeps the ranks of DDP together: none enters an epoch, or takes part in a trace, before the leader does."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,18 +10,18 @@ from torch import optim
 
 from dpdash.training.ddp.sharded import Ranks
 from dpdash.training.loop.epoch import EpochTrainer
-from dpdash.training.loop.setup import Training
 
 
-def in_step(training: Training, ranks: Ranks, take_part: Callable[[optim.Optimizer], None]) -> Training:
+def in_step(
+    trainer: EpochTrainer, optimizer: optim.Optimizer, ranks: Ranks, take_part: Callable[[optim.Optimizer], None]
+) -> EpochTrainer:
     """The same training, in which no rank enters an epoch before the leader does.
 
     In between, the other ranks `take_part` in each trace that it asks for.
     """
-    trainer, optimizer = training.trainer, training.optimizer
     if ranks.is_leader:
-        return replace(training, trainer=_Leading(ranks, trainer, optimizer))
-    return replace(training, trainer=_Following(ranks, trainer, optimizer, partial(take_part, optimizer)))
+        return _Leading(ranks, trainer, optimizer)
+    return _Following(ranks, trainer, optimizer, partial(take_part, optimizer))
 
 
 class _Leading:

@@ -4,7 +4,6 @@ import os
 import threading
 import time
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,9 +24,9 @@ from dpdash.training.ddp.channel import (
     knock,
 )
 from dpdash.training.ddp.layout import layout
+from dpdash.training.ddp.placement import Rank
 from dpdash.training.ddp.sharded import Ranks
 from dpdash.training.ddp.shared_words import ControlWord
-from dpdash.training.loop.placement import Placement
 from dpdash.training.loop.run import train
 from dpdash.training.processes.messages import Obey, Said, Stands, Train
 from dpdash.training.processes.remote_control import RemoteControl
@@ -51,7 +50,7 @@ def train_as_rank() -> None:
     order = connection.recv()
     assert isinstance(order, Train)
     ranks = Ranks(rank, num_ranks, ControlWord(folder / WORD_NAME, num_ranks))
-    placement = Placement(device, places.names, partial(ranks.distribute, order.config), ranks=ranks)
+    placement = Rank(order.config, device, places.names, ranks)
     voice = Voice(connection, ranks.is_leader)
     train(order.config, voice.say, voice.control, lambda: placement, start=order.start)
     # The others may still need this one, and whoever reads the last event ends them all.

@@ -1,7 +1,5 @@
 """Training of which each rank, a process, does the part of its own shard; DDP adds the gradients up."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +8,12 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn, optim
-from torch.nn.parallel import DistributedDataParallel
 
-from dpdash.core.config import RunConfig
+from dpdash.core.optimum import Moments
 from dpdash.core.sharding import shard_sizes
 from dpdash.problem.projection import line_projection
 from dpdash.training.ddp.shared_words import ControlWord
-from dpdash.training.loop.epoch import GradientStep, Observer
+from dpdash.training.loop.epoch import BatchedPass, EpochTrainer, GradientStep, Observer
 from dpdash.training.loop.rows import Rows
 
 LEADER = 0
@@ -47,13 +44,6 @@ class Ranks:
         dist.broadcast(answer, LEADER)
         return bool(answer)
 
-    @contextmanager
-    def distribute(self, config: RunConfig, model: nn.Module) -> Iterator[nn.Module]:
-        """The model in torch's DDP. All ranks have to ask."""
-        # A straight line has no need to be carried: its slope and intercept are parameters.
-        carries = config.hidden_depth > 0 and config.global_batch_size is None
-        yield DistributedDataParallel(Carrier(model) if carries else model, broadcast_buffers=False)
-
 
 class ShardStep(GradientStep):
     """One update on a batch, of which this rank works out the part of its shard.
@@ -81,6 +71,14 @@ class ShardStep(GradientStep):
         """See `GradientStep`; `outputs` are the shard's, and `y` is the whole batch's."""
         num_samples = y.shape[0]
         return self._scaled_error(outputs, y[self.ranks.shard(num_samples)], num_samples / self.ranks.num_ranks)
+
+    def full_batch(self, x: Tensor, y: Tensor, observer: Observer, rows: Rows) -> EpochTrainer:
+        """See `GradientStep`."""
+        carrier = self._model.module
+        if isinstance(carrier, Carrier):
+            return CarriedFullBatch(self, carrier, x, y, rows)
+        # No rank sees all predictions, but a straight line's loss follows from the line.
+        return BatchedPass(self, [(x, y)], observer, Moments.of(x.cpu(), y.cpu()), rows)
 
 
 class Carrier(nn.Module):

@@ -12,7 +12,8 @@ from torch.nn.parallel import DistributedDataParallel
 from dpdash.core.config import RunConfig
 from dpdash.core.steps import Phase, Span, StepTrace
 from dpdash.problem.data import Data
-from dpdash.training.ddp.sharded import LEADER, Ranks, ShardStep
+from dpdash.training.ddp.sharded import LEADER, Ranks
+from dpdash.training.loop.epoch import GradientStep
 from dpdash.training.loop.placement import Placement
 from dpdash.training.trace.instruments import Instruments, nodes_behind, saved_by
 from dpdash.training.trace.next_step import NextStep, Share, logged, size_of
@@ -42,11 +43,12 @@ class ShardTracer:
     What fails while all ranks are at it fails the run, because the others wait for the one that failed.
     """
 
-    def __init__(self, config: RunConfig, data: Data, model: nn.Module, placement: Placement) -> None:
+    def __init__(
+        self, config: RunConfig, data: Data, model: nn.Module, placement: Placement, ranks: Ranks
+    ) -> None:
         """`data` and `model` are the training's own; they are read and never written to."""
-        assert placement.ranks is not None
         self._config, self._data, self._model, self._placement = config, data, model, placement
-        self.ranks: Ranks = placement.ranks
+        self.ranks = ranks
 
     def attempt(self, optimizer: optim.Optimizer) -> StepTrace | None:
         """Have all ranks do the first step of the coming epoch on copies, and say what came of it.
@@ -66,11 +68,9 @@ class ShardTracer:
     def _together(self, optimizer: optim.Optimizer) -> tuple[NextStep, list[_Watched]]:
         """The step, once it is done, and what each rank saw of it, which the leader alone is told."""
         coming = NextStep(self._config, self._data, self._model, self._placement, optimizer)
-        distribute = self._placement.distribute
-        assert distribute is not None
-        with distribute(coming.model) as distributed:
+        with self._placement.distribute(coming.model) as distributed:
             assert isinstance(distributed, DistributedDataParallel)
-            step = ShardStep(distributed, coming.optimizer, len(coming.y), self._placement.device, self.ranks)
+            step = self._placement.step(distributed, coming.optimizer, len(coming.y))
             watched = _TracedShard(coming, self._placement.device, self.ranks).run(distributed, step)
         everything: list[_Watched | None] | None = [None] * self.ranks.num_ranks if self.ranks.is_leader else None
         dist.gather_object(watched, everything, LEADER)
@@ -85,7 +85,7 @@ class _TracedShard:
         self._stopwatch = Stopwatch((device,))
         self._buckets = _Buckets(ranks.num_ranks)
 
-    def run(self, distributed: DistributedDataParallel, step: ShardStep) -> _Watched:
+    def run(self, distributed: DistributedDataParallel, step: GradientStep) -> _Watched:
         """Do the step; all ranks have to."""
         coming, stopwatch, buckets = self._coming, self._stopwatch, self._buckets
         distributed.register_comm_hook(buckets, lambda buckets, bucket: buckets.add_up(bucket))
@@ -111,7 +111,7 @@ class _TracedShard:
     def _weight(self) -> float:
         return self._coming.weight(self._ranks.rank)
 
-    def _look(self, step: ShardStep) -> tuple[list[Tensor], tuple[float, ...]]:
+    def _look(self, step: GradientStep) -> tuple[list[Tensor], tuple[float, ...]]:
         """Warm up; what the rank keeps for the way back, and its own shard's mean gradient.
 
         Both are looked at here and not in the step that is timed, which does the same with the same numbers.

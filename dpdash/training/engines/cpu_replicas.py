@@ -12,6 +12,7 @@ from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.events import Checkpoint
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Availability, Emit
+from dpdash.training.engines.placement import Replicas
 from dpdash.training.loop.placement import Placement
 from dpdash.training.loop.run import train
 
@@ -38,7 +39,7 @@ class CpuReplicas:
             with ThreadPoolExecutor(config.replicas, thread_name_prefix="replica") as pool:
                 yield CpuDataParallel(model, config.replicas, pool)
 
-        return Placement(torch.device("cpu"), names, distribute, emulated=True)
+        return Replicas(torch.device("cpu"), names, distribute, emulated=True)
 
 
 class CpuDataParallel(nn.DataParallel[nn.Module]):

@@ -10,6 +10,7 @@ from dpdash.core.errors import N_, EngineUnavailableError
 from dpdash.core.events import Checkpoint
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Availability, Emit
+from dpdash.training.engines.placement import Replicas
 from dpdash.training.hardware import gpu_name, num_gpus
 from dpdash.training.loop.placement import Placement
 from dpdash.training.loop.run import train
@@ -57,4 +58,4 @@ class DataParallel:
         def distribute(model: nn.Module) -> AbstractContextManager[nn.Module]:
             return nullcontext(nn.DataParallel(model, device_ids=device_ids))
 
-        return Placement(torch.device("cuda", 0), tuple(gpu_name(index) for index in device_ids), distribute)
+        return Replicas(torch.device("cuda", 0), tuple(gpu_name(index) for index in device_ids), distribute)

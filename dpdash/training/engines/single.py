@@ -6,6 +6,7 @@ from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.events import Checkpoint
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Availability, Emit
+from dpdash.training.engines.placement import OneDevice
 from dpdash.training.hardware import gpu_name, num_gpus
 from dpdash.training.loop.placement import Placement
 from dpdash.training.loop.run import train
@@ -29,5 +30,5 @@ class Single:
     def place(self, config: RunConfig) -> Placement:
         """See `InProcess.place`."""
         if num_gpus():
-            return Placement(torch.device("cuda", 0), (gpu_name(0),))
-        return Placement(torch.device("cpu"), (CPU,))
+            return OneDevice(torch.device("cuda", 0), (gpu_name(0),))
+        return OneDevice(torch.device("cpu"), (CPU,))

@@ -55,6 +55,10 @@ class GradientStep:
         self._gradient = gradient.mul_(2 / divisor)
         return self._gradient
 
+    def full_batch(self, x: Tensor, y: Tensor, observer: "Observer", rows: Rows) -> "EpochTrainer":
+        """Trains epochs of one such update on all the data."""
+        return FullBatch(self, x, y, observer.line, rows)
+
     def write_squares(self, cell: Tensor) -> None:
         """Write the sum of the squared gradient of the last update into `cell`, and spend the gradient.
 

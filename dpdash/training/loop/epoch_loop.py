@@ -23,9 +23,8 @@ from dpdash.core.events import (
     TerminalEvent,
 )
 from dpdash.training.control import RunControl
-from dpdash.training.ddp.tracer import ShardTracer
+from dpdash.training.loop.placement import Tracer
 from dpdash.training.loop.setup import Training
-from dpdash.training.trace.tracer import StepTracer
 
 FLUSH_SECONDS: Final = 0.05
 """Rows leave the loop this often: 20 times a second looks continuous and costs next to nothing."""
@@ -64,7 +63,7 @@ class EpochLoop:
         config: RunConfig,
         control: RunControl,
         training: Training,
-        tracer: StepTracer | ShardTracer,
+        tracer: Tracer,
         clock: Callable[[], float],
         progress: Progress,
     ) -> None:

@@ -1,28 +1,62 @@
-"""Where a run trains."""
+"""Where a run trains, and all that differs from one such place to another."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from typing import Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn, optim
 
-from dpdash.training.ddp.sharded import Ranks
+from dpdash.core.config import RunConfig
+from dpdash.core.steps import StepTrace
+from dpdash.problem.data import Data
+from dpdash.training.loop.epoch import EpochTrainer, GradientStep, Observer
 
 Distribute = Callable[[nn.Module], AbstractContextManager[nn.Module]]
 """Wraps a model that is on its first device so that its forward runs on all replicas, while the context lasts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Tracer(Protocol):
+    """Takes a run's next step apart whenever that is asked for."""
+
+    def attempt(self, optimizer: optim.Optimizer) -> StepTrace | None:
+        """The step; None where that fails, of which the log tells more."""
+
+
+class Placement(Protocol):
     """Where a run trains, and how its model is spread there."""
 
-    device: torch.device
-    """Holds the data, the model that is updated, and the rows."""
-    names: tuple[str, ...]
-    """One for each replica."""
-    distribute: Distribute | None = None
-    """None where one device does it all."""
-    emulated: bool = False
-    ranks: Ranks | None = None
-    """The processes that train together, of which this is one; None where this one does it all."""
+    @property
+    def device(self) -> torch.device:
+        """Holds the data, the model that is updated, and the rows."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One for each replica."""
+
+    @property
+    def emulated(self) -> bool: ...
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process speaks for the run: of those that train it together, one does."""
+
+    @property
+    def distribute(self) -> Distribute: ...
+
+    def agree(self, wish: bool) -> bool:
+        """What the process that leads wishes."""
+
+    def step_seconds(self, measure: Callable[["Placement"], float]) -> tuple[float | None, float | None]:
+        """What a step takes on one device, and here; None where there is nothing to compare."""
+
+    def step(self, model: nn.Module, optimizer: optim.Optimizer, max_samples: int) -> GradientStep:
+        """The update of a distributed model."""
+
+    def observer(self, model: nn.Module, x: Tensor, y: Tensor) -> Observer:
+        """Looks at a model at the start of each epoch."""
+
+    def traceable(
+        self, config: RunConfig, data: Data, model: nn.Module, trainer: EpochTrainer, optimizer: optim.Optimizer
+    ) -> tuple[EpochTrainer, Tracer]:
+        """What trains the epochs, all processes in step, and what traces a step in between."""

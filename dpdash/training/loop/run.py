@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Generator
 from contextlib import closing, nullcontext
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -20,14 +21,11 @@ from dpdash.problem.data import Data, as_column, draw
 from dpdash.problem.model import build_model
 from dpdash.training.checkpoint import State, as_many_threads
 from dpdash.training.control import RunControl
-from dpdash.training.ddp.lock_step import in_step
-from dpdash.training.ddp.tracer import ShardTracer
 from dpdash.training.engine import Emit
 from dpdash.training.failures import sentence
 from dpdash.training.loop.epoch_loop import DivergedError, EpochLoop, Events, Progress
 from dpdash.training.loop.placement import Placement
 from dpdash.training.loop.setup import batch_size, measured_step_seconds, set_up
-from dpdash.training.trace.tracer import StepTracer
 
 
 def train(
@@ -89,15 +87,9 @@ def _train(
     state: State | None,
 ) -> Events:
     data, model = drawn_on(config, placement.device)
-    distribute, ranks = placement.distribute, placement.ranks
-    alone = together = None
-    if distribute is not None:
-        # The other ranks wait meanwhile: they would share what one device has to itself.
-        if ranks is None or ranks.is_leader:
-            alone = measured_step_seconds(config, data, model)
-        together = measured_step_seconds(config, data, model, distribute, ranks)
-    with nullcontext(model) if distribute is None else distribute(model) as distributed:
-        training = set_up(config, data, model, distributed, ranks)
+    alone, together = placement.step_seconds(partial(measured_step_seconds, config, data, model))
+    with placement.distribute(model) as distributed:
+        training = set_up(config, data, model, distributed, placement)
         if state is not None:
             training.keeper.restore(state)
         yield RunStarted(
@@ -108,10 +100,7 @@ def _train(
             one_device_step_seconds=alone,
             replicas_step_seconds=together,
         )
-        tracer: StepTracer | ShardTracer
-        if ranks is None:
-            tracer = StepTracer(config, data, model, placement)
-        else:
-            tracer = ShardTracer(config, data, model, placement)
-            training = in_step(training, ranks, tracer.take_part)
+        # Only now, because what is restored takes the place of the optimizer's own groups.
+        trainer, tracer = placement.traceable(config, data, model, training.trainer, training.optimizer)
+        training = replace(training, trainer=trainer)
         return (yield from EpochLoop(config, control, training, tracer, clock, progress).run())

@@ -1,7 +1,5 @@
 """Takes one step of a run apart, on a copy: the training itself is never touched."""
 
-from contextlib import nullcontext
-
 import torch
 from torch import Tensor, nn, optim
 
@@ -33,9 +31,8 @@ class StepTracer:
         When `named`, `torch.profiler` sees each phase by its name.
         """
         coming = NextStep(self._config, self._data, self._model, self._placement, optimizer)
-        distribute = self._placement.distribute
-        with nullcontext(coming.model) if distribute is None else distribute(coming.model) as distributed:
-            step = GradientStep(distributed, coming.optimizer, len(coming.y), self._placement.device)
+        with self._placement.distribute(coming.model) as distributed:
+            step = self._placement.step(distributed, coming.optimizer, len(coming.y))
             coming.warm_up(step)
             traced = _TracedStep(Stopwatch(self._lanes(), named=named), coming)
             traced.run(distributed, step)

@@ -3,7 +3,6 @@
 import threading
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import torch
@@ -13,8 +12,7 @@ from torch import optim
 from dpdash.training.ddp.lock_step import in_step
 from dpdash.training.ddp.sharded import Ranks
 from dpdash.training.ddp.shared_words import ControlWord
-from dpdash.training.loop.rows import Rows
-from dpdash.training.loop.setup import Training
+from dpdash.training.loop.epoch import EpochTrainer
 from tests.fakes import eventually
 
 
@@ -34,22 +32,21 @@ class Recorder:
         self.done.append("traced")
 
 
-def training_of(rank: int, folder: Path, recorder: Recorder) -> tuple[Training, ControlWord]:
+def training_of(rank: int, folder: Path, recorder: Recorder) -> tuple[EpochTrainer, optim.Optimizer, ControlWord]:
     """A rank's training in step with one other."""
     word = ControlWord(folder / "word", 2)
     optimizer = optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
-    training = Training(recorder, optimizer, Mock(), Rows(1, torch.device("cpu")), Mock())
-    return in_step(training, Ranks(rank, 2, word), recorder.take_part), word
+    return in_step(recorder, optimizer, Ranks(rank, 2, word), recorder.take_part), optimizer, word
 
 
 def test_a_follower_takes_part_where_the_leader_asks_and_goes_on(tmp_path: Path) -> None:
     ControlWord.create(tmp_path / "word", 2)
     recorder = Recorder()
-    following, leader = training_of(1, tmp_path, recorder)
+    following, optimizer, leader = training_of(1, tmp_path, recorder)
 
     def train(num_epochs: int) -> None:
         for row in range(num_epochs):
-            following.trainer.train(row)
+            following.train(row)
 
     leader.set_learning_rate(0.25, 0)
     leader.ask_for_trace()
@@ -63,12 +60,12 @@ def test_a_follower_takes_part_where_the_leader_asks_and_goes_on(tmp_path: Path)
     leader.release(2)
     thread.join(10)
     assert recorder.done == ["traced", 0, "traced", 1]
-    assert following.optimizer.param_groups[0]["lr"] == 0.25
+    assert optimizer.param_groups[0]["lr"] == 0.25
 
 
 def test_the_leader_releases_what_it_enters_and_is_never_asked(tmp_path: Path) -> None:
     ControlWord.create(tmp_path / "word", 2)
     recorder = Recorder()
-    leading, word = training_of(0, tmp_path, recorder)
-    leading.trainer.train(0)
+    leading, _optimizer, word = training_of(0, tmp_path, recorder)
+    leading.train(0)
     assert (recorder.done, word.num_released, word.learning_rate) == ([0], 1, 0.5)

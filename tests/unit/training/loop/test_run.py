@@ -21,6 +21,7 @@ from dpdash.core.events import (
 from dpdash.core.optimum import Moments
 from dpdash.training.checkpoint import Keeper, State
 from dpdash.training.control import RunControl
+from dpdash.training.engines.placement import OneDevice
 from dpdash.training.loop.epoch_loop import (
     CHECKPOINT_BYTES_PER_SECOND,
     CHECKPOINT_SECONDS,
@@ -36,7 +37,7 @@ SMALL = RunConfig(samples=8, epochs=20)
 
 
 def cpu() -> Placement:
-    return Placement(torch.device("cpu"), ("CPU",))
+    return OneDevice(torch.device("cpu"), ("CPU",))
 
 
 class FakeClock:

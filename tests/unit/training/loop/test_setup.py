@@ -8,8 +8,11 @@ from torch import nn
 from dpdash.core.config import RunConfig
 from dpdash.problem.data import draw
 from dpdash.problem.model import build_model
+from dpdash.training.engines.placement import OneDevice
 from dpdash.training.loop import setup
 from dpdash.training.loop.epoch import GradientStep
+
+CPU = OneDevice(torch.device("cpu"), ("CPU",))
 
 
 def _clock(step_seconds: float) -> Callable[[], float]:
@@ -39,7 +42,7 @@ def test_measuring_is_bounded(monkeypatch: pytest.MonkeyPatch, step_seconds: flo
 
     monkeypatch.setattr(GradientStep, "update", counted)
     monkeypatch.setattr("time.perf_counter", _clock(step_seconds))
-    measured = setup.measured_step_seconds(config, data, build_model(config, data.generator))
+    measured = setup.measured_step_seconds(config, data, build_model(config, data.generator), CPU)
     assert measured == pytest.approx(step_seconds)
     assert num_updates == pytest.approx(num_steps, abs=1)
 
@@ -49,7 +52,7 @@ def test_measuring_changes_neither_model_nor_generator() -> None:
     data = draw(config)
     model = build_model(config, data.generator)
     before, state = copy.deepcopy(model), data.generator.get_state()
-    setup.measured_step_seconds(config, data, model)
+    setup.measured_step_seconds(config, data, model, CPU)
     assert torch.equal(data.generator.get_state(), state)
     for now, then in zip(model.parameters(), before.parameters(), strict=True):
         assert torch.equal(now, then) and now.grad is None
