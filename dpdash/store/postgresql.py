@@ -149,6 +149,11 @@ class AdvisoryLocks:
     def close(self) -> None:
         with self._access:
             self._held.clear()
+            # A session's own end lets go of its locks only once the server has noticed it, which may be after the
+            # next process has asked.
+            if self._session is not None:
+                with suppress(sa.exc.DBAPIError):
+                    self._session.execute(sa.select(sa.func.pg_advisory_unlock_all()))
             self._drop()
 
     def _takes(self, name: str) -> bool:
