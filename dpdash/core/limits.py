@@ -9,6 +9,8 @@ from dpdash.core.settings import ServerSettings
 
 LIMITED: Final = ("samples", "epochs")
 """The settings that a server may bound more narrowly."""
+MOST_VALUES: Final = 50_000_000
+"""Numbers that hidden layers may hold at once where no run trains, a few hundred MB with their gradients."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,24 @@ class Limits:
             received=received,
             hint=min(limit, RunConfig.model_fields[setting].default),
         )
+
+
+def too_large(setting: str, received: int, num_values: int, most_values: int = MOST_VALUES) -> SettingError | None:
+    """Why the hidden layers of work that is no run hold too many numbers; None where they do not.
+
+    `setting` is the one that `num_values` grows with, and `received` is what it is.
+    """
+    if num_values <= most_values:
+        return None
+    return SettingError(
+        setting,
+        N_(
+            "{setting} must be at most {limit} with layers so wide and so many of them: the replicas' memory "
+            "is bounded. Received: {received}. Try {limit}."
+        ),
+        limit=max(1, received * most_values // num_values),
+        received=received,
+    )
 
 
 def longer(config: RunConfig, epochs: int | None) -> RunConfig:

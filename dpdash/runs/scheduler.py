@@ -1,15 +1,24 @@
 """The runs of this process and the slots in which they train."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
-from dpdash.core.errors import N_, DpdashError
+from dpdash.core.errors import N_, DpdashError, TooManyRunsError
 from dpdash.core.events import StopReason
 from dpdash.runs.admission import Admission
+from dpdash.runs.ids import new_run_id
 from dpdash.runs.pace import Pace
 from dpdash.runs.run import LiveRun
 from dpdash.runs.slots import Lane, Slots
 from dpdash.runs.snapshot import RunSnapshot, of_live_run
 from dpdash.store.errors import StoreHealth
+
+NO_SLOT: Final = N_(
+    "Runs have every slot at full speed of this server, and a step that no run does needs one. Try again when one "
+    "of them is over, or pause one."
+)
 
 
 class Scheduler:
@@ -70,6 +79,23 @@ class Scheduler:
                     self._grant((run.run_id,))
                 self.stop(in_place_of, StopReason.ASKED)
             self._grant(self._slots.ask(run.run_id, lane))
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold a slot at full speed, for work of this process that is no run and does not queue.
+
+        Raises:
+            TooManyRunsError: when runs hold them all.
+        """
+        name = new_run_id()
+        with self._lock:
+            if not self._slots.take(name, Lane.FULL_SPEED):
+                raise TooManyRunsError(NO_SLOT)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._grant(self._slots.release(name))
 
     def pause(self, run: LiveRun) -> None:
         """Stand still before the next epoch, and give slot or place to others."""

@@ -44,6 +44,13 @@ class Slots:
             self._queues[lane].append(run_id)
         return self._grant()
 
+    def take(self, name: str, lane: Lane) -> bool:
+        """Take a slot of a lane without waiting, for work that is no run; whether there was one."""
+        if not self._has_room(lane):
+            return False
+        self._held[name] = lane
+        return True
+
     def release(self, run_id: str) -> tuple[str, ...]:
         """Give up slot and place."""
         self._leave_queues(run_id)

@@ -1,6 +1,7 @@
 """The runs of this process as a teacher has them: what holds for everybody's, and what is seen of everybody's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from dpdash.core.events import StopReason
 from dpdash.runs.read_cache import ReadCache
@@ -55,6 +56,19 @@ class TaughtRuns(RunReader):
     def freeze(self, frozen: bool) -> None:
         """Refuse new runs, or allow them again; those that train or wait go on."""
         self._room.freeze(frozen)
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold a run's slot at full speed, for work of this process that is no run.
+
+        Raises:
+            FrozenError: when new runs are refused.
+            TooManyRunsError: when runs hold every slot.
+        """
+        with ExitStack() as held:
+            with self._room.admitting():
+                held.enter_context(self._scheduler.slot())
+            yield
 
     def stop_all(self) -> int:
         """Stop everybody's runs, which stay stored; how many were not stopped before."""

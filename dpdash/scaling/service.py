@@ -6,16 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from dpdash.core.errors import (
-    N_,
-    ConfigError,
-    FrozenError,
-    NotOwnerError,
-    SettingError,
-    StoreError,
-    TooManyRunsError,
-)
-from dpdash.core.limits import Limits
+from dpdash.core.errors import N_, ConfigError, FrozenError, NotOwnerError, StoreError, TooManyRunsError
+from dpdash.core.limits import Limits, too_large
 from dpdash.core.settings import num_cores
 from dpdash.core.study import Study, StudyPlan
 from dpdash.runs.ids import new_run_id
@@ -27,8 +19,6 @@ from dpdash.training.hardware import num_gpus
 
 LONGEST_SECONDS: Final = 120.0
 """Of a study that a page starts, so that nobody has the machine for long."""
-MOST_VALUES: Final = 50_000_000
-"""Numbers that the hidden layers may hold at once, a few hundred MB with their gradients."""
 MOST_LISTED: Final = 50
 
 
@@ -71,7 +61,8 @@ class ScalingService:
         """
         # The most samples are in the last point; how long a run is measured, the plan bounds and not its epochs.
         largest = plan.config(plan.points[-1]).model_copy(update={"epochs": 1})
-        problems = (*self._limits.problems(largest), *_too_large(plan))
+        memory = too_large("samples", plan.samples, plan.most_values)
+        problems = (*self._limits.problems(largest), *(() if memory is None else (memory,)))
         if problems:
             raise ConfigError(problems)
         require_engines(plan)
@@ -158,20 +149,3 @@ class ScalingService:
 
 def _head(study: Study) -> Head[StudyPlan]:
     return Head(study.study_id, study.owner, study.created_at, study.plan)
-
-
-def _too_large(plan: StudyPlan) -> tuple[SettingError, ...]:
-    if plan.most_values <= MOST_VALUES:
-        return ()
-    fewer = max(1, plan.samples * MOST_VALUES // plan.most_values)
-    return (
-        SettingError(
-            "samples",
-            N_(
-                "{setting} must be at most {limit} with layers so wide and so many of them: the replicas' memory "
-                "is bounded. Received: {received}. Try {limit}."
-            ),
-            limit=fewer,
-            received=plan.samples,
-        ),
-    )

@@ -154,6 +154,30 @@ def test_a_heavy_step_is_measured_only_when_it_is_asked_for(open_page: OpenPage)
     assert any("No step has been traced" in info.value for info in page.info)
 
 
+def test_a_step_too_large_for_the_server_is_refused_in_a_sentence(open_page: OpenPage) -> None:
+    page = go(open_page(samples="10000", hidden_depth="2", hidden_width="512", replicas="1"), PARALLELISM)
+    page.button(key="trace_step").click().run()
+    refused = "must be at most 4,882 with layers so wide and so many of them"
+    assert [refused in error.value for error in page.error] == [True]
+    assert not step_traces().is_busy
+
+
+def test_a_frozen_room_traces_nothing_and_shows_what_is_traced(open_page: OpenPage, service: RunService) -> None:
+    page = settled(go(open_page(**FOUR), PARALLELISM))
+    assert not page.get("download_button")[0].proto.disabled
+    service.freeze(True)
+    again(page)
+    assert len(charts(page, Phase.PARALLEL_APPLY)) == 2
+    assert page.get("download_button")[0].proto.disabled
+    page.button(key="trace_step").click().run()
+    assert any("The teacher has paused new runs on this server" in error.value for error in page.error)
+    assert not step_traces().is_busy
+    service.freeze(False)
+    page.button(key="trace_step").click().run()
+    assert not page.error
+    assert not settled(page).get("download_button")[0].proto.disabled
+
+
 def test_the_first_draw_after_a_switch_of_pages_shows_the_settings(open_page: OpenPage) -> None:
     page = settled(go(open_page(**FOUR), PARALLELISM))
     page.selectbox(key="compared_engine").set_value("cpu_replicas").run()

@@ -1,5 +1,6 @@
 """What an engine keeps to when it trains in a process of its own: real processes, each engine of the catalogue."""
 
+import json
 import os
 import signal
 import threading
@@ -32,8 +33,9 @@ from dpdash.training.catalog import engine
 from dpdash.training.checkpoint import State
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Engine
-from dpdash.training.processes.handle import PROCESS_GONE
+from dpdash.training.processes.handle import PROCESS_GONE, TRACER_GONE
 from dpdash.training.processes.pool import MODULE, TrainingProcesses
+from dpdash.training.trace.step import TraceError, trace_config
 from tests.contract.training import ENDLESS, Watcher, config_for, running
 from tests.contract.training import run as run_on
 from tests.fakes import eventually
@@ -238,6 +240,49 @@ def test_a_process_that_is_killed_takes_its_runs_along_and_another_takes_its_pla
         eventually(lambda: processes.ready, START_SECONDS)
         assert processes.ready[0].pid != killed
         assert isinstance(run_on(outside(processes), config_for(EngineName.SINGLE)).terminal, RunFinished)
+
+
+def test_a_step_that_no_run_does_is_taken_apart_there(processes: TrainingProcesses, name: EngineName) -> None:
+    config = config_for(name)
+    there, here = processes.ready[0].trace(config), trace_config(config)
+    assert (there.engine, there.num_samples) == (name.value, config.samples)
+    np.testing.assert_allclose(there.full_gradient, here.full_gradient, rtol=1e-12)
+    assert there.replicas and there.spans and there.seconds > 0
+    assert processes.ready[0].num_runs == 0
+
+
+def test_a_step_is_profiled_there(processes: TrainingProcesses) -> None:
+    events = json.loads(processes.ready[0].chrome_trace(config_for(EngineName.SINGLE)))["traceEvents"]
+    assert any(event.get("name") == "backward on replica 0" for event in events)
+    assert processes.ready[0].pid in {event.get("pid") for event in events}
+
+
+def test_why_a_step_cannot_be_taken_apart_there_is_told_here(processes: TrainingProcesses) -> None:
+    with pytest.raises(
+        TraceError, match="torch's profiler sees one process, and the engine ddp trains in several"
+    ):
+        processes.ready[0].chrome_trace(config_for(EngineName.DDP))
+    assert processes.ready[0].num_runs == 0
+
+
+def test_a_step_ends_with_the_process_that_takes_it_apart() -> None:
+    with started(1) as processes:
+        process = processes.ready[0]
+        os.kill(process.pid, signal.SIGSTOP)
+        failures: list[str] = []
+
+        def trace() -> None:
+            try:
+                process.trace(config_for(EngineName.SINGLE))
+            except TraceError as error:
+                failures.append(str(error))
+
+        thread = threading.Thread(target=trace)
+        thread.start()
+        eventually(lambda: process.num_runs == 1)
+        os.kill(process.pid, signal.SIGKILL)
+        thread.join(START_SECONDS)
+        assert failures == [TRACER_GONE]
 
 
 def test_one_that_does_not_start_is_not_started_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -15,24 +15,33 @@ from typing import Final, Never, TypeAlias
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_
 from dpdash.core.events import Checkpoint, EpochBlock, RunFailed
+from dpdash.core.steps import StepTrace
 from dpdash.training.control import Command, RunControl
 from dpdash.training.engine import Emit
 from dpdash.training.processes.environment import environment
 from dpdash.training.processes.messages import (
     Forget,
     FromProcess,
+    NotTraced,
     Obey,
     Ready,
     Returned,
     Said,
     Stands,
     ToProcess,
+    Trace,
+    Traced,
     Train,
 )
+from dpdash.training.trace.step import TraceError
 
 PROCESS_GONE: Final = N_(
     "The process that trained this run ended before the run did; perhaps it was killed because memory was short. "
     "What was trained is kept. Press Start to train again, with fewer samples if it happens again."
+)
+TRACER_GONE: Final = N_(
+    "The process that took this step apart ended before it was done; perhaps it was killed because memory was "
+    "short. Trace a step again, with fewer samples if it happens again."
 )
 GONE: Final = Returned(RunFailed(num_epochs=0, message=PROCESS_GONE, traceback=""))
 END_SECONDS: Final = 0.5
@@ -40,8 +49,8 @@ END_SECONDS: Final = 0.5
 
 Orders: TypeAlias = "Connection[ToProcess, Never]"
 Answers: TypeAlias = "Connection[Never, Ready | list[FromProcess]]"
-Message = Said | Stands | Returned
-"""What a run's thread waits for."""
+Message = Said | Stands | Returned | Traced | NotTraced
+"""What the thread of a run, or of a traced step, waits for."""
 
 
 class TrainingProcess:
@@ -98,7 +107,7 @@ class TrainingProcess:
 
     @property
     def num_runs(self) -> int:
-        """Runs that it trains."""
+        """Runs that it trains, and steps that it takes apart."""
         return len(self._runs)
 
     @property
@@ -109,21 +118,60 @@ class TrainingProcess:
 
     def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """Train a run there; see `Engine.run`."""
+        with self._listening(control) as (number, messages):
+
+            def send(command: Command, num_commands: int) -> None:
+                self._orders.put((number, Obey(command, num_commands)))
+
+            control.hand_on(send)
+            self._orders.put((number, Train(config, start)))
+            try:
+                _relay(messages, emit, control, start)
+            finally:
+                control.take_back()
+
+    def trace(self, config: RunConfig) -> StepTrace:
+        """The first step of a config, taken apart there; see `tracing.trace_config`.
+
+        Raises:
+            TraceError: if there is none, whatever the reason.
+        """
+        step = self._take_apart(Trace(config, profiled=False))
+        assert isinstance(step, StepTrace)
+        return step
+
+    def chrome_trace(self, config: RunConfig) -> bytes:
+        """The same step as `torch.profiler` sees it there; see `tracing.chrome_trace`.
+
+        Raises:
+            TraceError: if there is none, whatever the reason.
+        """
+        step = self._take_apart(Trace(config, profiled=True))
+        assert isinstance(step, bytes)
+        return step
+
+    def _take_apart(self, order: Trace) -> StepTrace | bytes:
+        with self._listening(RunControl()) as (number, messages):
+            self._orders.put((number, order))
+            match messages.get():
+                case Traced(step):
+                    return step
+                case NotTraced(template, values):
+                    raise TraceError(template, **values)
+                case _:
+                    raise TraceError(TRACER_GONE)
+
+    @contextmanager
+    def _listening(self, control: RunControl) -> "Iterator[tuple[int, SimpleQueue[Message]]]":
+        """A new number for what is done there, and what is said of it until nobody listens any more."""
         number, messages = next(self._numbers), SimpleQueue[Message]()
         with self._lock:
             self._runs[number] = control, messages
             if self._is_gone:
                 messages.put(GONE)
-
-        def send(command: Command, num_commands: int) -> None:
-            self._orders.put((number, Obey(command, num_commands)))
-
-        control.hand_on(send)
-        self._orders.put((number, Train(config, start)))
         try:
-            _relay(messages, emit, control, start)
+            yield number, messages
         finally:
-            control.take_back()
             self._orders.put((number, Forget()))
             with self._lock:
                 del self._runs[number]
@@ -183,6 +231,7 @@ def _relay(messages: "SimpleQueue[Message]", emit: Emit, control: RunControl, st
         if isinstance(message, Stands):
             control.stands(message.num_commands)
             continue
+        assert isinstance(message, Said)
         if isinstance(message.event, EpochBlock):
             num_epochs, seconds = message.event.last_epoch, float(message.event.seconds[-1])
         emit(message.event)

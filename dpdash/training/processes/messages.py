@@ -1,9 +1,11 @@
 """What a server and a process that trains for it say to each other: plain values, in order, over two pipes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dpdash.core.config import RunConfig
 from dpdash.core.events import Checkpoint, RunEvent, RunFailed
+from dpdash.core.steps import StepTrace
 from dpdash.training.control import Command
 
 
@@ -22,6 +24,15 @@ class Train:
 
     config: RunConfig
     start: Checkpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """To the process: take the first step of a config apart, which no run does."""
+
+    config: RunConfig
+    profiled: bool
+    """Whether it is wanted as `torch.profiler` sees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +67,22 @@ class Returned:
     """What it ended with where the engine broke without saying so; how far the run was, its listener knows."""
 
 
-ToProcess = tuple[int, Obey | Train | Forget]
-"""The number of a run, and what it is to do."""
-FromProcess = tuple[int, Said | Stands | Returned]
-"""The number of a run, and what it says."""
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """From the process: the step, as it was wanted."""
+
+    step: StepTrace | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NotTraced:
+    """From the process: why there is no step, as `DpdashError` has it."""
+
+    template: str
+    values: Mapping[str, object]
+
+
+ToProcess = tuple[int, Obey | Train | Trace | Forget]
+"""The number of a run or of a traced step, and what is to be done."""
+FromProcess = tuple[int, Said | Stands | Returned | Traced | NotTraced]
+"""The number of a run or of a traced step, and what it says."""

@@ -5,6 +5,7 @@ lives as long as the server holds the other ends: then it ends at once, whatever
 """
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -16,20 +17,25 @@ from typing import Final, Never, TypeAlias
 
 import torch
 
+from dpdash.core.errors import DpdashError
 from dpdash.core.events import RunEvent, RunFailed
 from dpdash.training.catalog import engine, warm_up
 from dpdash.training.processes.messages import (
     Forget,
     FromProcess,
+    NotTraced,
     Obey,
     Ready,
     Returned,
     Said,
     Stands,
     ToProcess,
+    Trace,
+    Traced,
     Train,
 )
 from dpdash.training.processes.remote_control import RemoteControl
+from dpdash.training.trace.step import NOT_TRACED, chrome_trace, trace_config
 
 STANDARD_INPUT: Final = 0
 STANDARD_OUTPUT: Final = 1
@@ -41,6 +47,9 @@ NICENESS: Final = 10
 
 Orders: TypeAlias = "Connection[Never, ToProcess]"
 Answers: TypeAlias = "Connection[Ready | list[FromProcess], Never]"
+
+
+_log = logging.getLogger(__name__)
 
 
 class Outbox:
@@ -74,9 +83,25 @@ class RemoteRun:
         self._number = number
         self._outbox = outbox
 
-    def begin(self, order: Train) -> None:
-        """Train in a thread of its own."""
-        threading.Thread(target=self._train, args=(order,), name=f"run-{self._number}", daemon=True).start()
+    def begin(self, order: Train | Trace) -> None:
+        """Train, or take a step apart, in a thread of its own."""
+        if isinstance(order, Trace):
+            thread = threading.Thread(target=self._trace, args=(order,), name=f"step-{self._number}", daemon=True)
+        else:
+            thread = threading.Thread(target=self._train, args=(order,), name=f"run-{self._number}", daemon=True)
+        thread.start()
+
+    def _trace(self, order: Trace) -> None:
+        take_apart = chrome_trace if order.profiled else trace_config
+        answer: Traced | NotTraced
+        try:
+            answer = Traced(take_apart(order.config))
+        except DpdashError as error:
+            answer = NotTraced(error.template, error.values)
+        except Exception as error:
+            _log.exception("A step could not be taken apart.")
+            answer = NotTraced(NOT_TRACED, {"reason": type(error).__name__})
+        self._outbox.put((self._number, answer))
 
     def _train(self, order: Train) -> None:
         try:

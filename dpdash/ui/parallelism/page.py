@@ -11,23 +11,22 @@ from dpdash.findings.step import StepSentence, comparison, step_verdict
 from dpdash.runs.service import RunSnapshot
 from dpdash.training import catalog
 from dpdash.training.engine import InProcess
-from dpdash.training.trace.step import chrome_trace
 from dpdash.ui.parallelism.charts import show_shards_and_memory, show_timelines
 from dpdash.ui.parallelism.step import (
     ShownStep,
+    asked_step,
     differs_from_sidebar,
     is_pending,
-    measured_step,
     shown_step,
     trace_now,
     traces_in_run,
 )
 from dpdash.ui.parallelism.table import show_gradients
-from dpdash.ui.parallelism.traces import step_traces
+from dpdash.ui.parallelism.traces import step_traces, step_tracing
 from dpdash.ui.parts.header import show_part, show_title
 from dpdash.ui.parts.notices import escaped, show_error, show_run_notices
 from dpdash.ui.parts.sidebar import ENGINE_NAMES
-from dpdash.ui.session.language import _, number, sentence
+from dpdash.ui.session.language import _, error_text, number, sentence
 from dpdash.ui.session.shown_run import is_mine, shown_run
 from dpdash.ui.train.commands import once
 from dpdash.web.process import run_service
@@ -96,19 +95,22 @@ def _source(step: ShownStep, is_foreign: bool) -> str:
 def _show_download(step: ShownStep) -> None:
     engine = catalog.engine(step.config.engine)
     is_possible = isinstance(engine, InProcess) and engine.availability(step.config).ok
+    problem = step_tracing().problem(step.config) if is_possible else None
     st.download_button(
         _("Download trace"),
-        data=lambda: chrome_trace(step.config),
+        data=lambda: step_tracing().chrome_trace(step.config),
         file_name="dpdash-step.json",
         mime="application/json",
         icon=":material/download:",
         on_click="ignore",
-        disabled=not is_possible,
+        disabled=not is_possible or problem is not None,
         help=_(
             "A first step with these settings, recorded by torch.profiler when you press: open the file in "
             "ui.perfetto.dev or chrome://tracing. The profiler sees one process and takes time itself."
         ),
     )
+    if problem is not None:
+        st.caption(escaped(error_text(problem)))
 
 
 def _show_step(step: ShownStep, trace: StepTrace) -> ShownStep | None:
@@ -180,8 +182,7 @@ def _compared(step: ShownStep) -> ShownStep | None:
     config = _config_beside(step, engine, replicas)
     if config is None:
         return None
-    step_traces().ask(config)
-    return measured_step(config)
+    return asked_step(config)
 
 
 def _config_beside(step: ShownStep, engine: EngineName, replicas: int) -> RunConfig | None:

@@ -10,11 +10,11 @@ from dpdash.core.errors import DpdashError
 from dpdash.core.steps import StepTrace
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parallelism.traces import Found, step_traces
+from dpdash.ui.session.command import asking
 from dpdash.ui.session.shown_run import is_mine
 from dpdash.ui.session.state import wanted_settings
 from dpdash.ui.train import commands
 from dpdash.web.process import run_service
-from dpdash.web.streamlit_internals.uncut import uncut
 
 MEASURED_KEY: Final = "measured_step"
 """The settings whose step was measured without a run, and the id of the run that was shown when that was asked."""
@@ -54,8 +54,18 @@ def shown_step(shown: RunSnapshot | None) -> ShownStep:
     config = _allowed(wanted_settings())
     if _work(config) > MOST_WORK_UNASKED:
         return ShownStep(config, None, None, is_waiting=False)
-    step_traces().ask(config)
-    st.session_state[MEASURED_KEY] = (None, config)
+    step = asked_step(config)
+    if step.problem is None:
+        st.session_state[MEASURED_KEY] = (None, config)
+    return step
+
+
+def asked_step(config: RunConfig) -> ShownStep:
+    """The step of a config, measured without a run where it is not yet; its problem says why it may not be."""
+    try:
+        step_traces().ask(config)
+    except DpdashError as problem:
+        return ShownStep(config, None, None, is_waiting=False, problem=problem)
     return measured_step(config)
 
 
@@ -79,15 +89,20 @@ def traces_in_run(shown: RunSnapshot | None) -> bool:
 
 def trace_now(shown: RunSnapshot | None) -> None:
     """Take a step of one's own live run apart, or measure one with the sidebar's settings."""
-    with uncut() as through:
+    with asking() as asked:
+        through = asked.through
         if shown is not None and through(lambda: traces_in_run(shown)):
             through(lambda: st.session_state.pop(MEASURED_KEY, None))
             through(lambda: st.session_state.__setitem__(PENDING_KEY, (shown.run_id, shown.history.traced)))
         else:
             config = through(lambda: _allowed(wanted_settings()))
             run_id = shown.run_id if shown else None
-            through(lambda: st.session_state.__setitem__(MEASURED_KEY, (run_id, config)))
-            step_traces().ask(config, anew=True)
+
+            def measure() -> None:
+                step_traces().ask(config, anew=True)
+                through(lambda: st.session_state.__setitem__(MEASURED_KEY, (run_id, config)))
+
+            asked.attempt(measure)
             return
     commands.trace_step(shown.run_id)
 

@@ -11,7 +11,10 @@ import streamlit as st
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import DpdashError
 from dpdash.core.steps import StepTrace
-from dpdash.training.trace.step import NOT_TRACED, TraceError, trace_config
+from dpdash.runs.traces import StepTracing
+from dpdash.training.trace.step import NOT_TRACED, TraceError
+from dpdash.web.process import run_service
+from dpdash.web.trainers import training_processes
 
 NUM_KEPT: Final = 64
 MOST_WAITING: Final = 16
@@ -24,19 +27,34 @@ Found = StepTrace | DpdashError
 class StepTraces:
     """Measures the first steps of configs, one at a time, so that none takes another's time; safe for threads."""
 
-    def __init__(self, measure: Callable[[RunConfig], StepTrace] = trace_config) -> None:
+    def __init__(
+        self, measure: Callable[[RunConfig], StepTrace], problem: Callable[[RunConfig], DpdashError | None]
+    ) -> None:
+        """`problem` says why a step may not be measured now, which whoever asks learns at once."""
         self._measure = measure
+        self._problem = problem
         self._lock = threading.Lock()
         self._found: OrderedDict[RunConfig, Found] = OrderedDict()
         self._waiting: dict[RunConfig, None] = {}
         self._is_measuring = False
 
     def ask(self, config: RunConfig, *, anew: bool = False) -> None:
-        """Have the first step of a config measured soon, where it is not yet or is to be `anew`."""
+        """Have the first step of a config measured soon, where it is not yet or is to be `anew`.
+
+        Raises:
+            DpdashError: when it may not be measured now.
+        """
         with self._lock:
-            is_known = config in self._waiting or (config in self._found and not anew)
-            if is_known or len(self._waiting) >= MOST_WAITING:
+            if config in self._waiting or (config in self._found and not anew):
                 return
+            problem = self._problem(config)
+            if problem is not None:
+                raise problem
+            if len(self._waiting) >= MOST_WAITING:
+                return
+            if anew:
+                # What was refused for want of a slot is tried again too: the step beside this one has no button.
+                self._drop_problems()
             self._waiting[config] = None
             if not self._is_measuring:
                 self._is_measuring = True
@@ -74,6 +92,10 @@ class StepTraces:
                 while len(self._found) > NUM_KEPT:
                     self._found.popitem(last=False)
 
+    def _drop_problems(self) -> None:
+        for config in [config for config, found in self._found.items() if isinstance(found, DpdashError)]:
+            del self._found[config]
+
     def _measured(self, config: RunConfig) -> Found:
         try:
             return self._measure(config)
@@ -85,6 +107,13 @@ class StepTraces:
 
 
 @st.cache_resource(show_spinner=False)
+def step_tracing() -> StepTracing:
+    """What takes steps apart for the pages of this process."""
+    return StepTracing(run_service(), training_processes())
+
+
+@st.cache_resource(show_spinner=False)
 def step_traces() -> StepTraces:
     """The traces that the pages of this process share."""
-    return StepTraces()
+    tracing = step_tracing()
+    return StepTraces(tracing.trace, tracing.problem)

@@ -14,9 +14,9 @@ from dpdash.core.errors import (
     StoreError,
     TooManyRunsError,
 )
-from dpdash.core.limits import Limits
+from dpdash.core.limits import MOST_VALUES, Limits
 from dpdash.core.study import ScalingMode, StudyStatus
-from dpdash.scaling.service import MOST_VALUES, ScalingService
+from dpdash.scaling.service import ScalingService
 from dpdash.store.store import RunStore
 from tests.fakes import FakeTrainer, eventually
 from tests.unit.sweeps.conftest import plan_of, study_of

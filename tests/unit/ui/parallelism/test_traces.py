@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import DpdashError
 from dpdash.core.steps import StepTrace
@@ -14,6 +16,10 @@ TRACE = StepTrace("single", False, 1, (), 0, (), (), (), 0.0, (), 1.0)
 
 def config(seed: int) -> RunConfig:
     return RunConfig(seed=seed)
+
+
+def allowed(config: RunConfig) -> None:
+    """Nothing speaks against any step."""
 
 
 class Measurement:
@@ -33,7 +39,7 @@ class Measurement:
 
 def test_one_is_measured_at_a_time_and_once_however_many_ask() -> None:
     measurement = Measurement()
-    traces = StepTraces(measurement)
+    traces = StepTraces(measurement, allowed)
     for seed in (1, 2, 1, 2):
         traces.ask(config(seed))
     assert traces.is_waiting(config(1)) and traces.is_waiting(config(2)) and traces.found(config(1)) is None
@@ -47,7 +53,7 @@ def test_one_is_measured_at_a_time_and_once_however_many_ask() -> None:
 
 def test_the_old_one_is_there_until_the_new_one_is() -> None:
     measurement = Measurement()
-    traces = StepTraces(measurement)
+    traces = StepTraces(measurement, allowed)
     measurement.may_go.release()
     traces.ask(config(1))
     eventually(lambda: not traces.is_busy)
@@ -60,7 +66,7 @@ def test_the_old_one_is_there_until_the_new_one_is() -> None:
 
 def test_a_crowd_cannot_queue_without_end_nor_be_kept_without_end() -> None:
     measurement = Measurement()
-    traces = StepTraces(measurement)
+    traces = StepTraces(measurement, allowed)
     for seed in range(MOST_WAITING + 5):
         traces.ask(config(seed))
     assert not traces.is_waiting(config(MOST_WAITING))
@@ -81,7 +87,7 @@ def test_what_goes_wrong_is_said_and_the_next_one_is_measured() -> None:
             raise ZeroDivisionError
         return TRACE
 
-    traces = StepTraces(measure)
+    traces = StepTraces(measure, allowed)
     for seed in (1, 2, 3):
         traces.ask(config(seed))
     eventually(lambda: not traces.is_busy)
@@ -89,3 +95,32 @@ def test_what_goes_wrong_is_said_and_the_next_one_is_measured() -> None:
     assert str(known) == "No luck."
     assert isinstance(unknown, TraceError) and "ZeroDivisionError" in str(unknown)
     assert traces.found(config(3)) is TRACE
+
+
+def test_what_may_not_be_measured_is_refused_at_once_and_what_is_known_stays() -> None:
+    frozen = False
+    measurement = Measurement()
+    traces = StepTraces(measurement, lambda _: DpdashError("Frozen.") if frozen else None)
+    measurement.may_go.release()
+    traces.ask(config(1))
+    eventually(lambda: not traces.is_busy)
+    frozen = True
+    traces.ask(config(1))
+    for asked, anew in ((1, True), (2, False)):
+        with pytest.raises(DpdashError, match="Frozen"):
+            traces.ask(config(asked), anew=anew)
+    assert not traces.is_busy and traces.found(config(1)) is TRACE and traces.found(config(2)) is None
+
+
+def test_what_failed_is_tried_again_once_somebody_asks_for_any_step_anew() -> None:
+    measured: list[int] = []
+
+    def measure(config: RunConfig) -> StepTrace:
+        measured.append(config.seed)
+        raise DpdashError("No slot.")
+
+    traces = StepTraces(measure, allowed)
+    for seed, anew in ((1, False), (1, False), (2, True), (1, False)):
+        traces.ask(config(seed), anew=anew)
+        eventually(lambda: not traces.is_busy)
+    assert measured == [1, 2, 1]
