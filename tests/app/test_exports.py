@@ -126,7 +126,9 @@ def test_more_runs_than_one_file_holds_are_not_offered(
 def test_numbers_that_nobody_trained_break_no_page(open_page: OpenPage, service: RunService, look: str) -> None:
     values = np.array([-3e38, 3e38, 0, 1e-45, -1], dtype=np.float32)
     times = np.array([1e300, -1e300, 0, 5, -5])
-    block = EpochBlock(1, loss=values, slope=values, intercept=values, learning_rate=times, seconds=np.sort(np.abs(times)))
+    block = EpochBlock(
+        1, loss=values, slope=values, intercept=values, learning_rate=times, seconds=np.sort(np.abs(times))
+    )
     started = replace(STARTED, devices=("<script>", ""), shard_sizes=(0,), one_device_step_seconds=1e300)
     log = (started, block, LearningRateChanged(1_000_000, -1e300), RunFinished(5, 1e308, -1e308, 1e308))
     hostile = whole_run(log, name="**bold** <b>", note="$x$")
