@@ -1,6 +1,5 @@
 """What a teacher decides for everybody: whether new runs may start, which run all see, and when all begin anew."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,11 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from dpdash.core.errors import N_, FrozenError
+from dpdash.runs.listeners import Listeners
 from dpdash.runs.snapshot import RunSnapshot
 
 FROZEN: Final = N_("The teacher has paused new runs on this server. Wait until they are allowed again.")
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,12 +37,12 @@ class Room:
     The properties are read at every refresh of every page, without a lock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, listeners: Listeners) -> None:
         self._lock = threading.Lock()
         self._is_frozen = False
         self._spotlight: str | None = None
         self._generation = 0
-        self._listeners: tuple[Callable[[], None], ...] = ()
+        self._listeners = listeners
 
     @property
     def is_frozen(self) -> bool:
@@ -57,11 +55,6 @@ class Room:
     @property
     def generation(self) -> int:
         return self._generation
-
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Call a listener after every change, in the thread that made it; it may ask the room anything."""
-        with self._lock:
-            self._listeners += (listener,)
 
     @contextmanager
     def admitting(self) -> Iterator[None]:
@@ -81,7 +74,7 @@ class Room:
             is_new = self._is_frozen is not frozen
             self._is_frozen = frozen
         if is_new:
-            self._tell()
+            self._listeners.tell(None)
 
     def put_in_spotlight(self, run_id: str | None) -> None:
         """Show a run on every page, or none."""
@@ -89,7 +82,7 @@ class Room:
             is_new = self._spotlight != run_id
             self._spotlight = run_id
         if is_new:
-            self._tell()
+            self._listeners.tell(None)
 
     def clear(self, stop_all: Callable[[], object]) -> None:
         """Begin a new generation without a spotlight; no run starts while those of the old one are stopped."""
@@ -97,11 +90,4 @@ class Room:
             stop_all()
             self._spotlight = None
             self._generation += 1
-        self._tell()
-
-    def _tell(self) -> None:
-        for listener in self._listeners:
-            try:
-                listener()
-            except Exception:
-                _log.exception("A page could not be told of a change in the room")
+        self._listeners.tell(None)

@@ -9,6 +9,7 @@ from dpdash.core.errors import N_, DpdashError, TooManyRunsError
 from dpdash.core.events import StopReason
 from dpdash.runs.admission import Admission
 from dpdash.runs.ids import new_run_id
+from dpdash.runs.listeners import Listeners
 from dpdash.runs.pace import Pace
 from dpdash.runs.run import LiveRun
 from dpdash.runs.slots import Lane, Slots
@@ -27,12 +28,13 @@ class Scheduler:
     Commands to a run that is over do nothing.
     """
 
-    def __init__(self, slots: Slots, max_runs_per_owner: int, max_ranks: int) -> None:
+    def __init__(self, slots: Slots, max_runs_per_owner: int, max_ranks: int, listeners: Listeners) -> None:
         self._lock = threading.RLock()
         self._slots = slots
         self._admission = Admission(max_runs_per_owner, slots.max_live_runs, max_ranks)
         self._runs: dict[str, LiveRun] = {}
         self._is_closing = False
+        self._listeners = listeners
 
     def get(self, run_id: str) -> LiveRun | None:
         """A run by its id."""
@@ -189,3 +191,6 @@ class Scheduler:
     def _ended(self, run: LiveRun) -> None:
         with self._lock:
             self._grant(self._slots.release(run.run_id))
+        # Whoever watches a run that moves sees its end; a page on which it stood still looks no more by itself.
+        if run.control.is_paused:
+            self._listeners.tell(run.run_id)

@@ -13,6 +13,7 @@ from dpdash.core.limits import Limits, longer
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.ids import new_run_id, require_possible, unknown_run
 from dpdash.runs.library import Library
+from dpdash.runs.listeners import Listeners
 from dpdash.runs.pace import Pace
 from dpdash.runs.read_cache import ReadCache
 from dpdash.runs.room import RoomSnapshot
@@ -66,9 +67,10 @@ class RunService(TaughtRuns):
         self._clock = clock
         self._limits = Limits.of(settings)
         slots = Slots(settings.full_speed_slots, settings.paced_slots)
-        scheduler = Scheduler(slots, self._limits.runs_per_browser, settings.ddp_processes)
-        crowd = Visitors(settings.grace_seconds, settings.refresh_seconds, steady_clock)
-        super().__init__(scheduler, ReadCache(store, store_problem), crowd)
+        listeners = Listeners()
+        scheduler = Scheduler(slots, self._limits.runs_per_browser, settings.ddp_processes, listeners)
+        visitors = Visitors(settings.grace_seconds, settings.refresh_seconds, steady_clock)
+        super().__init__(scheduler, ReadCache(store, store_problem), visitors, listeners)
         self.library = Library(scheduler, self._read_cache, settings, clock, steady_clock)
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._look_around, name="run-watch", daemon=True)
@@ -137,36 +139,27 @@ class RunService(TaughtRuns):
         run = LiveRun(run_id, config, owner, pace, engine, self._store, self._clock, past=past)
         with self._room.admitting():
             self._scheduler.add(run, None)
+        self._listeners.tell(run_id)
 
     def pause(self, run_id: str, owner: str) -> None:
         """Stand still before the next epoch and give the slot, or the place in the queue, to others."""
-        run = self._steered(run_id, owner)
-        if run is not None:
-            self._scheduler.pause(run)
+        self._steer(run_id, owner, self._scheduler.pause)
 
     def resume(self, run_id: str, owner: str) -> None:
         """Go on as soon as there is a slot."""
-        run = self._steered(run_id, owner)
-        if run is not None:
-            self._scheduler.resume(run)
+        self._steer(run_id, owner, self._scheduler.resume)
 
     def step(self, run_id: str, owner: str) -> None:
         """Train exactly one epoch and stand still after it; that needs no slot."""
-        run = self._steered(run_id, owner)
-        if run is not None:
-            self._scheduler.step(run)
+        self._steer(run_id, owner, self._scheduler.step)
 
     def trace_step(self, run_id: str, owner: str) -> None:
         """Take the next step apart; the run trains on, or stands on, meanwhile."""
-        run = self._steered(run_id, owner)
-        if run is not None:
-            run.control.trace_step()
+        self._steer(run_id, owner, lambda run: run.control.trace_step())
 
     def stop(self, run_id: str, owner: str) -> None:
         """End the run before its next epoch; one that still waits to begin ends at once."""
-        run = self._steered(run_id, owner)
-        if run is not None:
-            self._scheduler.stop(run, StopReason.ASKED)
+        self._steer(run_id, owner, lambda run: self._scheduler.stop(run, StopReason.ASKED))
 
     def end_trial(self, run_id: str) -> None:
         """End a trial for its sweep; does nothing for any other run."""
@@ -267,6 +260,13 @@ class RunService(TaughtRuns):
         if ended is not None and not ended.join(ENDING_SECONDS):
             raise NotResumableError(NOT_ENDED)
         return past
+
+    def _steer(self, run_id: str, owner: str, command: Callable[[LiveRun], None]) -> None:
+        """Give a run a command, unless it is over, and say so: who watches one that stood still sees it move."""
+        run = self._steered(run_id, owner)
+        if run is not None:
+            command(run)
+            self._listeners.tell(run_id)
 
     def _steered(self, run_id: str, owner: str) -> LiveRun | None:
         """The run that a command is for; None when it is over."""

@@ -1,9 +1,10 @@
 """The runs of this process as a teacher has them: what holds for everybody's, and what is seen of everybody's."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from dpdash.core.events import StopReason
+from dpdash.runs.listeners import Listener, Listeners
 from dpdash.runs.read_cache import ReadCache
 from dpdash.runs.reader import RunReader
 from dpdash.runs.room import Room, RoomSnapshot
@@ -14,10 +15,13 @@ from dpdash.runs.visitors import Visitors
 class TaughtRuns(RunReader):
     """Freezes, stops, clears and shows runs for everybody; safe for threads."""
 
-    def __init__(self, scheduler: Scheduler, read_cache: ReadCache, crowd: Visitors) -> None:
+    def __init__(
+        self, scheduler: Scheduler, read_cache: ReadCache, visitors: Visitors, listeners: Listeners
+    ) -> None:
         super().__init__(scheduler, read_cache)
-        self._visitors = crowd
-        self._room = Room()
+        self._visitors = visitors
+        self._listeners = listeners
+        self._room = Room(listeners)
 
     @property
     def refresh_seconds(self) -> float:
@@ -72,11 +76,13 @@ class TaughtRuns(RunReader):
 
     def stop_all(self) -> int:
         """Stop everybody's runs, which stay stored; how many were not stopped before."""
-        return self._scheduler.stop_all(StopReason.TEACHER)
+        num_stopped = self._scheduler.stop_all(StopReason.TEACHER)
+        self._listeners.tell(None)
+        return num_stopped
 
     def clear(self) -> None:
         """Stop everybody's runs, end the spotlight, and send every page back to the preview."""
-        self._room.clear(self.stop_all)
+        self._room.clear(lambda: self._scheduler.stop_all(StopReason.TEACHER))
 
     def put_in_spotlight(self, run_id: str | None) -> None:
         """Show a run on every page until another one, or None, takes its place.
@@ -89,6 +95,9 @@ class TaughtRuns(RunReader):
             self.snapshot(run_id)
         self._room.put_in_spotlight(run_id)
 
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Call a listener, from any thread, whenever the freeze, the spotlight or the generation changes."""
-        self._room.on_change(listener)
+    def on_change(self, listener: Listener) -> None:
+        """Call a listener, from any thread, with the id of each run that begins to move, stops, or stands anew.
+
+        It is called with None when the freeze, the spotlight or the generation changes.
+        """
+        self._listeners.add(listener)

@@ -20,7 +20,12 @@ def run_service() -> RunService:
     """The service that every page of this process shares."""
     processes = training_processes()
     service = RunService.open(ServerSettings(), lambda config: processes.outside(require(config)))
-    service.on_change(open_pages().redraw_all)
+    pages = open_pages()
+
+    def redraw(run_id: str | None) -> None:
+        pages.redraw_others(None if run_id == service.spotlight else run_id)
+
+    service.on_change(redraw)
     return service
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dpdash.core.errors import DpdashError
 from dpdash.runs.service import RunSnapshot
-from dpdash.web.process import open_pages, owner, run_service
+from dpdash.web.process import owner
 from dpdash.web.streamlit_internals.uncut import Through, uncut
 
 PROBLEM_KEY: Final = "command_problem"
@@ -33,24 +33,9 @@ class Asked:
             problem = error  # the name `error` ends with its clause
             self.through(lambda: st.session_state.__setitem__(PROBLEM_KEY, problem))
 
-    def steer(self, run_id: str, command: Callable[[str, str], None]) -> None:
-        """Give a run a command, which other pages that show it must learn of."""
-
-        def steer() -> None:
-            command(run_id, self.owner)
-            _redraw_watchers(run_id)
-
-        self.attempt(steer)
-
 
 @contextmanager
 def asking() -> Iterator[Asked]:
     """Carry out a command of this session's browser."""
     with uncut() as through:
         yield Asked(through(owner), through)
-
-
-def _redraw_watchers(run_id: str) -> None:
-    """Other pages that show a run which stood still have no timer to see with that it no longer does."""
-    is_everywhere = run_service().spotlight == run_id
-    open_pages().redraw_others(None if is_everywhere else run_id)

@@ -21,7 +21,7 @@ from dpdash.ui.session.state import (
     show_run,
     wanted_settings,
 )
-from dpdash.web.process import open_pages, run_service
+from dpdash.web.process import run_service
 from dpdash.web.streamlit_internals.fragment import is_refresh
 from dpdash.web.streamlit_internals.push import RUN_KEY
 from dpdash.web.studies import STUDY_KEY, scaling_service
@@ -76,14 +76,14 @@ def start(shown: RunSnapshot | None) -> None:
 def pause(run_id: str) -> None:
     """Let a run stand still before its next epoch."""
     with asking() as asked:
-        asked.steer(run_id, run_service().pause)
+        asked.attempt(lambda: run_service().pause(run_id, asked.owner))
 
 
 def resume(run_id: str) -> None:
     """Let a paused run go on, and follow its newest epoch again."""
     with asking() as asked:
         asked.through(lambda: show_run(run_id))
-        asked.steer(run_id, run_service().resume)
+        asked.attempt(lambda: run_service().resume(run_id, asked.owner))
 
 
 def resume_ended(ended: RunSnapshot) -> None:
@@ -92,7 +92,7 @@ def resume_ended(ended: RunSnapshot) -> None:
         pace = asked.through(chosen_pace)
         epochs = max(ended.config.epochs, asked.through(wanted_settings).epochs)
         asked.through(lambda: show_run(ended.run_id))
-        asked.steer(ended.run_id, lambda run_id, owner: run_service().resume_ended(run_id, owner, pace, epochs))
+        asked.attempt(lambda: run_service().resume_ended(ended.run_id, asked.owner, pace, epochs))
 
 
 def one_epoch(mine: RunSnapshot | None) -> None:
@@ -106,20 +106,20 @@ def one_epoch(mine: RunSnapshot | None) -> None:
             return
 
         asked.through(lambda: show_run(run_id))
-        asked.steer(run_id, run_service().pause)
-        asked.steer(run_id, run_service().step)
+        asked.attempt(lambda: run_service().pause(run_id, asked.owner))
+        asked.attempt(lambda: run_service().step(run_id, asked.owner))
 
 
 def stop(run_id: str) -> None:
     """End a run before its next epoch."""
     with asking() as asked:
-        asked.steer(run_id, run_service().stop)
+        asked.attempt(lambda: run_service().stop(run_id, asked.owner))
 
 
 def trace_step(run_id: str) -> None:
     """Take a run's next step apart; the run goes on, or stands on, as if nobody had asked."""
     with asking() as asked:
-        asked.steer(run_id, run_service().trace_step)
+        asked.attempt(lambda: run_service().trace_step(run_id, asked.owner))
 
 
 def reset(shown: RunSnapshot) -> None:
@@ -177,7 +177,6 @@ def stop_all() -> None:
     def command() -> None:
         _stop_searches()
         run_service().stop_all()
-        open_pages().redraw_all()
 
     _as_teacher(command)
 

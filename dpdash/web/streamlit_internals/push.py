@@ -27,20 +27,13 @@ class OpenPages:
         """Session to the runs of which one must be shown there, or to None: whatever it shows."""
         self._is_asking = False
 
-    def redraw_all(self) -> None:
-        """Let every page draw itself again soon."""
-        self._redraw(None)
-
     def redraw_others(self, run_id: str | None) -> None:
         """Let the other pages that show this run, or all others, do so; the one that asks is drawn anyhow."""
-        asking = get_script_run_ctx()
-        self._redraw(run_id, asking.session_id if asking else None)
-
-    def _redraw(self, run_id: str | None, asking: str | None = None) -> None:
+        asking = get_script_run_ctx(suppress_warning=True)
         try:
             server = runtime.get_instance()
             loop = server._get_async_objs().eventloop
-            loop.call_soon_threadsafe(self._ask, server, loop, run_id, asking)
+            loop.call_soon_threadsafe(self._ask, server, loop, run_id, asking.session_id if asking else None)
         except RuntimeError:
             return  # a server that has not begun, or has ended, has no pages
 

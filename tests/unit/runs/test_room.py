@@ -7,6 +7,7 @@ import pytest
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import FrozenError, UnknownRunError
 from dpdash.core.events import RunStatus, RunStopped, StopReason
+from dpdash.runs.listeners import Listeners
 from dpdash.runs.room import Room
 from dpdash.runs.service import Pace, RunService
 from tests.fakes import FakeEngine, eventually
@@ -25,7 +26,7 @@ class Changes:
         self.num_told = 0
         service.on_change(self._told)
 
-    def _told(self) -> None:
+    def _told(self, run_id: str | None) -> None:
         self.num_told += 1
 
 
@@ -205,14 +206,14 @@ def test_listeners_are_told_of_every_change_and_of_nothing_else(service: RunServ
     for command in commands:
         command()
         told.append(changes.num_told)
-    assert told == [1, 1, 2, 2, 2, 3, 4, 4]
+    assert told == [1, 1, 2, 2, 3, 4, 5, 5]
 
 
 def test_a_listener_may_give_commands_and_sees_the_change(service: RunService) -> None:
     run_id = service.start(CONFIG, "ann", SLOW)
     seen: list[tuple[bool, str | None, int]] = []
 
-    def listen() -> None:
+    def listen(run_id: str | None) -> None:
         room = service.room()
         seen.append((room.is_frozen, room.spotlight, room.generation))
         service.freeze(False)
@@ -225,7 +226,7 @@ def test_a_listener_may_give_commands_and_sees_the_change(service: RunService) -
 
 
 def test_a_listener_that_fails_disturbs_nobody(service: RunService, caplog: pytest.LogCaptureFixture) -> None:
-    def fail() -> None:
+    def fail(run_id: str | None) -> None:
         raise RuntimeError("this page is gone")
 
     service.on_change(fail)
@@ -236,7 +237,7 @@ def test_a_listener_that_fails_disturbs_nobody(service: RunService, caplog: pyte
 
 
 def test_no_run_slips_in_behind_a_freeze() -> None:
-    room = Room()
+    room = Room(Listeners())
     freezing = threading.Thread(target=room.freeze, args=(True,))
     with room.admitting():
         freezing.start()

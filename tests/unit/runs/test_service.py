@@ -334,6 +334,55 @@ def test_runs_of_a_browser_that_is_gone_are_stopped_and_kept(make_service: MakeS
     assert {record.run_id for record in service.runs()} == {anns, bobs, waiting}
 
 
+WAYS_TO_MOVE: dict[str, Callable[[RunService, str], object]] = {
+    "resume": lambda service, run_id: service.resume(run_id, "ann"),
+    "step": lambda service, run_id: service.step(run_id, "ann"),
+    "trace": lambda service, run_id: service.trace_step(run_id, "ann"),
+}
+WAYS_TO_END: dict[str, Callable[[RunService, str], object]] = {
+    "stop": lambda service, run_id: service.stop(run_id, "ann"),
+    "reset": lambda service, run_id: service.reset(run_id, "ann"),
+    "restart": lambda service, run_id: service.restart(run_id, CONFIG, "ann", FULL),
+    "the teacher": lambda service, run_id: service.stop_all(),
+    "the browser is gone": lambda service, run_id: service.stop_abandoned(),
+}
+
+
+def paused_run(service: RunService) -> str:
+    """A run that trained, and stands."""
+    run_id = service.start(CONFIG, "ann", Pace.rate(5))
+    await_status(service, run_id, RunStatus.RUNNING)
+    service.pause(run_id, "ann")
+    await_status(service, run_id, RunStatus.PAUSED)
+    return run_id
+
+
+@pytest.mark.parametrize("way", WAYS_TO_MOVE)
+def test_whoever_watches_a_paused_run_is_told_that_it_moves(make_service: MakeService, way: str) -> None:
+    service = make_service()
+    run_id = paused_run(service)
+    told: list[str | None] = []
+    service.on_change(told.append)
+    WAYS_TO_MOVE[way](service, run_id)
+    assert told == [run_id]
+
+
+@pytest.mark.parametrize("way", WAYS_TO_END)
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_whoever_watches_a_paused_run_is_told_of_its_end(
+    make_service: MakeService, clock: FakeClock, way: str, has_begun: bool
+) -> None:
+    service = make_service()
+    service.browser_opened("ann")
+    run_id = paused_run(service) if has_begun else service.start(CONFIG, "ann", FULL, paused=True)
+    service.browser_closed("ann")
+    clock.now += 1000
+    seen: list[tuple[str | None, bool]] = []
+    service.on_change(lambda changed: seen.append((changed, service.snapshot(run_id).status.is_over)))
+    WAYS_TO_END[way](service, run_id)
+    eventually(lambda: (run_id, True) in seen or (None, True) in seen)
+
+
 def test_what_goes_wrong_once_does_not_end_what_the_service_looks_after(
     make_service: MakeService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
