@@ -33,6 +33,8 @@ class Scheduler:
         self._slots = slots
         self._admission = Admission(max_runs_per_owner, slots.max_live_runs, max_ranks)
         self._runs: dict[str, LiveRun] = {}
+        self._arriving: dict[str, LiveRun] = {}
+        """Those that the store is being told of: they count, and nobody sees or steers them yet."""
         self._is_closing = False
         self._listeners = listeners
 
@@ -67,9 +69,19 @@ class Scheduler:
         with self._lock:
             if self._is_closing:
                 raise DpdashError(N_("The server is ending, so no run can start. Try again in a minute."))
-            self._admission.check(self._runs.values(), run, in_place_of)
+            self._admission.check((*self._runs.values(), *self._arriving.values()), run, in_place_of)
+            self._arriving[run.run_id] = run
+        try:
+            # Without the lock, for all pages read the scheduler: a run that goes on waits for the disk here.
             run.register()
+        finally:
+            with self._lock:
+                del self._arriving[run.run_id]
+        with self._lock:
             self._runs[run.run_id] = run
+            if self._is_closing:
+                self.stop(run, StopReason.SHUTDOWN)
+                return
             if paused:
                 run.pause_before_launch()
                 if in_place_of is not None:

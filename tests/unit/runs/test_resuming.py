@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,6 +27,8 @@ from dpdash.core.events import COLUMNS, EpochBlock, RunStatus, RunStopped
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.pace import Pace
 from dpdash.runs.service import RunService
+from dpdash.store.resuming import Past, Resumption
+from dpdash.store.rows import RunRecord
 from dpdash.training import catalog
 from dpdash.training.checkpoint import CheckpointError
 from tests.fakes import FakeEngine, eventually
@@ -41,11 +44,11 @@ def _has_trained(service: RunService, run_id: str, epoch: int) -> bool:
     return service.snapshot(run_id).history.num_epochs == epoch
 
 
-def steps(service: RunService, count: int, run_id: str) -> None:
+def steps(service: RunService, count: int, run_id: str, owner: str = "ann") -> None:
     """Train so many epochs of a run, one by one."""
     for _step in range(count):
         wanted = service.snapshot(run_id).history.num_epochs + 1
-        service.step(run_id, "ann")
+        service.step(run_id, owner)
         eventually(partial(_has_trained, service, run_id, wanted))
 
 
@@ -127,6 +130,33 @@ def test_letting_a_run_go_on_that_is_live_does_nothing(service: RunService) -> N
     service.resume_ended(run_id, "ann", FULL)
     shown = service.snapshot(run_id)
     assert (shown.is_live, shown.pace) == (True, SLOW)
+
+
+def test_while_the_store_takes_a_run_up_others_are_shown_and_steered(
+    service: RunService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = service.start(CONFIG, "bob", FULL, paused=True)
+    run_id = stopped(service)
+    is_asked, may_go_on = threading.Event(), threading.Event()
+    take_up = Resumption.take_up
+
+    def waits(resumption: Resumption, past: Past, record: RunRecord) -> None:
+        is_asked.set()
+        assert may_go_on.wait(LONG)
+        take_up(resumption, past, record)
+
+    monkeypatch.setattr(Resumption, "take_up", waits)
+    resuming = threading.Thread(target=service.resume_ended, args=(run_id, "ann", SLOW))
+    resuming.start()
+    assert is_asked.wait(LONG)
+    looking = threading.Thread(target=steps, args=(service, 1, other), kwargs={"owner": "bob"}, daemon=True)
+    looking.start()
+    looking.join(LONG / 4)
+    is_shown = not looking.is_alive()
+    may_go_on.set()
+    resuming.join(LONG)
+    assert is_shown, "a page of another run waited for the disk"
+    assert service.snapshot(run_id).is_live
 
 
 def test_a_run_that_is_finished_has_nothing_to_go_on_with(service: RunService, engine: FakeEngine) -> None:
