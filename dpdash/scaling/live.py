@@ -50,6 +50,8 @@ class StudySnapshot:
     seconds_left: float | None
     """About; None when it is over."""
     is_cancelling: bool
+    is_elsewhere: bool = False
+    """Whether another process measures it."""
 
     @property
     def num_measured(self) -> int:

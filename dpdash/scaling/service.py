@@ -112,8 +112,7 @@ class ScalingService:
         if shown is not None and shown.study.study_id == study_id:
             return shown
         with suppress(StoreError):
-            kept = None if self._shelf is None else self._shelf.get(study_id)
-            return None if kept is None else StudySnapshot(kept, None, is_cancelling=False)
+            return None if self._shelf is None else self._kept(self._shelf, study_id)
         return None
 
     def studies(self) -> tuple[Head[StudyPlan], ...]:
@@ -137,6 +136,13 @@ class ScalingService:
     def _measuring(self) -> LiveStudy | None:
         live = self._live
         return None if live is None or live.snapshot().study.status.is_over else live
+
+    def _kept(self, table: StudyTable, study_id: str) -> StudySnapshot | None:
+        kept = table.get(study_id)
+        if kept is None:
+            return None
+        is_elsewhere = not kept.status.is_over and table.is_held(study_id)
+        return StudySnapshot(kept, None, is_cancelling=False, is_elsewhere=is_elsewhere)
 
     def _keep(self, study: Study) -> None:
         try:

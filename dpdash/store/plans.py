@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
@@ -16,9 +16,6 @@ from dpdash.store.schema import studies, sweeps
 
 T = TypeVar("T")
 P = TypeVar("P")
-
-Hold = Callable[[str], bool]
-"""Takes a lock, as `ProcessLocks.hold` does; raises `StoreError` when the database cannot be used."""
 
 _STUDY: Final = TypeAdapter(Study)
 _STUDY_PLAN: Final = TypeAdapter(StudyPlan)
@@ -37,10 +34,16 @@ class Head(Generic[P]):
     plan: P
 
 
-class LetGo(Protocol):
-    """Lets other processes have a lock, as `ProcessLocks.let_go` does."""
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """Which process goes on with what; each raises `StoreError` when the database cannot be used."""
 
-    def __call__(self, name: str, *, for_good: bool = False) -> None: ...
+    hold: Callable[[str], bool]
+    """See `ProcessLocks.hold`."""
+    let_go: Callable[..., None]
+    """See `ProcessLocks.let_go`."""
+    is_held: Callable[[str], bool]
+    """Whether a process has a lock."""
 
 
 class PlanTable(Generic[T, P]):
@@ -53,6 +56,7 @@ class PlanTable(Generic[T, P]):
         column: sa.Column[Any],
         adapter: TypeAdapter[T],
         plan_adapter: TypeAdapter[P],
+        locks: Locks,
     ) -> None:
         """`column` holds a value whole."""
         self._write = write
@@ -61,6 +65,22 @@ class PlanTable(Generic[T, P]):
         self._column = column
         self._adapter = adapter
         self._plan_adapter = plan_adapter
+        self._locks = locks
+
+    def take(self, value_id: str) -> bool:
+        """Be the process that goes on with it, until it is let go of or ends; False where another one is."""
+        return self._locks.hold(self._lock_of(value_id))
+
+    def let_go(self, value_id: str, *, for_good: bool) -> None:
+        """Leave it to other processes; `for_good` where there is nothing to go on with."""
+        self._locks.let_go(self._lock_of(value_id), for_good=for_good)
+
+    def is_held(self, value_id: str) -> bool:
+        """Whether a process goes on with it."""
+        return self._locks.is_held(self._lock_of(value_id))
+
+    def _lock_of(self, value_id: str) -> str:
+        return f"{self._column.name}-{value_id}"
 
     def heads(self, limit: int) -> tuple[Head[P], ...]:
         """The latest values of every process, the newest first; nothing of what came of them is read."""
@@ -95,31 +115,25 @@ class PlanTable(Generic[T, P]):
 
 
 class StudyTable(PlanTable[Study, StudyPlan]):
-    """Scaling studies."""
+    """Scaling studies, and which process measures each."""
 
-    def __init__(self, write: Write, reading: Reading) -> None:
-        super().__init__(write, reading, studies.c.study, _STUDY, _STUDY_PLAN)
+    def __init__(self, write: Write, reading: Reading, locks: Locks) -> None:
+        super().__init__(write, reading, studies.c.study, _STUDY, _STUDY_PLAN, locks)
 
     def put(self, study: Study) -> None:
-        """Save a study as it is now; it waits for the disk."""
+        """Save a study as it is now; it waits for the disk. Until it is over, this process measures it."""
+        if not study.status.is_over:
+            self.take(study.study_id)
         self._put(study.study_id, study, created_at=study.created_at)
+        if study.status.is_over:
+            self.let_go(study.study_id, for_good=True)
 
 
 class SweepTable(PlanTable[Sweep, SweepPlan]):
     """Sweeps, and which process goes on with each."""
 
-    def __init__(self, write: Write, reading: Reading, hold: Hold, let_go: LetGo) -> None:
-        super().__init__(write, reading, sweeps.c.sweep, _SWEEP, _SWEEP_PLAN)
-        self._hold = hold
-        self._let_go = let_go
-
-    def take(self, sweep_id: str) -> bool:
-        """Be the process that goes on with a sweep, until it is let go of or ends; False where another one is."""
-        return self._hold(_lock_of(sweep_id))
-
-    def let_go(self, sweep_id: str, *, for_good: bool) -> None:
-        """Leave a sweep to other processes; `for_good` where there is nothing to go on with."""
-        self._let_go(_lock_of(sweep_id), for_good=for_good)
+    def __init__(self, write: Write, reading: Reading, locks: Locks) -> None:
+        super().__init__(write, reading, sweeps.c.sweep, _SWEEP, _SWEEP_PLAN, locks)
 
     def put(self, sweep: Sweep) -> None:
         """Save a sweep as it is now; it waits for the disk."""
@@ -129,10 +143,6 @@ class SweepTable(PlanTable[Sweep, SweepPlan]):
         """Those that are not over, the oldest first, whichever process goes on with them."""
         is_searching = self._column["status"].as_string() == SweepStatus.SEARCHING.value
         return self._found(sa.select(self._column).where(is_searching).order_by(self._table.c.number))
-
-
-def _lock_of(sweep_id: str) -> str:
-    return f"sweep-{sweep_id}"
 
 
 def latest(shelf: PlanTable[T, P] | None, here: Iterable[Head[P]], limit: int) -> tuple[Head[P], ...]:

@@ -19,7 +19,7 @@ from dpdash.core.history import History, Row
 from dpdash.store.database import BUSY_SECONDS
 from dpdash.store.errors import HEALTHY, INCOMPLETE, StoreHealth, newest, unhealthy
 from dpdash.store.instances import Instance
-from dpdash.store.plans import StudyTable, SweepTable
+from dpdash.store.plans import Locks, StudyTable, SweepTable
 from dpdash.store.reading import events_of, rows_of
 from dpdash.store.resuming import Resumption
 from dpdash.store.rows import (
@@ -65,8 +65,9 @@ class RunStore:
         with suppress(StoreError):
             self._open_unless_open()
         self._writer = Writer(self._commit, max_pending_bytes)
-        self.studies = StudyTable(self._write, self._reading)
-        self.sweeps = SweepTable(self._write, self._reading, self._hold, self._database.locks.let_go)
+        locks = Locks(self._hold, self._database.locks.let_go, self._is_held)
+        self.studies = StudyTable(self._write, self._reading, locks)
+        self.sweeps = SweepTable(self._write, self._reading, locks)
         self.resumption = Resumption(self._write, self._reading, lambda: self._own.id, self._writer.forget_cut)
         self.transfer = RunTransfer(self._write, self._reading, lambda: self._own.id)
         self.run_table = RunTable(self._write, self._reading)
@@ -239,6 +240,10 @@ class RunStore:
         self._open_unless_open()
         with self._database.told():
             return self._database.locks.hold(name)
+
+    def _is_held(self, name: str) -> bool:
+        with self._reading() as connection:
+            return not self._database.locks.free(connection, [name])
 
     def _write(self, work: Callable[[sa.Connection], T]) -> T:
         with self._database.told():

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dpdash.core.settings import ServerSettings
 from dpdash.core.study import StudyStatus
 from dpdash.core.translations import PSEUDO
 from dpdash.runs.service import RunService
 from dpdash.scaling.service import ScalingService
+from dpdash.store.store import RunStore
 from dpdash.web.studies import scaling_service
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, go
@@ -132,9 +134,8 @@ def test_a_study_that_broke_says_so(open_page: OpenPage, studies: ScalingService
 
 
 def test_an_earlier_study_is_opened(open_page: OpenPage, studies: ScalingService, service: RunService) -> None:
-    shelf = service.studies
-    assert shelf is not None
-    shelf.put(study_of(lambda point: 0.25))
+    other = RunStore(ServerSettings().database_url)
+    other.studies.put(study_of(lambda point: 0.25))
     page = go(open_page(), SCALING)
     click(page, "scaling_start")
     assert studies.wait(LONG)
@@ -143,7 +144,9 @@ def test_an_earlier_study_is_opened(open_page: OpenPage, studies: ScalingService
     page.selectbox(key="scaling_study").set_value("study").run()
     assert not page.exception
     assert "4.00 times slower" in said(page)
-    assert "The server ended while this study was measured." in said(page)
+    assert "Another process measures this study." in said(page)
+    other.close()
+    assert "The server ended while this study was measured." in said(again(page))
 
 
 def test_the_settings_of_the_train_page_stay_in_the_address(open_page: OpenPage, studies: ScalingService) -> None:

@@ -6,16 +6,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import IO
 
 import pytest
 import sqlalchemy as sa
 
 from dpdash.core.events import RunStatus
+from dpdash.core.study import StudyStatus
 from dpdash.store.schema import instances
 from dpdash.store.store import RunStore
 from dpdash.store.url import database_at, sqlite_path
 from tests.fakes import eventually
+from tests.unit.sweeps.conftest import study_of
 
 TRAINER = """
 import sys, time
@@ -139,6 +142,22 @@ def test_nothing_stays_behind_of_processes_that_ended(url: str, trainer: Trainer
     with engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(instances)) == 0
     engine.dispose()
+
+
+def test_a_study_is_known_to_be_measured_until_it_is_over_or_its_process_is(url: str) -> None:
+    first, second = RunStore(url), RunStore(url)
+    study = study_of(lambda point: 0.25)
+    others = replace(study, study_id="other")
+    for one in (study, others):
+        first.studies.put(one)
+        first.studies.put(one)
+        assert first.studies.is_held(one.study_id) and second.studies.is_held(one.study_id)
+    first.studies.put(replace(study, status=StudyStatus.FINISHED))
+    assert not second.studies.is_held(study.study_id)
+    assert second.studies.is_held("other")
+    assert first.close()
+    assert not second.studies.is_held("other"), "its process is gone: it died"
+    assert second.close()
 
 
 def test_of_two_processes_one_goes_on_with_a_sweep(url: str) -> None:

@@ -155,10 +155,15 @@ def test_the_end_of_the_server_ends_the_study(service: ScalingService, trainer: 
     assert shown is not None and shown.study.status is StudyStatus.CANCELLED
 
 
-def test_a_study_whose_server_died_is_not_measured_for_ever(store: RunStore) -> None:
-    store.studies.put(study_of(lambda point: 1.0))
+def test_a_study_is_shown_as_measured_elsewhere_until_its_server_dies(store: RunStore, tmp_path: Path) -> None:
+    other = RunStore(f"sqlite:///{tmp_path / 'runs.db'}")
+    other.studies.put(study_of(lambda point: 1.0))
     service = ScalingService(LIMITS, store.studies, lambda: False)
     shown = service.snapshot("study")
     assert shown is not None
-    assert shown.study.status is StudyStatus.MEASURING and shown.seconds_left is None
+    assert (shown.study.status, shown.is_elsewhere) == (StudyStatus.MEASURING, True)
+    other.close()
+    shown = service.snapshot("study")
+    assert shown is not None
+    assert (shown.study.status, shown.is_elsewhere, shown.seconds_left) == (StudyStatus.MEASURING, False, None)
     assert service.measuring() is None
