@@ -34,6 +34,8 @@ class StoredRun:
 
     record: RunRecord
     history: HistorySnapshot
+    host: str | None
+    """The machine where another process trains it; None where none does, or its name is not known."""
     valid_until: float | None
     """Seconds of the read_cache's clock; None for a run that nobody can let go on."""
 
@@ -190,4 +192,5 @@ class ReadCache:
         now = self._clock()
         age = max(SHORTEST_AGE_SECONDS, AGE_PER_READING * (now - begin))
         is_final = record.status.is_over and not record.status.can_go_on
-        return StoredRun(record, history.snapshot(), None if is_final else now + age)
+        host = None if record.status.is_over else store.host(run_id)
+        return StoredRun(record, history.snapshot(), host, None if is_final else now + age)

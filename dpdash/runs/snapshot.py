@@ -41,6 +41,8 @@ class RunSnapshot:
     """Whether it was asked to stop and has not done so yet: its engine is busy, or hangs."""
     resumed_from: int | None = None
     """The epoch behind which it went on in this process, 0 where it had to begin anew; None where it did not."""
+    host: str | None = None
+    """The machine where another process trains it, where that is known."""
     is_imported: bool = False
     """Whether it was trained elsewhere and brought in from a file."""
 
@@ -88,6 +90,7 @@ def of_stored_run(run: StoredRun, saved: StoreHealth) -> RunSnapshot:
         is_moving=not run.history.status.is_over and run.history.status is not RunStatus.PAUSED,
         created_at=run.record.created_at,
         saved=saved,
+        host=run.host,
         is_imported=run.record.is_imported,
     )
 

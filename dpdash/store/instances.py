@@ -5,6 +5,7 @@ It is free again however the process ends, so a lock that nobody holds means tha
 """
 
 import secrets
+import socket
 
 import sqlalchemy as sa
 
@@ -26,7 +27,9 @@ class Instance:
         assert is_held, "nobody else knows of this id yet"
 
     def register(self, connection: sa.Connection, started_at: float) -> None:
-        connection.execute(sa.insert(instances).values(id=self.id, started_at=started_at))
+        connection.execute(
+            sa.insert(instances).values(id=self.id, started_at=started_at, host=socket.gethostname())
+        )
 
     def take_back(self, connection: sa.Connection, at: float) -> None:
         """Undo what another process did that took this one for dead: its runs go on."""

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dpdash.core.errors import StoreError
 from dpdash.store.errors import FOREIGN, NEWER
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The newest script in `migrations/versions`; a database that has it is opened without loading Alembic."""
 
 metadata = sa.MetaData()
@@ -30,6 +30,7 @@ instances = sa.Table(
     metadata,
     sa.Column("id", sa.String, primary_key=True),
     sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("host", sa.String),
 )
 
 runs = sa.Table(

@@ -32,7 +32,7 @@ from dpdash.store.rows import (
     save,
 )
 from dpdash.store.run_table import RunTable
-from dpdash.store.schema import blocks, runs
+from dpdash.store.schema import blocks, instances, runs
 from dpdash.store.transfer import RunTransfer
 from dpdash.store.url import database_at
 from dpdash.store.writer import MAX_PENDING_BYTES, Writer
@@ -116,6 +116,13 @@ class RunStore:
         with self._reading() as connection:
             row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).one_or_none()
             return record_from_row(row) if row else None
+
+    def host(self, run_id: str) -> str | None:
+        """The machine of the process that trains a run; None where it is not known, or none does."""
+        trains_it = sa.select(instances.c.host).join(runs, runs.c.instance_id == instances.c.id)
+        with self._reading() as connection:
+            host: str | None = connection.scalar(trains_it.where(runs.c.id == run_id))
+            return host
 
     def known(self, run_ids: Iterable[str]) -> frozenset[str]:
         """Those of the runs that are in the database already."""

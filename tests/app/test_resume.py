@@ -1,13 +1,17 @@
 """The button that lets a run go on that has ended: where it stands, and what it does."""
 
 import re
+import socket
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dpdash.core.config import RunConfig
 from dpdash.core.events import RunStatus
+from dpdash.core.settings import ServerSettings
 from dpdash.core.translations import LANGUAGES, PSEUDO
 from dpdash.runs.service import Pace, RunService
+from dpdash.store.query import Viewer
 from dpdash.store.rows import put_checkpoint
 from tests.app.conftest import OpenPage
 from tests.app.driving import click
@@ -27,6 +31,7 @@ from tests.app.test_train import (
     without_brackets,
 )
 from tests.app.visible import visible_texts
+from tests.fakes import eventually
 
 RESUME = "transport_resume"
 
@@ -144,3 +149,24 @@ def test_its_texts_went_through_gettext(open_page: OpenPage, service: RunService
     assert re.search("⟦", told(page))
     click(page, "transport_stop")
     assert service.wait(run_id(page), LONGEST_WAIT_SECONDS)
+
+
+def test_a_run_that_another_process_trains_is_shown_and_cannot_be_steered(
+    open_page: OpenPage, service: RunService
+) -> None:
+    other = RunService.open(ServerSettings())
+    theirs = other.start(RunConfig(samples=50, epochs=100_000), "a browser", Pace.rate(100))
+    eventually(lambda: other.snapshot(theirs).history.num_epochs > 20)
+    eventually(lambda: service.library.records([theirs], Viewer("a browser")))
+    page = open_page(run=theirs)
+    assert f"Another process trains this run, on {socket.gethostname()}: it is shown here" in told(page)
+    assert page.button(key="transport_start").label.startswith("Start")
+    for key in ("transport_pause", "transport_stop"):
+        assert page.button(key=key).disabled, key
+    assert not any("left" in text for text in visible_texts(page))
+    click(page, "transport_start")
+    own = run_id(page)
+    assert own != theirs
+    assert not page.button(key="transport_stop").disabled
+    other.shutdown()
+    service.stop(own, "a browser")

@@ -84,7 +84,7 @@ def is_pending(shown: RunSnapshot) -> bool:
 
 def traces_in_run(shown: RunSnapshot | None) -> bool:
     """Whether *Trace a step* is a command to the run that is shown."""
-    return shown is not None and is_mine(shown) and not shown.status.is_over
+    return shown is not None and is_mine(shown) and shown.is_live
 
 
 def trace_now(shown: RunSnapshot | None) -> None:

@@ -54,6 +54,8 @@ def show_run_notices(shown: RunSnapshot | None) -> None:
         st.info(_spotlight_text(shown))
     elif shown.owner != owner():
         st.info(_("You are watching a run of another browser. Start trains your own with the same settings."))
+    if not shown.is_live and not shown.status.is_over:
+        st.info(escaped(_elsewhere(shown)))
     _show_waiting(shown)
     _show_resumed(shown)
     if isinstance(shown.history.ended, RunFailed):
@@ -69,6 +71,13 @@ def _show_origin_and_end(shown: RunSnapshot) -> None:
         )
     elif shown.status is RunStatus.INTERRUPTED:
         st.warning(_("The server ended while this run trained. Its curve is kept up to there."))
+
+
+def _elsewhere(shown: RunSnapshot) -> str:
+    if shown.host is None:
+        return _("Another process trains this run: it is shown here, and can be steered there only.")
+    text = _("Another process trains this run, on {host}: it is shown here, and can be steered there only.")
+    return text.format(host=shown.host)
 
 
 def _spotlight_text(shown: RunSnapshot) -> str:

@@ -89,11 +89,14 @@ def is_shown_by_teacher(shown: RunSnapshot | None) -> bool:
 
 
 def epochs_per_second(shown: RunSnapshot) -> float | None:
-    """How fast a run's epochs go by, paced or as fast as they can; None while they do not, or nobody knows yet."""
+    """How fast a run's epochs go by, paced or as fast as they can; None while they do not, or nobody knows.
+
+    Nobody here knows the pace of a run that another process trains.
+    """
     speed = shown.history.epochs_per_second
-    if shown.status is not RunStatus.RUNNING or speed is None:
+    if shown.status is not RunStatus.RUNNING or speed is None or shown.pace is None:
         return None
-    wanted = shown.pace.epochs_per_second(shown.config) if shown.pace else None
+    wanted = shown.pace.epochs_per_second(shown.config)
     return speed if wanted is None else min(speed, wanted)
 
 

@@ -97,7 +97,7 @@ def resume_ended(ended: RunSnapshot) -> None:
 
 def one_epoch(mine: RunSnapshot | None) -> None:
     """Train exactly one more epoch and stand still; without a live run, the first epoch of a new one."""
-    live = mine is not None and not mine.status.is_over
+    live = mine is not None and mine.is_live
     with asking() as asked:
         if not live:
             _start(asked, mine, paused=True)
@@ -133,7 +133,7 @@ def reset(shown: RunSnapshot) -> None:
 def change_pace(shown: RunSnapshot | None) -> None:
     """Give the run that is shown the pace just chosen, if it is one's own and live."""
     with asking() as asked:
-        if shown is not None and asked.owns(shown) and not shown.status.is_over:
+        if shown is not None and asked.owns(shown) and shown.is_live:
             pace = asked.through(chosen_pace)
             asked.attempt(lambda: run_service().set_pace(shown.run_id, asked.owner, pace))
 
@@ -153,7 +153,7 @@ def take_suggestion(changes: Mapping[str, Any], shown: RunSnapshot) -> None:
     with asking() as asked:
         asked.through(lambda: put_settings(run_service().limits.narrowed(shown.config)))
         asked.through(lambda: apply_changes(changes))
-        if shown.status.is_over or not asked.owns(shown):
+        if not shown.is_live or not asked.owns(shown):
             _start(asked, shown)
         elif "learning_rate" in changes:
             _change_learning_rate(asked, shown)
@@ -270,7 +270,7 @@ def _start(asked: Asked, shown: RunSnapshot | None, *, paused: bool = False) -> 
 
 
 def _change_learning_rate(asked: Asked, shown: RunSnapshot | None) -> None:
-    if shown is not None and asked.owns(shown) and not shown.status.is_over:
+    if shown is not None and asked.owns(shown) and shown.is_live:
         value = asked.through(lambda: st.session_state["learning_rate"])
         asked.attempt(lambda: run_service().set_learning_rate(shown.run_id, asked.owner, value))
 

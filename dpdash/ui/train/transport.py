@@ -20,8 +20,8 @@ from dpdash.ui.train.commands import PACE_KEY, SLOW_EPOCHS_PER_SECOND, USUAL_SEC
 def transport(shown: RunSnapshot | None) -> None:
     """Show the buttons, each enabled only where it can do something."""
     mine = shown if is_mine(shown) else None
-    live = mine is not None and not mine.status.is_over
-    paused = mine is not None and mine.status is RunStatus.PAUSED
+    live = mine is not None and mine.is_live
+    paused = mine is not None and live and mine.status is RunStatus.PAUSED
     guided = is_shown_by_teacher(shown)
     with st.container(horizontal=True, vertical_alignment="bottom", key="transport"):
         _button(

@@ -64,6 +64,7 @@ def test_an_older_databases_runs_that_a_shutdown_stopped_are_interrupted(tmp_pat
         connection.execute("DROP INDEX ix_runs_sweep_id")
         for column in KEPT:
             connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+        connection.execute("ALTER TABLE instances DROP COLUMN host")
         connection.execute("UPDATE runs SET status = 'stopped'")
     connection.close()
     again = RunStore(f"sqlite:///{path}")
