@@ -75,7 +75,8 @@ def test_catalogue_knows_every_engine() -> None:
         {"optimizer": OptimizerName.RMSPROP},
         {"global_batch_size": 64, "epochs": 5},
         {"hidden_depth": 2, "hidden_width": 16, "epochs": 10},
-        {"hidden_depth": 1, "hidden_width": 16, "global_batch_size": 100, "epochs": 3},
+        # Few samples, and shards as uneven as can be: there each sample counts.
+        {"hidden_depth": 1, "hidden_width": 16, "samples": 9, "global_batch_size": 5, "epochs": 30},
     ],
     ids=["full batch", "rmsprop", "batches", "mlp", "mlp in batches"],
 )

@@ -33,12 +33,12 @@ from dpdash.training.catalog import engine
 from dpdash.training.checkpoint import State
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Engine
-from dpdash.training.processes.handle import PROCESS_GONE, TRACER_GONE
+from dpdash.training.processes.handle import PROCESS_GONE, TRACER_GONE, TrainingProcess
 from dpdash.training.processes.pool import MODULE, TrainingProcesses
 from dpdash.training.trace.step import TraceError, trace_config
 from tests.contract.training import ENDLESS, Watcher, config_for, running
 from tests.contract.training import run as run_on
-from tests.fakes import eventually
+from tests.fakes import checkpoint_of, eventually
 
 START_SECONDS = 60
 
@@ -240,6 +240,21 @@ def test_a_process_that_is_killed_takes_its_runs_along_and_another_takes_its_pla
         eventually(lambda: processes.ready, START_SECONDS)
         assert processes.ready[0].pid != killed
         assert isinstance(run_on(outside(processes), config_for(EngineName.SINGLE)).terminal, RunFinished)
+
+
+@pytest.mark.parametrize("start", [None, checkpoint_of(7)], ids=["from its beginning", "from a checkpoint"])
+def test_a_run_that_comes_to_a_process_that_has_just_gone_fails_at_once(start: Checkpoint | None) -> None:
+    gone = threading.Event()
+    process = TrainingProcess("dpdash.no_such_module", 1, lambda _process: gone.set())
+    assert gone.wait(START_SECONDS)
+    watcher = Watcher()
+    arguments = (config_for(EngineName.SINGLE), watcher.emit, RunControl(), start)
+    threading.Thread(target=process.run, args=arguments, daemon=True).start()
+    watcher.wait_for(RunFailed)
+    assert isinstance(watcher.terminal, RunFailed) and watcher.terminal.message == PROCESS_GONE
+    kept = (start.epoch, start.seconds) if start else (0, 0.0)
+    assert (watcher.terminal.num_epochs, watcher.terminal.seconds) == kept
+    eventually(lambda: process.num_runs == 0)
 
 
 def test_a_step_that_no_run_does_is_taken_apart_there(processes: TrainingProcesses, name: EngineName) -> None:

@@ -43,6 +43,12 @@ def test_no_line_beats_the_optimum() -> None:
     assert best.loss == pytest.approx(noise_floor(RunConfig()), rel=0.05)
 
 
+def test_without_noise_rounding_makes_no_loss_negative() -> None:
+    moments = [Moments.of(data.x, data.y) for data in (draw(RunConfig(noise=0, seed=seed)) for seed in range(40))]
+    assert min(each.loss_at(3, each.mean_y - 3 * each.mean_x) for each in moments) >= 0
+    assert min(optimum(each).loss for each in moments) >= 0
+
+
 def test_one_sample_has_a_flat_line_through_it() -> None:
     best = optimum(Moments.of(np.array([2.0]), np.array([6.0])))
     assert (best.slope, best.intercept, best.loss) == (0.0, 6.0, 0.0)

@@ -8,7 +8,7 @@ from dpdash.core.config import EngineName, OptimizerName, RunConfig
 from dpdash.problem.batches import ShuffledBatches
 from dpdash.problem.data import draw
 from dpdash.problem.model import build_model
-from dpdash.problem.preview import preview
+from dpdash.problem.preview import preview, target
 
 
 def _config(samples: int, replicas: int, global_batch_size: int | None = None) -> RunConfig:
@@ -92,3 +92,14 @@ def test_an_mlp_shows_the_line_of_its_predictions() -> None:
     assert (shown.slope, shown.intercept) == pytest.approx(
         tuple(np.polyfit(data.x.numpy().ravel(), predictions, 1)), rel=1e-3, abs=1e-4
     )
+
+
+@pytest.mark.parametrize("samples", [1, 2, 500])
+def test_a_run_is_measured_against_its_own_data(samples: int) -> None:
+    config = RunConfig(samples=samples, noise=0.7)
+    known = preview(config)
+    x = draw(config).x.numpy().astype(float)
+    found = target(known)
+    assert found.mean_square_x == pytest.approx(np.mean(x**2), rel=1e-6)
+    assert (found.optimum_slope, found.optimum_loss) == (known.optimum.slope, known.optimum.loss)
+    assert found.noise_floor == pytest.approx(0.49)

@@ -10,9 +10,10 @@ from torch import Tensor, nn, optim
 from torch.nn.parallel import DistributedDataParallel
 
 from dpdash.core.config import RunConfig
-from dpdash.problem.data import draw
+from dpdash.problem.data import Data, draw
 from dpdash.problem.model import build_model
-from dpdash.training.ddp.sharded import Ranks, ShardStep
+from dpdash.problem.projection import line_projection
+from dpdash.training.ddp.sharded import Ranks, ShardedObserver, ShardStep
 from dpdash.training.ddp.shared_words import ControlWord
 
 NUM_RANKS: Final = 2
@@ -21,6 +22,15 @@ CONFIG: Final = RunConfig(samples=9, hidden_depth=1, hidden_width=4)
 
 def gradients(model: nn.Module) -> Tensor:
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
+
+
+def seen_alone(model: nn.Module, data: Data) -> Tensor:
+    """Loss, slope and intercept as one who has all the samples works them out."""
+    with torch.no_grad():
+        outputs = model(data.x)
+        return torch.cat(
+            [nn.functional.mse_loss(outputs, data.y).view(1), line_projection(data.x) @ outputs.flatten()]
+        )
 
 
 def write_both(rank: int, folder: str) -> None:
@@ -37,6 +47,10 @@ def write_both(rank: int, folder: str) -> None:
     step = ShardStep(plain, optim.SGD(model.parameters(), lr=1e-9), CONFIG.samples, torch.device("cpu"), ranks)
     step.update(step.predict(data.x), data.y)
     found["ours"] = gradients(model).clone()
+    line, loss = torch.zeros(2), torch.zeros(())
+    ShardedObserver(model, data.x, data.y, ranks).observe(line, loss)
+    found["observed"] = torch.cat([loss.view(1), line])
+    found["alone"] = seen_alone(model, data)
     torch.save(found, f"{folder}/rank{rank}")
     dist.destroy_process_group()
 

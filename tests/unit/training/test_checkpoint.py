@@ -216,5 +216,7 @@ def test_the_number_of_threads_is_that_of_this_thread_alone() -> None:
 
 @pytest.mark.parametrize("num_threads", [AS_HERE, torch.get_num_threads()])
 def test_the_number_of_threads_stays_where_it_is_the_same(num_threads: int) -> None:
+    usual = torch.get_num_threads()
     with as_many_threads(num_threads):
-        assert torch.get_num_threads() == torch.get_num_threads()
+        assert torch.get_num_threads() == usual
+    assert torch.get_num_threads() == usual

@@ -16,6 +16,18 @@ def test_load_is_a_fraction_and_a_part_of_the_memory() -> None:
         assert load.memory_used_bytes is None or 0 <= load.memory_used_bytes <= load.device.memory_bytes
 
 
+@pytest.mark.parametrize(
+    ("busy", "total", "expected"),
+    [(3.0, 8.0, 0.25), (1.0, 8.0, 0.0), (9.0, 8.0, 1.0), (3.0, 4.0, None)],
+    ids=["a quarter", "less than then", "more than there was", "no time"],
+)
+def test_the_load_since_a_moment_is_a_fraction_whatever_the_system_counts(
+    monkeypatch: pytest.MonkeyPatch, busy: float, total: float, expected: float | None
+) -> None:
+    monkeypatch.setattr(hardware, "cpu_seconds", lambda: hardware.CpuSeconds(busy, total))
+    assert hardware.load(hardware.CpuSeconds(2.0, 4.0))[0].utilization == expected
+
+
 def test_a_gpu_that_does_not_tell_has_no_load(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = hardware.Device("GPU", "cuda", 0, 2**30)
 

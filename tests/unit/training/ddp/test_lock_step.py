@@ -69,3 +69,16 @@ def test_the_leader_releases_what_it_enters_and_is_never_asked(tmp_path: Path) -
     leading, _optimizer, word = training_of(0, tmp_path, recorder)
     leading.train(0)
     assert (recorder.done, word.num_released, word.learning_rate) == ([0], 1, 0.5)
+
+
+def test_a_learning_rate_that_is_moved_meanwhile_reaches_every_rank(tmp_path: Path) -> None:
+    ControlWord.create(tmp_path / "word", 2)
+    recorder = Recorder()
+    leading, leaders, word = training_of(0, tmp_path, recorder)
+    following, followers, _word = training_of(1, tmp_path, recorder)
+    for rate in (0.5, 0.125, 0.25):
+        leaders.param_groups[0]["lr"] = rate
+        leading.train(0)
+        assert word.learning_rate == rate
+        following.train(0)
+        assert followers.param_groups[0]["lr"] == rate

@@ -43,6 +43,11 @@ def test_ours_is_the_gradient_of_the_full_batch(found: list[dict[str, Tensor]]) 
         torch.testing.assert_close(found[rank]["ours"], full_batch_gradient(), rtol=1e-5, atol=1e-6)
 
 
+def test_what_all_ranks_observe_together_is_what_one_alone_would(found: list[dict[str, Tensor]]) -> None:
+    for rank in range(NUM_RANKS):
+        torch.testing.assert_close(found[rank]["observed"], found[rank]["alone"], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(("num_samples", "expected"), [(9, [(0, 5), (5, 9)]), (1, [(0, 1), (1, 1)])])
 def test_the_shards_are_cut_as_dataparallel_cuts_them(
     tmp_path: Path, num_samples: int, expected: list[tuple[int, int]]

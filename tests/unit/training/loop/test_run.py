@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 import pytest
@@ -176,6 +176,24 @@ def test_commands_cut_a_paces_sleep_short() -> None:
     ending = events_of(SMALL, control, clock)[-1]
     assert isinstance(ending, RunStopped) and ending.num_epochs == 1
     assert len(clock.waits) == 1
+
+
+def test_rows_that_wait_while_a_learning_rate_is_moved_are_told_with_the_old_one() -> None:
+    control, readings = RunControl(), count()
+
+    def clock() -> float:
+        if next(readings) == 12:
+            control.set_learning_rate(0.2)
+        return 0.0
+
+    events: list[RunEvent] = []
+    train(SMALL, events.append, control, cpu, clock)
+    (place,) = (place for place, event in enumerate(events) if isinstance(event, LearningRateChanged))
+    before, after = blocks_of(events[:place]), blocks_of(events[place:])
+    assert len(before[-1]) > 1 and after, "it is moved while rows wait"
+    assert events[place] == LearningRateChanged(before[-1].last_epoch + 1, 0.2)
+    assert {rate for block in before for rate in block.learning_rate} == {SMALL.learning_rate}
+    assert {rate for block in after for rate in block.learning_rate} == {0.2}
 
 
 def test_the_learning_rate_that_is_used_already_is_no_change() -> None:

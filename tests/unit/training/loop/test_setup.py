@@ -1,5 +1,6 @@
 import copy
 from collections.abc import Callable, Iterator
+from itertools import chain, repeat
 
 import pytest
 import torch
@@ -15,21 +16,33 @@ from dpdash.training.loop.epoch import GradientStep
 CPU = OneDevice(torch.device("cpu"), ("CPU",))
 
 
-def _clock(step_seconds: float) -> Callable[[], float]:
-    """A clock on which every step takes the same time: each step reads it twice."""
+def _clock(steps_seconds: tuple[float, ...]) -> Callable[[], float]:
+    """A clock on which steps take these times, and the last of them from then on: each step reads it twice."""
 
     def readings() -> Iterator[float]:
         now = 0.0
-        while True:
+        for seconds in chain(steps_seconds, repeat(steps_seconds[-1])):
             yield now
-            now += step_seconds
+            now += seconds
             yield now
 
     return readings().__next__
 
 
-@pytest.mark.parametrize(("step_seconds", "num_steps"), [(0.001, 50), (0.02, 6), (0.2, 2), (0.4, 1)])
-def test_measuring_is_bounded(monkeypatch: pytest.MonkeyPatch, step_seconds: float, num_steps: int) -> None:
+@pytest.mark.parametrize(
+    ("steps_seconds", "num_steps", "expected"),
+    [
+        ((0.01, 0.001), 41, 0.001),
+        ((0.2, 0.02), 6, 0.02),
+        ((0.1, 0.02, 0.001, 0.002, 0.09, 0.004), 6, 0.004),
+        ((0.25, 0.1), 2, 0.1),
+        ((0.4, 0.1), 1, 0.4),
+    ],
+    ids=["fast", "slow", "uneven", "two", "one"],
+)
+def test_measuring_is_bounded_and_takes_the_middle_of_all_but_the_first(
+    monkeypatch: pytest.MonkeyPatch, steps_seconds: tuple[float, ...], num_steps: int, expected: float
+) -> None:
     config = RunConfig(samples=4)
     data = draw(config)
     num_updates = 0
@@ -41,9 +54,9 @@ def test_measuring_is_bounded(monkeypatch: pytest.MonkeyPatch, step_seconds: flo
         update(self, outputs, y)
 
     monkeypatch.setattr(GradientStep, "update", counted)
-    monkeypatch.setattr("time.perf_counter", _clock(step_seconds))
+    monkeypatch.setattr("time.perf_counter", _clock(steps_seconds))
     measured = setup.measured_step_seconds(config, data, build_model(config, data.generator), CPU)
-    assert measured == pytest.approx(step_seconds)
+    assert measured == pytest.approx(expected)
     assert num_updates == pytest.approx(num_steps, abs=1)
 
 
