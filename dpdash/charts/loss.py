@@ -6,7 +6,7 @@ from typing import Final
 from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Translate, Update, base_layout, number, packed
 from dpdash.core.config import TRUE_SLOPE, X_HIGH, X_LOW, RunConfig
 from dpdash.core.events import LearningRateChanged
-from dpdash.core.history import HistorySnapshot
+from dpdash.core.history import HistorySnapshot, Row
 
 MAX_POINTS: Final = 600
 """About the pixels of a chart's width; the curve keeps its exact extremes."""
@@ -63,11 +63,10 @@ def loss_base(
 
 
 def loss_update(
-    history: HistorySnapshot, cursor_epoch: int | None, _: Translate, separators: str = ".,"
+    history: HistorySnapshot, row: Row | None, cursor_epoch: int | None, _: Translate, separators: str = ".,"
 ) -> Update:
-    """The curve so far, the point it has reached (or looks back to), and where the learning rate changed."""
+    """The curve so far, the row it has reached (or looks back to), and where the learning rate changed."""
     epochs, losses = history.curve("loss", MAX_POINTS) if history.num_epochs else ((), ())
-    row = history.row(cursor_epoch) if cursor_epoch is not None else history.latest
     shapes, annotations = _rate_changes(history.learning_rate_changes, history.num_epochs, _, separators)
     if cursor_epoch is not None:
         shapes.append(_upright(f"M{cursor_epoch},0V1", "role:primary", "solid"))

@@ -75,7 +75,7 @@ def loss_now(shown: RunView, language: Language) -> Update:
     """What brings the loss up to the epoch shown."""
     if shown.history is None:
         return Update(traces={"loss": {"x": [], "y": []}, "now": {"x": [], "y": []}})
-    return loss_update(shown.history, shown.cursor, language.text, language.separators)
+    return loss_update(shown.history, shown.row, shown.cursor, language.text, language.separators)
 
 
 def fit_now(shown: RunView) -> Update:

@@ -172,7 +172,7 @@ class RunFailed:
     @classmethod
     def of(cls, error: BaseException, num_epochs: int, seconds: float) -> Self:
         """The end of a run whose engine broke with an error that it did not tell itself."""
-        message = f"Training failed: {type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {error}"
         return cls(num_epochs, message, "".join(format_exception(error)), seconds)
 
 

@@ -71,7 +71,8 @@ class Library:
         """Those of the runs that the viewer has, in the order of the ids."""
         with suppress(StoreError):
             return self._run_table.records(run_ids, viewer)
-        return tuple(record for record in self._in_memory(viewer) if record.run_id in run_ids)
+        found = {record.run_id: record for record in self._in_memory(viewer)}
+        return tuple(found[run_id] for run_id in run_ids if run_id in found)
 
     def tags(self, viewer: Viewer) -> tuple[str, ...]:
         """Every tag that a run of the viewer has; none when the database cannot be read."""
@@ -167,7 +168,8 @@ class Library:
             for record in self._in_memory(query.viewer)
             if not query.is_deleted and (not query.statuses or record.status in query.statuses)
         ]
-        return RunPage(tuple(found[query.offset : query.offset + query.limit]), len(found))
+        is_unsearched = bool(query.text or query.tags)
+        return RunPage(tuple(found[query.offset : query.offset + query.limit]), len(found), is_unsearched)
 
     def _in_memory(self, viewer: Viewer) -> Iterator[RunRecord]:
         """The newest first."""

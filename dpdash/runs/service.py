@@ -251,14 +251,14 @@ class RunService(TaughtRuns):
 
     def _past(self, run_id: str) -> Past:
         ended = self._scheduler.get(run_id)
+        # It has said its last word, but that may still be on its way to the store, and it may hold its slot.
+        if ended is not None and not ended.join(ENDING_SECONDS):
+            raise NotResumableError(NOT_ENDED)
         past = self._read_cache.past(run_id)
         if past is None or past.record.deleted_at is not None:
             raise unknown_run(run_id)
         if past.record.is_imported or not past.record.status.can_go_on:
             raise NotResumableError(NOT_RESUMABLE)
-        # It has said its last word, but may still hold its slot.
-        if ended is not None and not ended.join(ENDING_SECONDS):
-            raise NotResumableError(NOT_ENDED)
         return past
 
     def _steer(self, run_id: str, owner: str, command: Callable[[LiveRun], None]) -> None:

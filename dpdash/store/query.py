@@ -73,6 +73,8 @@ class RunPage:
     rows: tuple[RunRecord, ...]
     num_found: int
     """How many there are in all stretches together."""
+    is_unsearched: bool = False
+    """Whether text and tags were left out, because the database cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,8 @@ class Writer:
             target = self._num_appended
             self._in_a_hurry = True
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: self._num_committed >= target, timeout)
+            # What a newer checkpoint has replaced since is not committed any more, and does not count any more.
+            return self._changed.wait_for(lambda: self._num_committed >= min(target, self._num_appended), timeout)
 
     def close(self, timeout: float) -> bool:
         """Take in nothing more, commit what is queued and end the thread; whether all was committed.
@@ -165,6 +166,7 @@ class Writer:
                     # A newer one has come meanwhile.
                     self._pending_bytes -= num_bytes(entry.item)
                     self._num_appended -= 1
+                    self._changed.notify_all()
             self._problem = newest(self._problem, problem)
 
     def _committed(self, batch: list[Entry]) -> None:

@@ -37,6 +37,8 @@ def show_runs() -> None:
     if query.offset and not page.rows:
         begin_anew()
         st.rerun()
+    if page.is_unsearched:
+        st.warning(_("Without the database nothing is searched: these are all runs of this process."))
     _choose_from(query, page)
     chosen = kept.records(chosen_ids(), who)
     show_actions(chosen)

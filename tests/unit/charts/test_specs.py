@@ -19,7 +19,7 @@ from dpdash.charts.sweep import map_figure as sweep_map_figure
 from dpdash.charts.sweep_settings import importance_figure, parallel_figure, spread_figure
 from dpdash.core.config import RunConfig
 from dpdash.core.events import EpochBlock, LearningRateChanged
-from dpdash.core.history import History, HistorySnapshot
+from dpdash.core.history import History, HistorySnapshot, Row
 from dpdash.core.steps import Phase, ReplicaStep, Span, StepTrace
 from dpdash.core.sweep import Sweep, TrialStatus
 from dpdash.core.sweep_axis import Axis
@@ -111,16 +111,21 @@ def sweep_map_of(sweep: Sweep, x: str, y: str | None) -> Figure:
     return sweep_map_figure(sweep, sweep_map(sweep, x, y), linear_rule(sweep), sweep_words(sweep))
 
 
+def loss_at(curve: HistorySnapshot, epoch: int | None) -> Update:
+    """The loss up to now, or looked back to an epoch."""
+    return loss_update(curve, curve.latest if epoch is None else curve.row(epoch), epoch, bracketed)
+
+
 FIGURES = {
     "shards": (shards(), NOTHING_NEW),
     "timeline": (timeline_figure(step((3, 2)), "[step]", 0.02, bracketed), NOTHING_NEW),
     "timeline of many": (timeline_figure(step((3,) * 20), "[step]", 0.02, bracketed), NOTHING_NEW),
     "memory": (memory_figure(step((3_000_000, 2_000_000)), bracketed), NOTHING_NEW),
     "memory that nobody knows": (memory_figure(step((None, None)), bracketed), NOTHING_NEW),
-    "loss": (loss_base(CONFIG, 0.25, 0.249, bracketed), loss_update(history(3000, 20), 140, bracketed)),
+    "loss": (loss_base(CONFIG, 0.25, 0.249, bracketed), loss_at(history(3000, 20), 140)),
     "loss, nothing trained": (
         loss_base(CONFIG, 0.25, 0.26, bracketed),
-        loss_update(History().snapshot(), None, bracketed),
+        loss_at(History().snapshot(), None),
     ),
     "fit": (fit(2), fit_update((2.0, 0.1), [(0.5, 0.0), (1.0, 0.2)])),
     "fit, nothing trained": (fit(64), fit_update(None)),
@@ -182,16 +187,16 @@ def test_every_text_went_through_the_translator(name: str) -> None:
 
 def test_a_refresh_of_both_live_figures_is_small() -> None:
     updates: list[Update] = [
-        loss_update(history(MAX_POINTS, 60), 140, bracketed),
+        loss_at(history(MAX_POINTS, 60), 140),
         fit_update((2.0, 0.1), [(1.0, 0.0)] * 12),
     ]
     assert len(json.dumps([asdict(update) for update in updates])) <= MAX_REFRESH_BYTES + 2_500
-    updates[0] = loss_update(history(MAX_POINTS), None, bracketed)
+    updates[0] = loss_at(history(MAX_POINTS), None)
     assert len(json.dumps([asdict(update) for update in updates])) <= MAX_REFRESH_BYTES
 
 
 def test_a_long_run_is_drawn_with_few_points() -> None:
-    spec = loss_update(history(20_000), None, bracketed).traces["loss"]
+    spec = loss_at(history(20_000), None).traces["loss"]
     assert len(spec["x"]["bdata"]) * 3 / 4 / 4 <= MAX_POINTS + 1
 
 
@@ -232,15 +237,25 @@ def test_labels_of_learning_rates_do_not_stand_on_each_other() -> None:
     crowded.fold(EpochBlock(1, *[np.ones(1000)] * 5))
     for epoch in (500, 505, 510):
         crowded.fold(LearningRateChanged(epoch, 0.02))
-    layout = loss_update(crowded.snapshot(), None, bracketed).layout
+    layout = loss_at(crowded.snapshot(), None).layout
     assert [label["x"] for label in layout["annotations"]] == [510]
     assert layout["shapes"][0]["path"] == "M500,0V1M505,0V1M510,0V1"
 
 
 def test_look_back_marks_the_epoch_and_its_loss() -> None:
-    update = loss_update(history(300), 140, bracketed)
-    assert update.traces["now"]["x"] == [140]
+    update, row = loss_at(history(300), 140), history(300).row(140)
+    assert row is not None
+    assert (update.traces["now"]["x"], update.traces["now"]["y"]) == ([140], [row.loss])
     assert update.layout["shapes"][-1]["path"] == "M140,0V1"
+
+
+def test_look_back_marks_the_very_epoch_where_the_history_has_been_thinned() -> None:
+    thinned = history(20_000)
+    assert thinned.width > 4
+    exact = Row(10_002, 1.25, 2.5, 0.5, 0.01, 9.0)
+    update = loss_update(thinned, exact, 10_002, bracketed)
+    assert (update.traces["now"]["x"], update.traces["now"]["y"]) == ([10_002], [1.25])
+    assert update.layout["shapes"][-1]["path"] == "M10002,0V1"
 
 
 def test_colour_and_symbol_together_name_each_of_64_replicas() -> None:

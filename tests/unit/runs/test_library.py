@@ -149,6 +149,11 @@ def test_without_a_database_the_runs_in_memory_are_listed(make_service: MakeServ
     assert listed(service, BOB) == []
     assert service.library.tags(ANN) == ()
     assert [record.run_id for record in service.library.records([first], ANN)] == [first]
+    for ids in ([first, second], [second, first]):
+        assert [record.run_id for record in service.library.records(ids, ANN)] == ids
+    assert not service.library.page(RunQuery(ANN)).is_unsearched
+    for query in (RunQuery(ANN, text="adam"), RunQuery(ANN, tags=("mine",))):
+        assert service.library.page(query).is_unsearched
     eventually(lambda: service.library.page(RunQuery(ANN, statuses=(RunStatus.FINISHED,))).num_found == 2)
     with pytest.raises(StoreError, match="no database"):
         service.library.pin([first], ANN, True)

@@ -5,6 +5,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,12 +25,13 @@ from dpdash.core.errors import (
     TooManyRunsError,
     UnknownRunError,
 )
-from dpdash.core.events import COLUMNS, EpochBlock, RunStatus, RunStopped
+from dpdash.core.events import COLUMNS, EpochBlock, RunEvent, RunStatus, RunStopped
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.pace import Pace
 from dpdash.runs.service import RunService
 from dpdash.store.resuming import Past, Resumption
 from dpdash.store.rows import RunRecord
+from dpdash.store.store import RunStore
 from dpdash.training import catalog
 from dpdash.training.checkpoint import CheckpointError
 from tests.fakes import FakeEngine, eventually
@@ -130,6 +133,29 @@ def test_letting_a_run_go_on_that_is_live_does_nothing(service: RunService) -> N
     service.resume_ended(run_id, "ann", FULL)
     shown = service.snapshot(run_id)
     assert (shown.is_live, shown.pace) == (True, SLOW)
+
+
+def test_a_run_goes_on_in_the_instant_after_its_end(service: RunService, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = service.start(CONFIG, "ann", FULL, paused=True)
+    steps(service, 3, run_id)
+    has_ended, may_be_told = threading.Event(), threading.Event()
+    append = RunStore.append
+
+    def late(store: RunStore, of_run: str, event: RunEvent) -> None:
+        if isinstance(event, RunStopped):
+            has_ended.set()
+            assert may_be_told.wait(LONG)
+        append(store, of_run, event)
+
+    monkeypatch.setattr(RunStore, "append", late)
+    service.stop(run_id, "ann")
+    assert has_ended.wait(LONG)
+    assert service.snapshot(run_id).status is RunStatus.STOPPED
+    resuming = ThreadPoolExecutor(1).submit(service.resume_ended, run_id, "ann", SLOW)
+    assert not wait_for([resuming], timeout=0.2).done
+    may_be_told.set()
+    resuming.result(LONG)
+    assert service.snapshot(run_id).is_live
 
 
 def test_while_the_store_takes_a_run_up_others_are_shown_and_steered(

@@ -285,7 +285,7 @@ def test_an_engine_that_raises_ends_its_run_and_frees_the_slot(make_service: Mak
         assert service.wait(run_id, LONG)
         ended = service.snapshot(run_id).history.ended
         assert isinstance(ended, RunFailed)
-        assert ended.message == "Training failed: ZeroDivisionError: by nothing"
+        assert ended.message == "ZeroDivisionError: by nothing"
         assert ended.num_epochs == 3
         assert "Traceback" in ended.traceback
 
