@@ -436,21 +436,36 @@ def test_runs_are_found_by_words_settings_status_and_tags(store: RunStore) -> No
 @pytest.mark.parametrize("order", RunOrder)
 def test_whatever_the_numbers_are_the_list_is_sorted(store: RunStore, order: RunOrder) -> None:
     me = Viewer(f"extreme-{order}")
-    extremes = {"huge": (1e-3, 1e308, 1e-320), "tiny": (1e-200, 1e-300, 1e300), "odd": (0.0, float("nan"), 0.0)}
-    for name, (noise, value, seconds) in extremes.items():
+    extremes = {
+        "huge": (1e-3, 1e308, 1e-320, -1e308),
+        "tiny": (1e-200, 1e-300, 1e300, 3.0),
+        "odd": (0.0, float("nan"), 0.0, 1e-320),
+    }
+    for name, (noise, value, seconds, slope) in extremes.items():
         run_id = f"{order}-{name}"
         store.create_run(run_id, RunConfig(noise=noise), me.owner, created_at=1.0)
-        numbers = np.array([value])
+        numbers, no_time = np.array([value]), np.zeros(1)
         store.append(
             run_id,
-            EpochBlock(
-                1, loss=numbers, slope=numbers, intercept=numbers, learning_rate=numbers, seconds=numbers * 0
-            ),
+            EpochBlock(1, loss=numbers, slope=numbers, intercept=numbers, learning_rate=numbers, seconds=no_time),
         )
-        store.append(run_id, RunFinished(1, 1.0, 1.0, seconds=seconds))
+        store.append(run_id, RunFinished(1, slope, 1.0, seconds=seconds))
     assert store.flush(LONG)
-    for is_descending in (True, False):
-        assert len(found(store, me, order=order, is_descending=is_descending)) == len(extremes)
+    down, up = (
+        [name.removeprefix(f"{order}-") for name in found(store, me, order=order, is_descending=is_descending)]
+        for is_descending in (True, False)
+    )
+    newest_first = ["odd", "tiny", "huge"]
+    without_value_last = (["huge", "tiny", "odd"], ["tiny", "huge", "odd"])
+    expected = {
+        RunOrder.WHEN: (newest_first, newest_first[::-1]),
+        RunOrder.LOSS: without_value_last,
+        RunOrder.BEST_LOSS: without_value_last,
+        RunOrder.ABOVE_FLOOR: (["huge", "odd", "tiny"], ["huge", "odd", "tiny"]),
+        RunOrder.SLOPE_ERROR: (["huge", "odd", "tiny"], ["tiny", "odd", "huge"]),
+        RunOrder.SPEED: (["tiny", "odd", "huge"], ["tiny", "odd", "huge"]),
+    }
+    assert (down, up) == expected.get(order, (newest_first, newest_first))
 
 
 @pytest.mark.parametrize("order", RunOrder)
