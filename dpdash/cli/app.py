@@ -66,7 +66,7 @@ def train(
     losses: list[float] = []
     settings = lifted(or_exit(read_settings))
     service = RunService.open(settings, lambda config: _Overheard(catalog.require(config), losses))
-    problem = service.health.problem
+    problem = service.runs.health.problem
     if problem is not None:
         complain(str(problem))
     try:
@@ -78,7 +78,7 @@ def train(
         print_json(_result_values(shown, losses))
     else:
         _print_result(shown)
-    saved = service.snapshot(run_id).saved
+    saved = service.runs.snapshot(run_id).saved
     if saved.problem is not None:
         complain("This run was not saved." if problem else f"This run was not saved whole. {saved.problem}")
     raise typer.Exit(FINISHED if shown.status is RunStatus.FINISHED else FAILED)
@@ -95,15 +95,15 @@ def resume(
     service = open_store()
     try:
         # Whoever can read the database is no less than its runs' owners.
-        owner = or_exit(lambda: service.snapshot(run_id)).owner
+        owner = or_exit(lambda: service.runs.snapshot(run_id)).owner
         or_exit(lambda: service.resume_ended(run_id, owner, Pace.full_speed(), wanted))
-        start = service.snapshot(run_id).resumed_from
+        start = service.runs.snapshot(run_id).resumed_from
         if not start:
             complain(NO_CHECKPOINT)
         elif not as_json:
             typer.echo(f"goes on after epoch {start}")
         shown = _watch(service, run_id, owner, quiet=as_json)
-        block = or_exit(lambda: service.rows(run_id))
+        block = or_exit(lambda: service.runs.rows(run_id))
     finally:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
     if as_json:
@@ -121,7 +121,7 @@ def list_runs(
     """List the newest runs."""
     service = open_store()
     try:
-        records = service.runs(limit)
+        records = service.runs.latest(limit)
     finally:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
     if as_json:
@@ -162,8 +162,8 @@ def show_run(
     """Show one run whole."""
     service = open_store()
     try:
-        shown = or_exit(lambda: service.snapshot(run_id))
-        block = or_exit(lambda: service.rows(run_id)) if as_json else None
+        shown = or_exit(lambda: service.runs.snapshot(run_id))
+        block = or_exit(lambda: service.runs.rows(run_id)) if as_json else None
     finally:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
     if as_json:
@@ -195,13 +195,13 @@ def _watch(service: RunService, run_id: str, owner: str, quiet: bool) -> RunSnap
         signals_received() as received,
         Progress(*columns, console=Console(stderr=True), disable=quiet) as progress,
     ):
-        shown = service.snapshot(run_id)
+        shown = service.runs.snapshot(run_id)
         task = progress.add_task("train", total=shown.config.epochs, loss="–")
         while not shown.status.is_over:
-            service.wait(run_id, POLL_SECONDS)
+            service.runs.wait(run_id, POLL_SECONDS)
             if received:
                 service.stop(run_id, owner)
-            shown = service.snapshot(run_id)
+            shown = service.runs.snapshot(run_id)
             latest = shown.history.latest
             loss = "–" if latest is None else f"{latest.loss:.4g}"
             progress.update(task, completed=shown.history.num_epochs, loss=loss)

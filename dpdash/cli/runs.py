@@ -30,7 +30,7 @@ UNFINISHED: Final = ".part"
 def open_store() -> RunService:
     """A service for reading; without a database there is nothing to read."""
     service = RunService.open(lifted(or_exit(read_settings)))
-    problem = service.health.problem
+    problem = service.runs.health.problem
     if problem is not None:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
         complain(str(problem))
@@ -52,7 +52,7 @@ def export_runs(
         _require_output(output)
     service = open_store()
     try:
-        runs = or_exit(lambda: whole_runs(service, run_ids))
+        runs = or_exit(lambda: whole_runs(service.runs, run_ids))
         if name is FormatName.MLFLOW:
             _send(runs)
         elif name is FormatName.TENSORBOARD:

@@ -163,7 +163,7 @@ def _searched(
         _watch(sweeps, sweep_id, quiet)
         shown = sweeps.snapshot(sweep_id)
         assert shown is not None
-        return shown.sweep, sweeps.problem or runs.health.problem
+        return shown.sweep, sweeps.problem or runs.runs.health.problem
     finally:
         sweeps.close(timeout=SHUTDOWN_SECONDS)
         runs.shutdown(timeout=SHUTDOWN_SECONDS)

@@ -25,5 +25,5 @@ def import_runs(file: IO[bytes], service: RunService, owner: str) -> tuple[str, 
                 problems=str(ConfigError(problems)),
             )
     named = {new_run_id(): run for run in arrived}
-    service.transfer.put(named, owner)
+    service.runs.transfer.put(named, owner)
     return tuple(named)

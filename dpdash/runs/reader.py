@@ -37,6 +37,15 @@ class RunReader:
             raise unknown_run(run_id)
         return of_stored_run(stored, self._read_cache.health_of(run_id))
 
+    def live(self) -> tuple[RunSnapshot, ...]:
+        """The runs of this process that are not over, in the order of their starts."""
+        found = (
+            self._scheduler.snapshot(run, self._read_cache.health_of(run.run_id))
+            for run in self._scheduler.all()
+            if not run.is_over
+        )
+        return tuple(run for run in found if run.is_live)
+
     def row(self, run_id: str, epoch: int) -> Row | None:
         """One epoch, exactly where the store has it, else the nearest row that is kept in memory.
 
@@ -81,7 +90,7 @@ class RunReader:
             raise unknown_run(run_id)
         return found
 
-    def runs(self, limit: int = 100) -> tuple[RunRecord, ...]:
+    def latest(self, limit: int = 100) -> tuple[RunRecord, ...]:
         """The latest runs, the newest first; only those in memory when the database cannot be read."""
         in_memory = {run.run_id: run.record() for run in reversed(self._scheduler.all())}
         # The order is that of the starts, never that of a clock that may be set back. What is not saved yet is

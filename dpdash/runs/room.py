@@ -1,14 +1,18 @@
 """What a teacher decides for everybody: whether new runs may start, which run all see, and when all begin anew."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from dpdash.core.errors import N_, FrozenError
+from dpdash.core.events import StopReason
 from dpdash.runs.listeners import Listeners
+from dpdash.runs.reader import RunReader
+from dpdash.runs.scheduler import Scheduler
 from dpdash.runs.snapshot import RunSnapshot
+from dpdash.runs.visitors import Visitors
 
 FROZEN: Final = N_("The teacher has paused new runs on this server. Wait until they are allowed again.")
 
@@ -32,29 +36,53 @@ class RoomSnapshot:
 
 
 class Room:
-    """The teacher's decisions; safe for threads, and each may be made again without harm.
+    """What a teacher decides for everybody, and sees of everybody; safe for threads.
 
-    The properties are read at every refresh of every page, without a lock.
+    Each decision may be made again without harm. The properties are read at every refresh of every page, without a
+    lock.
     """
 
-    def __init__(self, listeners: Listeners) -> None:
+    def __init__(self, scheduler: Scheduler, runs: RunReader, visitors: Visitors, listeners: Listeners) -> None:
+        self._scheduler = scheduler
+        self._runs = runs
+        self._visitors = visitors
+        self._listeners = listeners
         self._lock = threading.Lock()
         self._is_frozen = False
         self._spotlight: str | None = None
         self._generation = 0
-        self._listeners = listeners
+
+    @property
+    def refresh_seconds(self) -> float:
+        """Seconds between two updates of a live page: the more pages are open, the more."""
+        return self._visitors.refresh_seconds
 
     @property
     def is_frozen(self) -> bool:
+        """Whether new runs are refused."""
         return self._is_frozen
 
     @property
     def spotlight(self) -> str | None:
+        """Id of the run that every page shows."""
         return self._spotlight
 
     @property
     def generation(self) -> int:
+        """How often the room was cleared."""
         return self._generation
+
+    def snapshot(self) -> RoomSnapshot:
+        """Everybody's pages and runs now."""
+        return RoomSnapshot(
+            is_frozen=self._is_frozen,
+            spotlight=self._spotlight,
+            generation=self._generation,
+            num_pages=self._visitors.num_pages,
+            num_browsers=self._visitors.num_browsers,
+            refresh_seconds=self._visitors.refresh_seconds,
+            runs=self._runs.live(),
+        )
 
     @contextmanager
     def admitting(self) -> Iterator[None]:
@@ -69,7 +97,7 @@ class Room:
             yield
 
     def freeze(self, frozen: bool) -> None:
-        """Refuse new runs, or allow them again."""
+        """Refuse new runs, or allow them again; those that train or wait go on."""
         with self._lock:
             is_new = self._is_frozen is not frozen
             self._is_frozen = frozen
@@ -77,17 +105,33 @@ class Room:
             self._listeners.tell(None)
 
     def put_in_spotlight(self, run_id: str | None) -> None:
-        """Show a run on every page, or none."""
+        """Show a run on every page until another one, or None, takes its place.
+
+        Raises:
+            UnknownRunError: when there is no such run.
+            StoreError: when it is not live and the database cannot be read.
+        """
+        if run_id is not None:
+            self._runs.snapshot(run_id)
         with self._lock:
             is_new = self._spotlight != run_id
             self._spotlight = run_id
         if is_new:
             self._listeners.tell(None)
 
-    def clear(self, stop_all: Callable[[], object]) -> None:
-        """Begin a new generation without a spotlight; no run starts while those of the old one are stopped."""
+    def stop_all(self) -> int:
+        """Stop everybody's runs, which stay stored; how many were not stopped before."""
+        num_stopped = self._scheduler.stop_all(StopReason.TEACHER)
+        self._listeners.tell(None)
+        return num_stopped
+
+    def clear(self) -> None:
+        """Stop everybody's runs, end the spotlight, and send every page back to the preview.
+
+        No run starts while those that there are are stopped.
+        """
         with self._lock:
-            stop_all()
+            self._scheduler.stop_all(StopReason.TEACHER)
             self._spotlight = None
             self._generation += 1
         self._listeners.tell(None)

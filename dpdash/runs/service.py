@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Final, Self
 
 from dpdash.core.config import RunConfig
@@ -13,15 +14,15 @@ from dpdash.core.limits import Limits, longer
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.ids import new_run_id, require_possible, unknown_run
 from dpdash.runs.library import Library
-from dpdash.runs.listeners import Listeners
+from dpdash.runs.listeners import Listener, Listeners
 from dpdash.runs.pace import Pace
 from dpdash.runs.read_cache import ReadCache
-from dpdash.runs.room import RoomSnapshot
+from dpdash.runs.reader import RunReader
+from dpdash.runs.room import Room, RoomSnapshot
 from dpdash.runs.run import LiveRun
 from dpdash.runs.scheduler import Scheduler
 from dpdash.runs.slots import Slots
 from dpdash.runs.snapshot import RunSnapshot
-from dpdash.runs.teacher import TaughtRuns
 from dpdash.runs.visitors import Visitors
 from dpdash.store.resuming import Past
 from dpdash.store.store import RunStore
@@ -45,8 +46,10 @@ NOT_ENDED: Final = N_("This run has not quite ended yet. Try again in a moment."
 _log = logging.getLogger(__name__)
 
 
-class RunService(TaughtRuns):
+class RunService:
     """Starts and steers runs; safe for threads, and every command may be given again without harm.
+
+    `runs` looks them up, `room` is the teacher's, and `library` is what people do with those that are kept.
 
     Commands to a run that is over do nothing. All of them raise `UnknownRunError` when there is no such run
     and `NotOwnerError` when someone else started it.
@@ -70,7 +73,12 @@ class RunService(TaughtRuns):
         listeners = Listeners()
         scheduler = Scheduler(slots, self._limits.runs_per_browser, settings.ddp_processes, listeners)
         visitors = Visitors(settings.grace_seconds, settings.refresh_seconds, steady_clock)
-        super().__init__(scheduler, ReadCache(store, store_problem), visitors, listeners)
+        self._scheduler = scheduler
+        self._read_cache = ReadCache(store, store_problem)
+        self._visitors = visitors
+        self._listeners = listeners
+        self.runs = RunReader(scheduler, self._read_cache)
+        self.room = Room(scheduler, self.runs, visitors, listeners)
         self.library = Library(scheduler, self._read_cache, settings, clock, steady_clock)
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._look_around, name="run-watch", daemon=True)
@@ -137,7 +145,7 @@ class RunService(TaughtRuns):
         config = self._limits.allowed(longer(past.record.config, epochs))
         engine = self._find_engine(config)
         run = LiveRun(run_id, config, owner, pace, engine, self._store, self._clock, past=past)
-        with self._room.admitting():
+        with self.room.admitting():
             self._scheduler.add(run, None)
         self._listeners.tell(run_id)
 
@@ -191,6 +199,26 @@ class RunService(TaughtRuns):
         if run is not None:
             self._scheduler.set_pace(run, pace)
 
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold a run's slot at full speed, for work of this process that is no run.
+
+        Raises:
+            FrozenError: when new runs are refused.
+            TooManyRunsError: when runs hold every slot.
+        """
+        with ExitStack() as held:
+            with self.room.admitting():
+                held.enter_context(self._scheduler.slot())
+            yield
+
+    def on_change(self, listener: Listener) -> None:
+        """Call a listener, from any thread, with the id of each run that begins to move, stops, or stands anew.
+
+        It is called with None when the freeze, the spotlight or the generation changes.
+        """
+        self._listeners.add(listener)
+
     @property
     def limits(self) -> Limits:
         """What this server allows a browser."""
@@ -214,7 +242,7 @@ class RunService(TaughtRuns):
     def forget_oldest(self) -> None:
         """Leave all but the latest runs that are over to the store; called every few seconds."""
         # The one that everybody watches stays: perhaps there is no store to read it from.
-        over = (run for run in self._scheduler.all() if run.is_over and run.run_id != self.spotlight)
+        over = (run for run in self._scheduler.all() if run.is_over and run.run_id != self.room.spotlight)
         surplus = tuple(over)[:-MAX_FINISHED_IN_MEMORY]
         if surplus:
             # So that the store knows them before nobody else does.
@@ -245,7 +273,7 @@ class RunService(TaughtRuns):
         if sweep_id is None:
             self._visitors.seen(owner)
         run = LiveRun(new_run_id(), allowed, owner, pace, engine, self._store, self._clock, sweep_id)
-        with self._room.admitting():
+        with self.room.admitting():
             self._scheduler.add(run, in_place_of, paused=paused)
         return run.run_id
 

@@ -7,7 +7,7 @@ from dpdash.core.errors import DpdashError, FrozenError
 from dpdash.core.limits import MOST_VALUES, too_large
 from dpdash.core.steps import StepTrace
 from dpdash.runs.room import FROZEN
-from dpdash.runs.teacher import TaughtRuns
+from dpdash.runs.service import RunService
 from dpdash.training.control import RunControl
 from dpdash.training.processes.handle import TrainingProcess
 from dpdash.training.processes.pool import TrainingProcesses
@@ -20,7 +20,7 @@ SHARE_OF_SERVER: Final = 10
 class StepTracing:
     """Takes steps apart in a process that trains or, where there is none, in a slot here; safe for threads."""
 
-    def __init__(self, runs: TaughtRuns, processes: TrainingProcesses) -> None:
+    def __init__(self, runs: RunService, processes: TrainingProcesses) -> None:
         self._runs = runs
         self._processes = processes
 
@@ -58,7 +58,7 @@ class StepTracing:
 
     def _admitted(self, config: RunConfig) -> TrainingProcess | None:
         """The process for a step; None for this one."""
-        if self._runs.is_frozen:
+        if self._runs.room.is_frozen:
             raise FrozenError(FROZEN)
         process = self._processes.choose(RunControl())
         setting = "samples" if config.global_batch_size is None else "global_batch_size"

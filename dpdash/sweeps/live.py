@@ -6,9 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-from dpdash.core.config import RunConfig
 from dpdash.core.errors import (
     N_,
     ConfigError,
@@ -18,10 +17,10 @@ from dpdash.core.errors import (
     StoreError,
     UnknownRunError,
 )
-from dpdash.core.events import EpochBlock, RunStatus, RunStopped, StopReason
+from dpdash.core.events import RunStatus, RunStopped, StopReason
 from dpdash.core.sweep import Sweep, SweepStatus, Trial, TrialStatus
 from dpdash.runs.room import FROZEN
-from dpdash.runs.service import Pace, RunSnapshot
+from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.sweeps.objective import loss_above_optimum, report_epoch, settled
 from dpdash.sweeps.search import NUM_REPORTS, Asked, Search
 
@@ -34,18 +33,6 @@ WAITS_FOR_PLACE: Final = N_(
 )
 
 _log = logging.getLogger(__name__)
-
-
-class Runs(Protocol):
-    """What a sweep needs of the run service."""
-
-    @property
-    def is_frozen(self) -> bool: ...
-    def start(self, config: RunConfig, owner: str, pace: Pace, *, sweep_id: str) -> str: ...
-    def snapshot(self, run_id: str) -> RunSnapshot: ...
-    def rows(self, run_id: str) -> EpochBlock | None: ...
-    def wait(self, run_id: str, timeout: float | None = None) -> bool: ...
-    def end_trial(self, run_id: str) -> None: ...
 
 
 class Share:
@@ -81,7 +68,7 @@ class LiveSweep:
     def __init__(
         self,
         sweep: Sweep,
-        runs: Runs,
+        runs: RunService,
         share: Share,
         folder: Path | None,
         keep: Callable[[Sweep], None] = lambda _sweep: None,
@@ -162,7 +149,7 @@ class LiveSweep:
     def _start_trials(self, search: Search) -> DpdashError | None:
         """Start as many as there are places for; why the next one must wait, if it must."""
         while self._ending is None and (self._queue or self._has_more(search)):
-            if self._runs.is_frozen:
+            if self._runs.room.is_frozen:
                 return FrozenError(FROZEN)
             if not self._share.take():
                 return None if self._training else DpdashError(WAITS_FOR_PLACE, limit=self._share.most)
@@ -201,7 +188,7 @@ class LiveSweep:
     def _follow(self, search: Search) -> None:
         for number, run_id in tuple(self._training.items()):
             try:
-                shown = self._runs.snapshot(run_id)
+                shown = self._runs.runs.snapshot(run_id)
             except (UnknownRunError, StoreError):
                 self._ended(search, replace(self._trial(number), status=TrialStatus.FAILED))
                 continue
@@ -231,7 +218,7 @@ class LiveSweep:
         plan, rows = self._sweep.plan, None
         if plan.objective.is_reaching and shown.history.width > 1:
             with suppress(DpdashError):
-                rows = self._runs.rows(shown.run_id)
+                rows = self._runs.runs.rows(shown.run_id)
         trial = settled(self._trial(number), shown.config, shown.history, plan.objective, rows)
         if trial.status is TrialStatus.PRUNED and self._ending is not None:
             trial = replace(trial, status=TrialStatus.STOPPED)
@@ -272,6 +259,6 @@ class LiveSweep:
         if self._closing.is_set():
             return
         if self._training:
-            self._runs.wait(next(iter(self._training.values())), POLL_SECONDS)
+            self._runs.runs.wait(next(iter(self._training.values())), POLL_SECONDS)
         elif self._waiting_for is not None:
             self._told.wait(WAIT_SECONDS)

@@ -27,7 +27,7 @@ from dpdash.runs.room import FROZEN
 from dpdash.runs.service import RunService
 from dpdash.store.plans import Head, SweepTable, latest
 from dpdash.store.url import sqlite_path
-from dpdash.sweeps.live import LiveSweep, Runs, Share, SweepSnapshot
+from dpdash.sweeps.live import LiveSweep, Share, SweepSnapshot
 from dpdash.training import catalog
 
 MOST_LISTED: Final = 30
@@ -54,7 +54,7 @@ class SweepService:
     """Starts, stops and continues sweeps; safe for threads."""
 
     def __init__(
-        self, runs: Runs, shelf: SweepTable | None, folder: Path | None, limits: Limits, share: Share
+        self, runs: RunService, shelf: SweepTable | None, folder: Path | None, limits: Limits, share: Share
     ) -> None:
         """`folder` is where the searches keep their journals; None where nothing is kept."""
         self._runs = runs
@@ -70,7 +70,7 @@ class SweepService:
     @classmethod
     def open(cls, runs: RunService, settings: ServerSettings) -> Self:
         """A service whose trials are runs of `runs`, and which keeps what it finds where those are kept."""
-        shelf = runs.sweeps
+        shelf = runs.runs.sweeps
         folder = None if shelf is None else journal_folder(settings.database_url)
         return cls(runs, shelf, folder, runs.limits, share_of(settings.full_speed_slots))
 
@@ -95,7 +95,7 @@ class SweepService:
             raise ConfigError(tuple(problems.values()))
         for corner in plan.corners():
             catalog.require(corner)
-        if self._runs.is_frozen:
+        if self._runs.room.is_frozen:
             raise FrozenError(FROZEN)
         sweep = Sweep(new_run_id(), owner, time.time(), plan)
         with self._lock:

@@ -23,7 +23,7 @@ def run_service() -> RunService:
     pages = open_pages()
 
     def redraw(run_id: str | None) -> None:
-        pages.redraw_others(None if run_id == service.spotlight else run_id)
+        pages.redraw_others(None if run_id == service.room.spotlight else run_id)
 
     service.on_change(redraw)
     return service

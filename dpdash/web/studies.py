@@ -15,4 +15,4 @@ STUDY_KEY: Final = "scaling_study"
 def scaling_service() -> ScalingService:
     """The service that every page of this process shares."""
     service = run_service()
-    return ScalingService(service.limits, service.studies, lambda: service.is_frozen)
+    return ScalingService(service.limits, service.runs.studies, lambda: service.room.is_frozen)

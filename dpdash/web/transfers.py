@@ -191,7 +191,7 @@ def _export(name: str, run_ids: list[str], words: Language, end: Callable[[], No
     from dpdash.web.process import run_service
 
     wanted = FormatName(name)
-    runs = whole_runs(run_service(), run_ids)
+    runs = whole_runs(run_service().runs, run_ids)
     parts = FILES[wanted].encode(runs, words)
     # What cannot be made at all is said before the answer has begun.
     first = next(parts, b"")

@@ -31,7 +31,7 @@ NAMES = ["csv", "parquet", "json", "html", "tensorboard"]
 def run_id(service: RunService) -> str:
     """A run that is over."""
     started = service.start(RunConfig(samples=100, epochs=20), ME, Pace.full_speed())
-    assert service.wait(started, LONG)
+    assert service.runs.wait(started, LONG)
     return started
 
 
@@ -137,4 +137,6 @@ def test_numbers_that_nobody_trained_break_no_page(open_page: OpenPage, service:
     page.session_state["view"] = look
     assert len(offers(again(page))) == (len(NAMES) if look == "table" else 0)
     go(page, "../pages/parallelism.py")
-    assert b"Slope" in b"".join(FILES[FormatName.HTML].encode(whole_runs(service, [imported]), language("en")))
+    assert b"Slope" in b"".join(
+        FILES[FormatName.HTML].encode(whole_runs(service.runs, [imported]), language("en"))
+    )

@@ -69,12 +69,12 @@ def test_nothing_beyond_the_limits_is_suggested(narrow: RunService, open_page: O
     page = open_page(samples="3000", epochs="40", noise="100", optimizer="sgd", learning_rate="0.05")
     page.session_state["pace"] = "max"
     page.button(key="transport_start").click().run()
-    assert narrow.wait(page.session_state["run"], WAIT_SECONDS)
+    assert narrow.runs.wait(page.session_state["run"], WAIT_SECONDS)
     page.run()
     assert page.button(key="suggestion").label == "Try noise 10"
     page.button(key="suggestion").click().run()
     assert not sentences(page)
-    assert narrow.snapshot(page.session_state["run"]).config.noise == 10
+    assert narrow.runs.snapshot(page.session_state["run"]).config.noise == 10
 
 
 def test_a_run_beyond_the_limits_can_be_watched_and_is_not_repeated(
@@ -82,13 +82,13 @@ def test_a_run_beyond_the_limits_can_be_watched_and_is_not_repeated(
 ) -> None:
     owner = RunService.open(ServerSettings(max_samples=10_000, max_epochs=1_000))
     run_id = owner.start(RunConfig(samples=5_000, epochs=60), "the command line", Pace.full_speed())
-    assert owner.wait(run_id, WAIT_SECONDS)
+    assert owner.runs.wait(run_id, WAIT_SECONDS)
     owner.shutdown()
     page = open_page(run=run_id)
     assert page.session_state["run"] == run_id
     page.button(key="transport_start").click().run()
     assert not sentences(page)
-    config = narrow.snapshot(page.session_state["run"]).config
+    config = narrow.runs.snapshot(page.session_state["run"]).config
     assert (config.samples, config.epochs) == (MAX_SAMPLES, MAX_EPOCHS)
 
 

@@ -99,15 +99,15 @@ def test_ones_own_run_is_traced_while_it_stands(open_page: OpenPage, service: Ru
     page.session_state["pace"] = "slow"
     page.button(key="transport_start").click().run()
     run_id = page.session_state["run"]
-    eventually(lambda: service.snapshot(run_id).history.num_epochs > 0)
+    eventually(lambda: service.runs.snapshot(run_id).history.num_epochs > 0)
     page.button(key="transport_pause").click().run()
-    eventually(lambda: service.snapshot(run_id).status is RunStatus.PAUSED)
-    first = service.snapshot(run_id).history.traced
+    eventually(lambda: service.runs.snapshot(run_id).status is RunStatus.PAUSED)
+    first = service.runs.snapshot(run_id).history.traced
     go(page, PARALLELISM).button(key="trace_step").click().run()
-    eventually(lambda: service.snapshot(run_id).history.traced != first)
+    eventually(lambda: service.runs.snapshot(run_id).history.traced != first)
     again(page)
-    assert service.snapshot(run_id).status is RunStatus.PAUSED
-    epoch = service.snapshot(run_id).history.num_epochs + 1
+    assert service.runs.snapshot(run_id).status is RunStatus.PAUSED
+    epoch = service.runs.snapshot(run_id).history.num_epochs + 1
     assert any(f"first step of epoch {epoch} of the run" in caption.value for caption in page.caption)
     service.stop(run_id, "a browser")
 
@@ -118,7 +118,7 @@ def test_a_run_that_is_over_keeps_its_step_until_another_is_measured(
     page = open_page(**FOUR)
     page.session_state["pace"] = "max"
     page.button(key="transport_start").click().run()
-    assert service.wait(page.session_state["run"], 30)
+    assert service.runs.wait(page.session_state["run"], 30)
     go(again(page), PARALLELISM)
     assert any("first step of epoch 1 of the run" in caption.value for caption in page.caption)
     page.button(key="trace_step").click().run()
@@ -129,12 +129,12 @@ def test_a_run_that_is_over_keeps_its_step_until_another_is_measured(
 def test_somebody_elses_run_can_only_be_looked_at(open_page: OpenPage, service: RunService) -> None:
     config = RunConfig(samples=50, epochs=100_000, engine="cpu_replicas", replicas=3)
     run_id = service.start(config, "somebody else", Pace.rate(2.0))
-    eventually(lambda: service.snapshot(run_id).history.traced is not None)
-    before = service.snapshot(run_id).history.traced
+    eventually(lambda: service.runs.snapshot(run_id).history.traced is not None)
+    before = service.runs.snapshot(run_id).history.traced
     page = go(open_page(run=run_id), PARALLELISM)
     assert page.button(key="trace_step").disabled
     assert len(cells(page)) == 3 + 3
-    assert service.snapshot(run_id).history.traced == before
+    assert service.runs.snapshot(run_id).history.traced == before
     service.stop(run_id, "somebody else")
 
 
@@ -165,14 +165,14 @@ def test_a_step_too_large_for_the_server_is_refused_in_a_sentence(open_page: Ope
 def test_a_frozen_room_traces_nothing_and_shows_what_is_traced(open_page: OpenPage, service: RunService) -> None:
     page = settled(go(open_page(**FOUR), PARALLELISM))
     assert not page.get("download_button")[0].proto.disabled
-    service.freeze(True)
+    service.room.freeze(True)
     again(page)
     assert len(charts(page, Phase.PARALLEL_APPLY)) == 2
     assert page.get("download_button")[0].proto.disabled
     page.button(key="trace_step").click().run()
     assert any("The teacher has paused new runs on this server" in error.value for error in page.error)
     assert not step_traces().is_busy
-    service.freeze(False)
+    service.room.freeze(False)
     page.button(key="trace_step").click().run()
     assert not page.error
     assert not settled(page).get("download_button")[0].proto.disabled

@@ -64,13 +64,13 @@ def test_a_run_that_was_stopped_goes_on_to_its_end(open_page: OpenPage, service:
     assert run_id(page) == first
     assert "This run goes on after epoch 3, where its newest checkpoint was taken." in told(page)
     assert RESUME not in keys(page)
-    assert service.snapshot(first).config.epochs == 40
+    assert service.runs.snapshot(first).config.epochs == 40
     service.set_pace(first, page.session_state["owner"], Pace.full_speed())
     finish(page, service)
     assert "finished" in status_of(page)
     assert RESUME not in keys(page)
     assert "goes on after" not in told(page)
-    rows = service.rows(first)
+    rows = service.runs.rows(first)
     assert rows is not None and len(rows) == 40
 
 
@@ -79,7 +79,7 @@ def test_more_epochs_in_the_sidebar_make_it_longer(open_page: OpenPage, service:
     page.session_state["pace"] = MAX_PACE
     page.select_slider(key="epochs").set_value(50).run()
     finish(click(page, RESUME), service)
-    assert service.snapshot(run_id(page)).history.num_epochs == 50
+    assert service.runs.snapshot(run_id(page)).history.num_epochs == 50
 
 
 def test_fewer_epochs_in_the_sidebar_leave_it_as_it_was(open_page: OpenPage, service: RunService) -> None:
@@ -88,7 +88,7 @@ def test_fewer_epochs_in_the_sidebar_leave_it_as_it_was(open_page: OpenPage, ser
     page.select_slider(key="epochs").set_value(10).run()
     finish(click(page, RESUME), service)
     assert not page.error
-    assert service.snapshot(run_id(page)).history.num_epochs == 40
+    assert service.runs.snapshot(run_id(page)).history.num_epochs == 40
 
 
 def test_only_a_run_of_ones_own_that_was_stopped_offers_it(open_page: OpenPage, service: RunService) -> None:
@@ -107,7 +107,7 @@ def test_only_a_run_of_ones_own_that_was_stopped_offers_it(open_page: OpenPage, 
 def test_a_run_without_a_checkpoint_says_that_it_begins_anew(open_page: OpenPage, service: RunService) -> None:
     page = stopped(open_page(**QUICK), service)
     shown = run_id(page)
-    service.rows(shown)
+    service.runs.rows(shown)
     store = service._store
     assert store is not None
     store._write(lambda connection: put_checkpoint(connection, shown, None))
@@ -115,17 +115,17 @@ def test_a_run_without_a_checkpoint_says_that_it_begins_anew(open_page: OpenPage
     click(page, RESUME)
     assert "This run has no checkpoint, so it begins at epoch 1 again" in told(page)
     click(page, "transport_stop")
-    assert service.wait(shown, LONGEST_WAIT_SECONDS)
+    assert service.runs.wait(shown, LONGEST_WAIT_SECONDS)
 
 
 def test_what_is_refused_is_said(open_page: OpenPage, service: RunService) -> None:
     page = stopped(open_page(**QUICK), service)
-    service.freeze(True)
+    service.room.freeze(True)
     page.run()
     click(page, RESUME)
     assert "The teacher has paused new runs on this server" in page.error[0].value
-    assert service.snapshot(run_id(page)).status is RunStatus.STOPPED
-    service.freeze(False)
+    assert service.runs.snapshot(run_id(page)).status is RunStatus.STOPPED
+    service.room.freeze(False)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -148,7 +148,7 @@ def test_its_texts_went_through_gettext(open_page: OpenPage, service: RunService
         assert [text for text in texts if WORD.search(without_brackets(text))] == []
     assert re.search("⟦", told(page))
     click(page, "transport_stop")
-    assert service.wait(run_id(page), LONGEST_WAIT_SECONDS)
+    assert service.runs.wait(run_id(page), LONGEST_WAIT_SECONDS)
 
 
 def test_a_run_that_another_process_trains_is_shown_and_cannot_be_steered(
@@ -156,7 +156,7 @@ def test_a_run_that_another_process_trains_is_shown_and_cannot_be_steered(
 ) -> None:
     other = RunService.open(ServerSettings())
     theirs = other.start(RunConfig(samples=50, epochs=100_000), "a browser", Pace.rate(100))
-    eventually(lambda: other.snapshot(theirs).history.num_epochs > 20)
+    eventually(lambda: other.runs.snapshot(theirs).history.num_epochs > 20)
     eventually(lambda: service.library.records([theirs], Viewer("a browser")))
     page = open_page(run=theirs)
     assert f"Another process trains this run, on {socket.gethostname()}: it is shown here" in told(page)

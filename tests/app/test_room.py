@@ -119,8 +119,8 @@ def test_every_text_of_the_room_went_through_gettext(open_page: OpenPage, servic
     for number in range(ROWS_PER_PAGE):
         service.start(LONG, f"learner {number}", SLOW, paused=number % 2 == 0)
     page = show(go(open_page(PSEUDO, owner="teacher"), ROOM), PASSPHRASE)
-    service.put_in_spotlight(shown)
-    service.freeze(True)
+    service.room.put_in_spotlight(shown)
+    service.room.freeze(True)
     texts = [*visible_texts(form), *visible_texts(again(page)), *visible_texts(show(form, "wrong"))]
     assert len(texts) > 100
     assert [text for text in texts if WORD.search(re.sub(r":material/\w+:", "", unbracketed(text)))] == []
@@ -139,7 +139,7 @@ def test_a_long_list_comes_in_pages(room: AppTest, service: RunService) -> None:
     assert len(rows(again(room))) == ROWS_PER_PAGE
     room.segmented_control(key="room_page").set_value(ROWS_PER_PAGE).run()
     assert len(rows(room)) == 3
-    service.stop_all()
+    service.room.stop_all()
     assert rows(again(room)) == []
 
 
@@ -155,7 +155,7 @@ def test_a_frozen_server_says_so_and_starts_nothing(
     click(room, "room_allow")
     assert "paused new runs" not in said(again(learner))
     start(learner)
-    assert len(service.room().runs) == 1
+    assert len(service.room.snapshot().runs) == 1
 
 
 def test_stop_all_ends_every_run_and_says_who_did_it(
@@ -165,8 +165,8 @@ def test_stop_all_ends_every_run_and_says_who_did_it(
     shown = start(learner)
     click(again(room), "room_ask_stop_all")
     click(room, "room_stop_all")
-    assert service.wait(shown, 15)
-    ended = service.snapshot(shown).history.ended
+    assert service.runs.wait(shown, 15)
+    ended = service.runs.snapshot(shown).history.ended
     assert isinstance(ended, RunStopped) and ended.reason is StopReason.TEACHER
     assert "by the teacher" in status_of(again(learner))
     assert learner.session_state["run"] == shown
@@ -192,9 +192,9 @@ def test_what_is_not_confirmed_is_not_done(room: AppTest, service: RunService) -
     click(room, "room_ask_stop_all")
     click(room, "room_ask_clear")
     assert "room_stop_all" not in {button.key for button in room.button}, "one question at a time"
-    assert service.snapshot(shown).status is RunStatus.RUNNING
-    service.stop_all()
-    service.wait(shown, 15)
+    assert service.runs.snapshot(shown).status is RunStatus.RUNNING
+    service.room.stop_all()
+    service.runs.wait(shown, 15)
 
 
 def test_clear_sends_every_page_back_to_the_preview(
@@ -205,10 +205,10 @@ def test_clear_sends_every_page_back_to_the_preview(
     click(room, "room_ask_clear")
     click(room, "room_clear")
     assert "room_clear" not in {button.key for button in room.button}, "it asks once"
-    assert service.wait(shown, 15)
+    assert service.runs.wait(shown, 15)
     assert "ready" in status_of(again(learner))
     assert "run" not in learner.query_params
-    assert service.snapshot(shown).status is RunStatus.STOPPED, "it stays stored"
+    assert service.runs.snapshot(shown).status is RunStatus.STOPPED, "it stays stored"
     second = start(learner)
     assert learner.session_state["run"] == second, "once is enough"
 
@@ -229,7 +229,7 @@ def test_the_spotlight_shows_a_run_everywhere_and_takes_nothing_away(
         assert page.button(key="suggestion").disabled
     assert not shown.button(key="transport_stop").disabled
     assert busy.session_state["run"] == own and own in busy.query_params["run"]
-    eventually(lambda: service.snapshot(own).status is RunStatus.RUNNING)
+    eventually(lambda: service.runs.snapshot(own).status is RunStatus.RUNNING)
 
     click(again(room), "room_end_spotlight")
     assert "ready" in status_of(again(idle))
@@ -246,8 +246,8 @@ def test_sliders_still_act_on_ones_own_run_during_a_spotlight(
     again(busy).select_slider(key="noise").set_value(2.0).run()
     assert "for the next run" in busy.select_slider(key="noise").label
     busy.select_slider(key="learning_rate").set_value(0.5).run()
-    eventually(lambda: service.snapshot(own).history.learning_rate_changes)
-    assert not service.snapshot(in_spotlight).history.learning_rate_changes
+    eventually(lambda: service.runs.snapshot(own).history.learning_rate_changes)
+    assert not service.runs.snapshot(in_spotlight).history.learning_rate_changes
 
 
 def test_a_new_run_of_the_one_in_the_spotlight_stays_in_it(
@@ -257,16 +257,16 @@ def test_a_new_run_of_the_one_in_the_spotlight_stays_in_it(
     first = start(page)
     click(again(room), f"room_spotlight_{first}")
     second = start(again(page))
-    assert service.spotlight == second
+    assert service.room.spotlight == second
 
 
 def test_a_look_back_ends_with_the_run_it_was_at(room: AppTest, open_page: OpenPage, service: RunService) -> None:
     shown = service.start(RunConfig(samples=50, epochs=30), "shown", Pace.full_speed())
     learner = open_page(samples="50", epochs="30")
-    assert service.wait(shown, 15) and service.wait(start(learner, "max"), 15)
+    assert service.runs.wait(shown, 15) and service.runs.wait(start(learner, "max"), 15)
     again(learner).slider(key="look_back_slider").set_value(3).run()
     assert learner.session_state["look_back"] == 3
-    service.put_in_spotlight(shown)
+    service.room.put_in_spotlight(shown)
     again(learner)
     assert "look_back" not in learner.session_state
 
@@ -279,9 +279,9 @@ def test_only_the_teachers_session_can_decide(room: AppTest, open_page: OpenPage
         room.session_state["room_asked"] = key.removeprefix("room_")
         again(room).session_state["owner"] = "a learner"
         click(room, key)
-    now = service.room()
+    now = service.room.snapshot()
     assert not now.is_frozen and now.spotlight is None and now.generation == 0
-    assert service.snapshot(shown).status is RunStatus.RUNNING
+    assert service.runs.snapshot(shown).status is RunStatus.RUNNING
 
 
 def test_a_switch_of_pages_keeps_settings_language_and_pace(room: AppTest) -> None:

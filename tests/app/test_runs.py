@@ -35,7 +35,7 @@ WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]{2,}")
 def trained(service: RunService, config: RunConfig = SHORT, owner: str = ME.owner) -> str:
     """A run that is over and stored."""
     run_id = service.start(config, owner, Pace.full_speed())
-    assert service.wait(run_id, LONG)
+    assert service.runs.wait(run_id, LONG)
     assert service._store is not None and service._store.flush(LONG)
     return run_id
 
@@ -196,7 +196,7 @@ def test_a_run_that_trains_cannot_be_deleted(open_page: OpenPage, service: RunSe
     assert "Runs that still train cannot be deleted. Left in the list: 1." in said(page)
     assert len(names(page)) == 1
     service.stop(run_id, ME.owner)
-    assert service.wait(run_id, LONG)
+    assert service.runs.wait(run_id, LONG)
 
 
 def test_pinning(open_page: OpenPage, service: RunService) -> None:
@@ -226,8 +226,8 @@ def test_repeat_trains_the_same_again(open_page: OpenPage, service: RunService) 
     click(page, "runs_repeat")
     new_id = page.session_state["run"]
     assert new_id != run_id
-    assert service.wait(new_id, LONG)
-    first, second = (service.rows(known) for known in (run_id, new_id))
+    assert service.runs.wait(new_id, LONG)
+    first, second = (service.runs.rows(known) for known in (run_id, new_id))
     assert first is not None and second is not None
     assert first.loss.tobytes() == second.loss.tobytes()
 
@@ -239,7 +239,7 @@ def test_branch_brings_the_settings_and_starts_nothing(open_page: OpenPage, serv
     assert page.session_state["run"] is None
     assert page.select_slider(key="noise").value == 2.0
     assert page.number_input(key="seed").value == 3
-    assert len(service.runs()) == 1
+    assert len(service.runs.latest()) == 1
 
 
 def test_the_comparison_has_results_and_differing_settings(open_page: OpenPage, service: RunService) -> None:

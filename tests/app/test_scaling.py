@@ -93,7 +93,7 @@ def test_two_at_the_same_time_are_refused(
 
 def test_a_frozen_server_starts_none(open_page: OpenPage, studies: ScalingService, service: RunService) -> None:
     page = go(open_page(), SCALING)
-    service.freeze(True)
+    service.room.freeze(True)
     click(page, "scaling_start")
     assert "The teacher has paused new runs on this server." in said(page)
     assert studies.studies() == ()

@@ -130,7 +130,7 @@ def test_a_freeze_holds_a_sweep_and_refuses_new_ones(
     page, other = go(open_page(owner="ann"), SWEEP), go(open_page(owner="bob"), SWEEP)
     click(page, "sweep_start")
     eventually(lambda: whole(sweeps)[0].trials)
-    service.freeze(True)
+    service.room.freeze(True)
     engine.gate.set()
     eventually(lambda: (shown := sweeps.searching("ann")) is not None and shown.waiting_for is not None)
     again(page)
@@ -138,7 +138,7 @@ def test_a_freeze_holds_a_sweep_and_refuses_new_ones(
     click(other, "sweep_start")
     assert "The teacher has paused new runs on this server." in said(other)
     assert len(sweeps.sweeps()) == 1
-    service.freeze(False)
+    service.room.freeze(False)
     finished(page, sweeps)
     assert whole(sweeps)[0].num_over == 35
 
@@ -218,8 +218,8 @@ def test_what_the_noise_floor_takes_is_asked_for(open_page: OpenPage, sweeps: Sw
 def test_a_sweep_of_a_server_that_ended_says_so(
     open_page: OpenPage, sweeps: SweepService, service: RunService
 ) -> None:
-    assert service.sweeps is not None
-    service.sweeps.put(replace(sweep_of(lambda _values: 1.0), status=SweepStatus.SEARCHING, message=""))
+    assert service.runs.sweeps is not None
+    service.runs.sweeps.put(replace(sweep_of(lambda _values: 1.0), status=SweepStatus.SEARCHING, message=""))
     page = go(open_page(), SWEEP)
     assert "This sweep was interrupted" in said(page)
 

@@ -35,7 +35,7 @@ def run_id(page: AppTest) -> str:
 
 def finish(page: AppTest, service: RunService) -> AppTest:
     """Wait for the run that the page shows to end, and refresh the page as its timer would."""
-    assert service.wait(run_id(page), LONGEST_WAIT_SECONDS)
+    assert service.runs.wait(run_id(page), LONGEST_WAIT_SECONDS)
     page.run()
     assert not page.exception
     return page
@@ -44,16 +44,16 @@ def finish(page: AppTest, service: RunService) -> AppTest:
 def reaches(service: RunService, shown: str, epoch: int) -> bool:
     """Wait until a run has trained an epoch and stands still after it."""
     deadline = time.monotonic() + LONGEST_WAIT_SECONDS
-    while service.snapshot(shown).history.num_epochs < epoch and time.monotonic() < deadline:
+    while service.runs.snapshot(shown).history.num_epochs < epoch and time.monotonic() < deadline:
         threading.Event().wait(0.01)
-    return service.snapshot(shown).history.num_epochs == epoch
+    return service.runs.snapshot(shown).history.num_epochs == epoch
 
 
 def await_status(service: RunService, shown: str, wanted: RunStatus) -> None:
     deadline = time.monotonic() + LONGEST_WAIT_SECONDS
-    while service.snapshot(shown).status is not wanted and time.monotonic() < deadline:
+    while service.runs.snapshot(shown).status is not wanted and time.monotonic() < deadline:
         threading.Event().wait(0.01)
-    assert service.snapshot(shown).status is wanted
+    assert service.runs.snapshot(shown).status is wanted
 
 
 def trained(page: AppTest, service: RunService) -> AppTest:
@@ -202,7 +202,7 @@ def test_link_holds_every_setting_and_the_run(open_page: OpenPage, service: RunS
     query = {name: values if isinstance(values, str) else values[-1] for name, values in page.query_params.items()}
     shown = query.pop("run")
     assert shown == run_id(page)
-    assert RunConfig.parse(query) == service.snapshot(shown).config
+    assert RunConfig.parse(query) == service.runs.snapshot(shown).config
 
     second_tab = open_page(run=shown)
     assert metric(second_tab, "Loss") == metric(page, "Loss")
@@ -247,7 +247,7 @@ def test_one_epoch_without_a_run_trains_the_first(open_page: OpenPage, service: 
     for epoch in (1, 2, 3):
         assert reaches(service, run_id(page), epoch)
         await_status(service, run_id(page), RunStatus.PAUSED)
-        assert service.snapshot(run_id(page)).history.num_epochs == epoch
+        assert service.runs.snapshot(run_id(page)).history.num_epochs == epoch
         click(page, "transport_step")
 
 
@@ -275,8 +275,8 @@ def test_start_becomes_restart_while_ones_own_run_trains(open_page: OpenPage, se
     assert page.button(key="transport_start").label == "Restart"
     click(page, "transport_start")
     assert run_id(page) != first
-    assert service.wait(first, LONGEST_WAIT_SECONDS)
-    assert service.snapshot(first).status is RunStatus.STOPPED
+    assert service.runs.wait(first, LONGEST_WAIT_SECONDS)
+    assert service.runs.snapshot(first).status is RunStatus.STOPPED
     click(page, "transport_stop")
 
 
@@ -286,7 +286,7 @@ def test_reset_goes_back_to_the_preview_and_keeps_the_run(open_page: OpenPage, s
     click(page, "transport_reset")
     assert page.session_state["run"] is None
     assert "ready" in status_of(page)
-    assert service.snapshot(old).status is RunStatus.FINISHED
+    assert service.runs.snapshot(old).status is RunStatus.FINISHED
 
 
 def test_learning_rate_reaches_a_run_that_trains(open_page: OpenPage, service: RunService) -> None:
@@ -296,7 +296,7 @@ def test_learning_rate_reaches_a_run_that_trains(open_page: OpenPage, service: R
     service.set_pace(run_id(page), page.session_state["owner"], Pace.full_speed())
     click(page, "transport_pause")
     finish(page, service)
-    changes = service.snapshot(run_id(page)).history.learning_rate_changes
+    changes = service.runs.snapshot(run_id(page)).history.learning_rate_changes
     assert [change.learning_rate for change in changes] == [0.5]
 
 
@@ -317,7 +317,7 @@ def test_suggestion_is_applied_by_one_click(open_page: OpenPage, service: RunSer
     page.button(key="suggestion").click().run()
     assert page.session_state["learning_rate"] == 0.05
     assert run_id(page) != first
-    assert service.snapshot(run_id(page)).config.learning_rate == 0.05
+    assert service.runs.snapshot(run_id(page)).config.learning_rate == 0.05
     finish(page, service)
 
 
@@ -325,7 +325,7 @@ def test_look_back_shows_the_numbers_of_an_epoch(open_page: OpenPage, service: R
     page = trained(open_page(**QUICK), service)
     end = metric(page, "Loss")
     page.slider(key="look_back_slider").set_value(1).run()
-    row = service.row(run_id(page), 1)
+    row = service.runs.row(run_id(page), 1)
     assert row is not None
     assert metric(page, "Loss") == f"{row.loss:.1f}"
     page.slider(key="look_back_slider").set_value(40).run()
@@ -342,7 +342,7 @@ def test_a_watcher_cannot_steer(open_page: OpenPage, service: RunService) -> Non
     assert not watcher.error
     click(watcher, "transport_start")
     assert run_id(watcher) != run_id(mine)
-    assert service.snapshot(run_id(mine)).status is RunStatus.PAUSED
+    assert service.runs.snapshot(run_id(mine)).status is RunStatus.PAUSED
     click(watcher, "transport_stop")
     click(mine, "transport_stop")
 

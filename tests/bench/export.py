@@ -74,7 +74,7 @@ def measure(size: Size, folder: Path) -> list[Figure]:
     st.cache_resource.clear()
     service = run_service()
     for name, epochs in (("few", size.few), ("many", size.epochs)):
-        service.transfer.put({name: _run(epochs)}, OWNER)
+        service.runs.transfer.put({name: _run(epochs)}, OWNER)
     try:
         figures: list[Figure] = []
         for name in MEASURED:
@@ -123,7 +123,7 @@ def _figures(size: Size, name: FormatName, called: str, export: Export) -> list[
 
 
 def _encoded(service: RunService, name: FormatName, run_id: str) -> _Cost:
-    return _cost(FILES[name].encode(whole_runs(service, [run_id]), language(ENGLISH)))
+    return _cost(FILES[name].encode(whole_runs(service.runs, [run_id]), language(ENGLISH)))
 
 
 def _fetched(port: int, run_id: str) -> _Cost:
@@ -150,7 +150,7 @@ def _cost(parts: Iterator[bytes]) -> _Cost:
 def _import(size: Size, service: RunService) -> Figure:
     seconds = []
     with tempfile.TemporaryFile() as file:
-        file.writelines(FILES[FormatName.JSON].encode(whole_runs(service, ["many"]), language(ENGLISH)))
+        file.writelines(FILES[FormatName.JSON].encode(whole_runs(service.runs, ["many"]), language(ENGLISH)))
         for _time in range(size.times):
             file.seek(0)
             began = time.perf_counter()

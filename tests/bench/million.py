@@ -78,7 +78,7 @@ def measure(size: Size, folder: Path) -> list[Figure]:
 
         pairs = [(_median_update(service, young), _median_update(service, old)) for _pair in range(size.pairs)]
         service.resume(old, OWNER)
-        assert service.wait(old, LONGEST_SECONDS)
+        assert service.runs.wait(old, LONGEST_SECONDS)
         check_stored(service, old, size.epochs)
     early_times, late_times = zip(*pairs, strict=True)
     return _figures(size, (early_memory, late_memory), early_times, late_times, queue)
@@ -86,7 +86,7 @@ def measure(size: Size, folder: Path) -> list[Figure]:
 
 def update_page(service: RunService, run_id: str) -> str:
     """All that a refresh of the Train page computes and sends, without Streamlit's own part."""
-    shown = service.snapshot(run_id)
+    shown = service.runs.snapshot(run_id)
     view = live._view(shown)
     charts = training_updates(view) | view_updates(ViewName.SURFACE, view)
     found = advice._verdict(view, service.limits)
@@ -110,7 +110,7 @@ class _Queue:
         self.early_peak = self.late_peak = 0
 
     def look(self) -> None:
-        epoch = self._service.snapshot(self._run_id).history.num_epochs
+        epoch = self._service.runs.snapshot(self._run_id).history.num_epochs
         waiting = self._store._writer._pending_bytes
         if self._early_begin <= epoch <= self._early_end:
             self.early_peak = max(self.early_peak, waiting)
@@ -121,17 +121,17 @@ class _Queue:
 def _stand_at(service: RunService, run_id: str, epoch: int, look: Callable[[], None]) -> None:
     """Let a run stand still as soon as it has trained so many epochs, looking on meanwhile."""
     deadline = time.monotonic() + LONGEST_SECONDS
-    while service.snapshot(run_id).history.num_epochs < epoch:
+    while service.runs.snapshot(run_id).history.num_epochs < epoch:
         look()
         assert time.monotonic() < deadline
         time.sleep(POLL_SECONDS)
     service.pause(run_id, OWNER)
-    _wait_until(lambda: service.snapshot(run_id).status is RunStatus.PAUSED)
+    _wait_until(lambda: service.runs.snapshot(run_id).status is RunStatus.PAUSED)
 
 
 def _update_seconds(service: RunService, run_id: str) -> float:
     """Time of one page update right after a new epoch, so that nothing is left over from the last."""
-    epoch = service.snapshot(run_id).history.num_epochs
+    epoch = service.runs.snapshot(run_id).history.num_epochs
     service.step(run_id, OWNER)
     run = service._scheduler.get(run_id)
     assert run is not None

@@ -135,7 +135,7 @@ def recorded(samples: int, folder: Path) -> Iterator[Timed]:
             config = RunConfig(samples=samples, epochs=num_epochs)
             began = time.perf_counter()
             run_id = service.start(config, OWNER, Pace.full_speed())
-            assert service.wait(run_id, LONGEST_RUN_SECONDS)
+            assert service.runs.wait(run_id, LONGEST_RUN_SECONDS)
             assert store.flush(LONGEST_COMMIT_SECONDS)
             seconds = time.perf_counter() - began
             ran[run_id] = num_epochs
@@ -155,7 +155,7 @@ def unsaved(samples: int) -> Iterator[Timed]:
         def timed(num_epochs: int) -> float:
             began = time.perf_counter()
             run_id = service.start(RunConfig(samples=samples, epochs=num_epochs), OWNER, Pace.full_speed())
-            assert service.wait(run_id, LONGEST_RUN_SECONDS)
+            assert service.runs.wait(run_id, LONGEST_RUN_SECONDS)
             return time.perf_counter() - began
 
         yield timed
@@ -165,7 +165,7 @@ def unsaved(samples: int) -> Iterator[Timed]:
 
 def check_stored(service: RunService, run_id: str, num_epochs: int) -> None:
     """Every epoch of a run is in the store, and those that the live history keeps are there as they were."""
-    stored, history = service.rows(run_id), service.snapshot(run_id).history
+    stored, history = service.runs.rows(run_id), service.runs.snapshot(run_id).history
     assert stored is not None and (stored.first_epoch, len(stored)) == (1, num_epochs)
     assert np.isfinite(stored.loss).all()
     epochs, losses = history.curve("loss", max_points=2 * num_epochs + 4)

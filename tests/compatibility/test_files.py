@@ -31,17 +31,17 @@ def service(tmp_path: Path) -> Iterator[RunService]:
     """The service of this version on a copy of the database of the earlier one."""
     (tmp_path / "runs.db").write_bytes(gzip.decompress((FILES / "runs.db.gz").read_bytes()))
     service = RunService.open(ServerSettings(database_url=f"sqlite:///{tmp_path / 'runs.db'}"))
-    assert service.health.problem is None
+    assert service.runs.health.problem is None
     yield service
     service.shutdown()
 
 
 def trained(service: RunService, run_id: str, owner: str, goal: int) -> Any:
     """The losses of a run that is stopped once it has trained so many epochs."""
-    eventually(lambda: service.snapshot(run_id).history.num_epochs >= goal, LONG)
+    eventually(lambda: service.runs.snapshot(run_id).history.num_epochs >= goal, LONG)
     service.stop(run_id, owner)
-    assert service.wait(run_id, LONG)
-    rows = service.rows(run_id)
+    assert service.runs.wait(run_id, LONG)
+    rows = service.runs.rows(run_id)
     assert rows is not None
     return rows.loss
 
@@ -49,14 +49,14 @@ def trained(service: RunService, run_id: str, owner: str, goal: int) -> Any:
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_is_shown_as_it_was(service: RunService, name: str) -> None:
     expected = RUNS[name]
-    shown = service.snapshot(expected["run_id"])
+    shown = service.runs.snapshot(expected["run_id"])
     history = shown.history
     assert (shown.status.value, history.num_epochs) == (expected["status"], expected["num_epochs"])
     assert shown.config == RunConfig.parse(expected["config"])
     assert shown.owner == expected["owner"]
     assert history.latest is not None
     assert (history.latest.loss, history.line) == (expected["loss"], tuple(expected["line"]))
-    rows = service.rows(expected["run_id"])
+    rows = service.runs.rows(expected["run_id"])
     assert rows is not None
     assert (len(rows), float(rows.loss[-1])) == (expected["num_epochs"], expected["loss"])
 
@@ -70,7 +70,7 @@ def test_the_list_has_every_run_with_its_name_and_tags(service: RunService) -> N
 
 
 def test_a_learning_rate_that_was_changed_is_known(service: RunService) -> None:
-    (change,) = service.snapshot(RUNS["stopped"]["run_id"]).history.learning_rate_changes
+    (change,) = service.runs.snapshot(RUNS["stopped"]["run_id"]).history.learning_rate_changes
     assert change.learning_rate == 0.05
 
 
@@ -97,12 +97,12 @@ def test_a_run_that_goes_on_trains_as_if_it_had_never_stopped(service: RunServic
 
 
 def test_a_study_and_a_sweep_open(service: RunService) -> None:
-    assert service.studies is not None
-    assert service.sweeps is not None
-    study = service.studies.get(EXPECTED["study"]["id"])
+    assert service.runs.studies is not None
+    assert service.runs.sweeps is not None
+    study = service.runs.studies.get(EXPECTED["study"]["id"])
     assert study is not None
     assert len(study.measurements) == EXPECTED["study"]["measurements"]
-    sweep = service.sweeps.get(EXPECTED["sweep"]["id"])
+    sweep = service.runs.sweeps.get(EXPECTED["sweep"]["id"])
     assert sweep is not None
     assert [trial.value for trial in sweep.trials] == EXPECTED["sweep"]["values"]
     assert sweep.best is not None

@@ -99,7 +99,7 @@ def _num_begun(server: Server) -> int:
 
 
 def _resume_all(service: RunService) -> Resumed:
-    before = {record.config.seed: record for record in service.runs()}
+    before = {record.config.seed: record for record in service.runs.latest()}
     mistakes, again = [], []
     num_moves = num_anew = 0
     if sorted(before) != [config.seed for config in CONFIGS]:
@@ -109,9 +109,9 @@ def _resume_all(service: RunService) -> Resumed:
             mistakes.append(f"run {seed} is {record.status}")
             continue
         service.resume_ended(record.run_id, OWNER, Pace.full_speed())
-        start = service.snapshot(record.run_id).resumed_from or 0
-        assert service.wait(record.run_id, LONGEST_SECONDS)
-        shown, rows = service.snapshot(record.run_id), service.rows(record.run_id)
+        start = service.runs.snapshot(record.run_id).resumed_from or 0
+        assert service.runs.wait(record.run_id, LONGEST_SECONDS)
+        shown, rows = service.runs.snapshot(record.run_id), service.runs.rows(record.run_id)
         changes = shown.history.learning_rate_changes
         again.append(record.num_epochs - start)
         num_moves += len(changes)

@@ -48,7 +48,7 @@ def start_runs() -> None:
     ]
     if HANGS in os.environ:
         hanging = ids[HANGING - 1]
-        eventually(lambda: service.snapshot(hanging).history.num_epochs >= HANGS_AT_EPOCH)
+        eventually(lambda: service.runs.snapshot(hanging).history.num_epochs >= HANGS_AT_EPOCH)
         service.stop(hanging, f"browser {HANGING}")
 
 

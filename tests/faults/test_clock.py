@@ -30,24 +30,24 @@ def started(owner, epochs=20):
     return service.start(RunConfig(samples=20, epochs=epochs), owner, Pace.full_speed())
 
 ids = [started("ann")]
-assert service.wait(ids[0], 60)
+assert service.runs.wait(ids[0], 60)
 ids.append(started("bob", epochs=1_000_000))
-eventually(lambda: service.snapshot(ids[1]).history.num_epochs > 100)
+eventually(lambda: service.runs.snapshot(ids[1]).history.num_epochs > 100)
 hours_back = 1
-before = service.snapshot(ids[1]).history.num_epochs
-eventually(lambda: service.snapshot(ids[1]).history.num_epochs > before)
+before = service.runs.snapshot(ids[1]).history.num_epochs
+eventually(lambda: service.runs.snapshot(ids[1]).history.num_epochs > before)
 service.stop(ids[1], "bob")
-assert service.wait(ids[1], 60)
+assert service.runs.wait(ids[1], 60)
 ids.append(started("ann"))
-assert service.wait(ids[2], 60)
+assert service.runs.wait(ids[2], 60)
 
 # Presence: a browser that is gone is not forgotten an hour later, and one that is here is not stopped at once.
 service.browser_closed("ann")
 service.stop_abandoned()
 ids.append(started("bob", epochs=1_000_000))
-eventually(lambda: service.snapshot(ids[3]).history.num_epochs > 0)
+eventually(lambda: service.runs.snapshot(ids[3]).history.num_epochs > 0)
 service.stop_abandoned()
-assert service.snapshot(ids[3]).status is RunStatus.RUNNING
+assert service.runs.snapshot(ids[3]).status is RunStatus.RUNNING
 
 def check(records):
     assert [record.run_id for record in records] == ids[::-1], "the newest first"
@@ -55,28 +55,28 @@ def check(records):
         assert record.ended_at is None or record.ended_at >= record.created_at, record
         assert record.seconds >= 0
 
-check(service.runs())
-assert [record.run_id for record in service.runs(limit=2)] == ids[:1:-1]
+check(service.runs.latest())
+assert [record.run_id for record in service.runs.latest(limit=2)] == ids[:1:-1]
 
 # Retries, and what other processes read again and again while a run goes on.
-eventually(lambda: service.rows(ids[3]) is not None)
+eventually(lambda: service.runs.rows(ids[3]) is not None)
 other = RunService.open(settings)
 seen = other.snapshot(ids[3]).history.num_epochs
 hours_back = 2
 eventually(lambda: other.snapshot(ids[3]).history.num_epochs > seen)
 lock = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
 lock.execute("BEGIN EXCLUSIVE")
-eventually(lambda: not service.health.ok)
+eventually(lambda: not service.runs.health.ok)
 hours_back = 3
 lock.close()
-eventually(lambda: service.health.ok)
-saved = len(service.rows(ids[3]))
-eventually(lambda: len(service.rows(ids[3])) > saved)
+eventually(lambda: service.runs.health.ok)
+saved = len(service.runs.rows(ids[3]))
+eventually(lambda: len(service.runs.rows(ids[3])) > saved)
 other.shutdown()
 service.shutdown()
 
 again = RunService.open(settings)
-check(again.runs())
+check(again.runs.latest())
 seconds = again.rows(ids[1]).seconds
 assert (seconds[1:] >= seconds[:-1]).all(), "the clock of a run goes on"
 again.shutdown()

@@ -19,8 +19,8 @@ service = RunService.open(ServerSettings(database_url=sys.argv[1]))
 def ending(**settings):
     config = RunConfig(**settings)
     run_id = service.start(config, "ann", Pace.full_speed())
-    assert service.wait(run_id, 60)
-    return service.snapshot(run_id).history.ended
+    assert service.runs.wait(run_id, 60)
+    return service.runs.snapshot(run_id).history.ended
 
 # Once before, so that what torch loads and keeps is not counted.
 small = dict(samples=100, epochs=10)
@@ -34,9 +34,9 @@ for engine, replicas in (("single", 1), ("cpu_replicas", 2)):
     assert isinstance(failed, RunFailed), failed
     assert failed.message == OUT_OF_MEMORY, failed.traceback
     assert isinstance(ending(**small), RunFinished), "the memory is free again"
-assert [record.status for record in service.runs()] == ["finished", "failed"] * 2 + ["finished"]
+assert [record.status for record in service.runs.latest()] == ["finished", "failed"] * 2 + ["finished"]
 service.shutdown()
-assert service.health.ok
+assert service.runs.health.ok
 """
 
 

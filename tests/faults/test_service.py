@@ -65,12 +65,12 @@ def open_service(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open
 
 
 def template_of(service: RunService) -> str | None:
-    problem = service.health.problem
+    problem = service.runs.health.problem
     return problem.template if problem else None
 
 
 def num_epochs(service: RunService, run_id: str) -> int:
-    return service.snapshot(run_id).history.num_epochs
+    return service.runs.snapshot(run_id).history.num_epochs
 
 
 def test_a_folder_that_is_deleted_in_mid_run_is_told_and_training_goes_on(
@@ -83,13 +83,13 @@ def test_a_folder_that_is_deleted_in_mid_run_is_told_and_training_goes_on(
     eventually(lambda: template_of(service) == problems.MOVED)
     before = num_epochs(service, run_id)
     eventually(lambda: num_epochs(service, run_id) > before)
-    assert service.snapshot(run_id).saved.problem is not None
-    assert [record.run_id for record in service.runs()] == [run_id]
+    assert service.runs.snapshot(run_id).saved.problem is not None
+    assert [record.run_id for record in service.runs.latest()] == [run_id]
     another = service.start(RunConfig(samples=20, epochs=5), "bob", Pace.full_speed())
-    assert service.wait(another, LONG)
-    assert service.snapshot(another).status is RunStatus.FINISHED
+    assert service.runs.wait(another, LONG)
+    assert service.runs.snapshot(another).status is RunStatus.FINISHED
     service.shutdown(timeout=2)
-    assert service.snapshot(run_id).status is RunStatus.INTERRUPTED
+    assert service.runs.snapshot(run_id).status is RunStatus.INTERRUPTED
     assert not folder.exists()
 
 
@@ -104,17 +104,17 @@ def test_a_database_that_comes_late_is_opened_by_itself_and_has_everything(
         assert template_of(service) == problems.LOCKED
         finished = service.start(RunConfig(samples=20, epochs=5), "ann", Pace.full_speed())
         running = service.start(ENDLESS, "ann", BRISK)
-        assert service.wait(finished, LONG)
+        assert service.runs.wait(finished, LONG)
         eventually(lambda: num_epochs(service, running) > 5)
-        assert not service.snapshot(finished).saved.ok
-        assert {record.run_id for record in service.runs()} == {finished, running}
-    eventually(lambda: service.health.ok and service.rows(running) is not None)
-    rows = service.rows(finished)
+        assert not service.runs.snapshot(finished).saved.ok
+        assert {record.run_id for record in service.runs.latest()} == {finished, running}
+    eventually(lambda: service.runs.health.ok and service.runs.rows(running) is not None)
+    rows = service.runs.rows(finished)
     assert rows is not None
     assert len(rows) == 5
     service.shutdown()
     again = open_service()
-    assert [record.run_id for record in again.runs()] == [running, finished]
+    assert [record.run_id for record in again.runs.latest()] == [running, finished]
     assert num_epochs(again, running) == num_epochs(service, running), "saved whole"
 
 
@@ -125,8 +125,8 @@ def test_a_database_that_comes_late_is_opened_even_when_nothing_trains(
     service = open_service()
     assert template_of(service) == problems.NO_FILE
     folder.unlink()
-    eventually(lambda: service.health.ok)
-    assert service.runs() == ()
+    eventually(lambda: service.runs.health.ok)
+    assert service.runs.latest() == ()
 
 
 def test_an_engine_that_hangs_keeps_its_slot_and_holds_up_nobody(open_service: OpenService) -> None:
@@ -134,17 +134,17 @@ def test_an_engine_that_hangs_keeps_its_slot_and_holds_up_nobody(open_service: O
     service = open_service(lambda config: hanging if config.seed == 1 else require(config))
     stuck = service.start(RunConfig(seed=1), "ann", Pace.full_speed())
     eventually(lambda: num_epochs(service, stuck) == 5)
-    assert not service.snapshot(stuck).is_stopping
+    assert not service.runs.snapshot(stuck).is_stopping
     service.stop(stuck, "ann")
-    shown = service.snapshot(stuck)
+    shown = service.runs.snapshot(stuck)
     assert (shown.status, shown.is_stopping, shown.is_live) == (RunStatus.RUNNING, True, True)
     others = [service.start(RunConfig(samples=20, epochs=5), "bob", Pace.full_speed()) for _ in range(3)]
-    assert all(service.wait(other, LONG) for other in others)
-    eventually(lambda: service.num_training() == 1)
+    assert all(service.runs.wait(other, LONG) for other in others)
+    eventually(lambda: service.runs.num_training() == 1)
 
     service.shutdown(timeout=1)
     again = open_service()
-    assert again.snapshot(stuck).status is RunStatus.INTERRUPTED
+    assert again.runs.snapshot(stuck).status is RunStatus.INTERRUPTED
     assert num_epochs(again, stuck) == 5
-    assert not again.snapshot(stuck).is_stopping
+    assert not again.runs.snapshot(stuck).is_stopping
     hanging.is_over.set()

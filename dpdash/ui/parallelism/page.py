@@ -54,7 +54,7 @@ def show_step_page(shown: RunSnapshot | None) -> None:
     waits = step.is_waiting or (other is not None and other.is_waiting)
     interval = WAITING_SECONDS if waits else None
     if not waits and shown is not None and shown.is_moving:
-        interval = run_service().refresh_seconds
+        interval = run_service().room.refresh_seconds
     st.fragment(_look_again, run_every=interval)(_frame(shown, step, other), step, other)
 
 

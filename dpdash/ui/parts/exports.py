@@ -117,7 +117,7 @@ def _send(run_ids: tuple[str, ...]) -> None:
 
 
 def _send_all(run_ids: tuple[str, ...], asker: str) -> None:
-    runs = whole_runs(run_service(), run_ids)
+    runs = whole_runs(run_service().runs, run_ids)
     num_epochs = sum(run.history.num_epochs for run in runs)
     if num_epochs > MOST_SENT_EPOCHS:
         raise RunFileError(

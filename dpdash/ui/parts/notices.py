@@ -43,9 +43,9 @@ def show_run_notices(shown: RunSnapshot | None) -> None:
     for problem in (take_problem(), take_missing_run()):
         if problem is not None:
             show_error(problem)
-    if run_service().is_frozen:
+    if run_service().room.is_frozen:
         st.info(_("The teacher has paused new runs. Those that train go on."))
-    health = run_service().health if shown is None else shown.saved
+    health = run_service().runs.health if shown is None else shown.saved
     if health.problem is not None:
         show_warnings([health.problem])
     if shown is None:

@@ -60,7 +60,7 @@ def show_passphrase_form() -> None:
 
 def show_room() -> None:
     """Show the room, refreshed on a timer for as long as the page is open."""
-    room = run_service().room()
+    room = run_service().room.snapshot()
     show_title(_("Room"))
     _show_problem()
     _show_controls(room)
@@ -73,7 +73,7 @@ def _frame(room: RoomSnapshot) -> tuple[object, ...]:
 
 
 def _refresh(drawn: tuple[object, ...]) -> None:
-    room = run_service().room()
+    room = run_service().room.snapshot()
     if _frame(room) != drawn:
         st.rerun()
     with st.container():  # always there, so that what follows keeps its place
@@ -185,7 +185,7 @@ def _show_spotlight(room: RoomSnapshot) -> None:
     with st.container(horizontal=True, vertical_alignment="center", border=True, key="room_spotlight"):
         st.markdown("**{}**".format(_("In the spotlight")))
         try:
-            shown = run_service().snapshot(room.spotlight)
+            shown = run_service().runs.snapshot(room.spotlight)
         except (UnknownRunError, StoreError) as error:
             show_error(error)
         else:

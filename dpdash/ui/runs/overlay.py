@@ -90,7 +90,7 @@ def _sides(records: Sequence[RunRecord]) -> list[_Side]:
     found = []
     for place, (record, name) in enumerate(zip(records, names_of(records), strict=True), start=1):
         try:
-            history = run_service().snapshot(record.run_id).history
+            history = run_service().runs.snapshot(record.run_id).history
         except (UnknownRunError, StoreError) as error:
             show_error(error)
             continue
@@ -179,7 +179,7 @@ def _every_loss(run_id: str, history: HistorySnapshot) -> NDArray[Any] | None:
         losses: NDArray[Any] = history.first[0]
         return losses
     try:
-        block = run_service().rows(run_id)
+        block = run_service().runs.rows(run_id)
     except StoreError:
         return None
     return None if block is None else block.loss[: history.num_epochs]

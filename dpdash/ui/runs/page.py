@@ -79,7 +79,7 @@ def _show_notices(kept: Library, who: Viewer) -> None:
     problem = take_problem()
     if problem is not None:
         show_error(problem)
-    not_saved = run_service().health.problem
+    not_saved = run_service().runs.health.problem
     if not_saved is not None:
         show_warnings([not_saved])
     _show_retention(kept)

@@ -51,8 +51,8 @@ def show_scaling() -> None:
 def _frame(measuring: StudySnapshot | None) -> tuple[object, ...]:
     """What the rest of the page has drawn; when it changes, the whole page is run again."""
     if measuring is None:
-        return run_service().is_frozen, None, False
-    return run_service().is_frozen, measuring.study.study_id, measuring.is_cancelling
+        return run_service().room.is_frozen, None, False
+    return run_service().room.is_frozen, measuring.study.study_id, measuring.is_cancelling
 
 
 def _refresh(drawn: tuple[object, ...]) -> None:
@@ -76,11 +76,11 @@ def _show_notices(measuring: StudySnapshot | None) -> None:
     problem = take_problem()
     if problem is not None:
         show_error(problem)
-    if run_service().is_frozen:
+    if run_service().room.is_frozen:
         st.info(_("The teacher has paused new runs. Nothing new can be measured either."))
     if measuring is not None and measuring.study.owner != owner():
         st.info(_("Another browser measures now. Its study is shown here as it comes."))
-    not_saved = scaling_service().problem or run_service().health.problem
+    not_saved = scaling_service().problem or run_service().runs.health.problem
     if not_saved is not None:
         show_warnings([not_saved])
 

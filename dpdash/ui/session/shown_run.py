@@ -27,7 +27,7 @@ def shown_run() -> RunSnapshot | None:
 
 def spotlight_run() -> RunSnapshot | None:
     """The run that the teacher shows on every page, or None."""
-    run_id = run_service().spotlight
+    run_id = run_service().room.spotlight
     if run_id is None:
         return None
     try:
@@ -53,7 +53,7 @@ def own_run() -> RunSnapshot | None:
 def _snapshot(run_id: str) -> RunSnapshot:
     """The run as every page sees it that looks at about the same time: they share what is worked out for it."""
     service = run_service()
-    return service.snapshot(run_id, SHARED_PART * service.refresh_seconds)
+    return service.runs.snapshot(run_id, SHARED_PART * service.room.refresh_seconds)
 
 
 def take_missing_run() -> DpdashError | None:
@@ -80,7 +80,7 @@ def is_mine(shown: RunSnapshot | None) -> bool:
 
 def is_in_spotlight(shown: RunSnapshot | None) -> bool:
     """Whether the teacher shows this run on every page."""
-    return shown is not None and shown.run_id == run_service().spotlight
+    return shown is not None and shown.run_id == run_service().room.spotlight
 
 
 def is_shown_by_teacher(shown: RunSnapshot | None) -> bool:
@@ -102,7 +102,7 @@ def epochs_per_second(shown: RunSnapshot) -> float | None:
 
 def follow_room() -> None:
     """Do what the teacher has asked of every page since this one was drawn."""
-    generation, spotlight = run_service().generation, run_service().spotlight
+    generation, spotlight = run_service().room.generation, run_service().room.spotlight
     if st.session_state.setdefault(GENERATION_KEY, generation) != generation:
         show_run(None)
         st.session_state[GENERATION_KEY] = generation

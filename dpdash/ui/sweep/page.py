@@ -67,7 +67,7 @@ def _open_chosen() -> None:
 def _frame(mine: SweepSnapshot | None) -> tuple[object, ...]:
     """What the page has drawn around the sweep that it shows; when it changes, the whole page is run again."""
     steered = None if mine is None else (mine.sweep.sweep_id, mine.is_stopping)
-    return run_service().is_frozen, steered, str(sweep_service().problem)
+    return run_service().room.is_frozen, steered, str(sweep_service().problem)
 
 
 def _refresh(drawn: tuple[object, ...], drawn_sweep: tuple[str, bool]) -> None:
@@ -99,9 +99,9 @@ def _show_notices() -> None:
     problem = take_problem()
     if problem is not None:
         show_error(problem)
-    if run_service().is_frozen:
+    if run_service().room.is_frozen:
         st.info(_("The teacher has paused new runs. A sweep goes on when they are allowed again."))
-    not_saved: StoreError | None = sweep_service().problem or run_service().health.problem
+    not_saved: StoreError | None = sweep_service().problem or run_service().runs.health.problem
     if not_saved is not None:
         show_warnings([not_saved])
 

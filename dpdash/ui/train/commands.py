@@ -168,7 +168,7 @@ def enter_room() -> None:
 
 def freeze(frozen: bool) -> None:
     """Let no new runs start, or let them start again."""
-    _as_teacher(lambda: run_service().freeze(frozen))
+    _as_teacher(lambda: run_service().room.freeze(frozen))
 
 
 def stop_all() -> None:
@@ -176,7 +176,7 @@ def stop_all() -> None:
 
     def command() -> None:
         _stop_searches()
-        run_service().stop_all()
+        run_service().room.stop_all()
 
     _as_teacher(command)
 
@@ -186,14 +186,14 @@ def clear() -> None:
 
     def command() -> None:
         _stop_searches()
-        run_service().clear()
+        run_service().room.clear()
 
     _as_teacher(command)
 
 
 def put_in_spotlight(run_id: str | None) -> None:
     """Show a run on everybody's page, or let everybody see their own again."""
-    _as_teacher(lambda: run_service().put_in_spotlight(run_id))
+    _as_teacher(lambda: run_service().room.put_in_spotlight(run_id))
 
 
 def start_study(wanted: Callable[[], StudyPlan]) -> None:
@@ -239,7 +239,7 @@ def open_trial(sweep_id: str, wanted: Callable[[], str | None]) -> None:
             return
 
         def show() -> None:
-            config = run_service().snapshot(run_id).config
+            config = run_service().runs.snapshot(run_id).config
             asked.through(lambda: put_settings(run_service().limits.narrowed(config)))
             asked.through(lambda: show_run(run_id))
             asked.through(lambda: st.session_state.__setitem__(OPEN_KEY, True))
@@ -264,7 +264,7 @@ def _start(asked: Asked, shown: RunSnapshot | None, *, paused: bool = False) -> 
         asked.through(lambda: show_run(run_id))
         if is_own and is_in_spotlight(shown):
             # Everybody follows whom the teacher shows, from run to run.
-            run_service().put_in_spotlight(run_id)
+            run_service().room.put_in_spotlight(run_id)
 
     asked.attempt(start)
 

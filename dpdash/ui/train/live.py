@@ -62,7 +62,7 @@ def live_area(shown: RunSnapshot | None) -> None:
     table = st.container() if look == ViewName.TABLE else None
     is_moving = shown is not None and shown.is_moving
     place = _Place(numbers, advice, table, not is_moving, look, Newest(view))
-    interval = run_service().refresh_seconds if is_moving else None
+    interval = run_service().room.refresh_seconds if is_moving else None
     with look_back:
         if is_moving:
             show_idle_look_back(view)
@@ -77,12 +77,12 @@ def live_area(shown: RunSnapshot | None) -> None:
 def _frame(shown: RunSnapshot | None) -> tuple[object, ...]:
     """What the rest of the page has drawn; when it changes, the whole page is run again."""
     service = run_service()
-    room = (service.spotlight, service.is_frozen, service.generation)
+    room = (service.room.spotlight, service.room.is_frozen, service.room.generation)
     if shown is None:
         return room
     return (
         *room,
-        service.refresh_seconds,
+        service.room.refresh_seconds,
         shown.run_id,
         shown.status,
         shown.waiting_for,
@@ -125,7 +125,7 @@ def _view(shown: RunSnapshot | None) -> RunView:
     cursor = chosen_epoch(shown)
     if cursor is None:
         return newest
-    row = run_service().row(shown.run_id, cursor)
+    row = run_service().runs.row(shown.run_id, cursor)
     return replace(newest, cursor=cursor, row=row, line=(row.slope, row.intercept) if row else newest.line)
 
 

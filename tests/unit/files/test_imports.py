@@ -45,7 +45,7 @@ def trained(store: RunStore, run_id: str, config: RunConfig | None = None) -> No
 def test_a_run_comes_back_as_a_new_one_of_the_importers(service: RunService, store: RunStore) -> None:
     trained(store, "old")
     before = store.run("old")
-    (run_id,) = import_runs(file_of(*whole_runs(service, ["old"])), service, IMPORTER)
+    (run_id,) = import_runs(file_of(*whole_runs(service.runs, ["old"])), service, IMPORTER)
     assert run_id != "old"
     assert store.run("old") == before, "the old one stays as it was"
     assert store.rows(run_id) == store.rows("old")
@@ -54,7 +54,7 @@ def test_a_run_comes_back_as_a_new_one_of_the_importers(service: RunService, sto
     assert (record.owner, record.is_imported, record.status) == (IMPORTER, True, RunStatus.FINISHED)
     for name in ("config", "created_at", "num_epochs", "loss", "slope", "intercept", "seconds", "best_loss"):
         assert getattr(record, name) == getattr(old, name), name
-    shown, of_old = service.snapshot(run_id), service.snapshot("old")
+    shown, of_old = service.runs.snapshot(run_id), service.runs.snapshot("old")
     assert shown.is_imported and not of_old.is_imported
     assert shown.history.ended == of_old.history.ended
     assert shown.history.learning_rate_changes == of_old.history.learning_rate_changes
@@ -65,7 +65,7 @@ def test_a_run_without_an_end_is_interrupted(service: RunService, store: RunStor
     (run_id,) = import_runs(file_of(whole_run(LOG[:-1])), service, IMPORTER)
     record = store.run(run_id)
     assert record is not None
-    assert record.status is service.snapshot(run_id).status is RunStatus.INTERRUPTED
+    assert record.status is service.runs.snapshot(run_id).status is RunStatus.INTERRUPTED
 
 
 def test_names_notes_and_tags_come_along(service: RunService, store: RunStore) -> None:
@@ -122,10 +122,10 @@ def test_blocks_are_read_a_few_at_a_time_and_only_as_they_are_taken(store: RunSt
 
 def test_only_runs_that_are_there_go_out(service: RunService) -> None:
     with pytest.raises(UnknownRunError):
-        whole_runs(service, ["nobody"])
+        whole_runs(service.runs, ["nobody"])
     for run_ids in ([], ["x"] * (MOST_RUNS + 1)):
         with pytest.raises(RunFileError, match="One file holds 1 to 100 runs"):
-            whole_runs(service, run_ids)
+            whole_runs(service.runs, run_ids)
 
 
 def test_without_a_database_it_is_said() -> None:

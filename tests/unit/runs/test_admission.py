@@ -23,7 +23,7 @@ STARTS: dict[str, Start] = {
 
 
 def live(service: RunService, owner: str) -> list[str]:
-    return [run.run_id for run in service.room().runs if run.owner == owner]
+    return [run.run_id for run in service.room.snapshot().runs if run.owner == owner]
 
 
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
@@ -33,7 +33,7 @@ def test_settings_beyond_the_servers_limits_are_refused(make_service: MakeServic
     with pytest.raises(ConfigError, match="on this server") as raised:
         start(service, RunConfig(samples=1_001, epochs=51))
     assert [problem.setting for problem in raised.value.problems] == ["samples", "epochs"]
-    assert service.runs() == ()
+    assert service.runs.latest() == ()
     start(service, RunConfig(samples=1_000, epochs=50))
 
 
@@ -47,7 +47,7 @@ def test_settings_that_nobody_checked_are_refused(
     with pytest.raises(ConfigError) as raised:
         start(service, CONFIG.model_copy(update=change))
     assert [problem.setting for problem in raised.value.problems] == list(change)
-    assert service.runs() == ()
+    assert service.runs.latest() == ()
 
 
 def test_an_old_run_goes_on_when_its_successor_is_refused(make_service: MakeService) -> None:
@@ -70,7 +70,7 @@ def test_a_browser_has_only_so_many_runs_until_one_is_over(make_service: MakeSer
     )
     service.start(CONFIG, "bob", SLOW)
     service.stop(runs[2], "ann")
-    assert service.wait(runs[2], LONG)
+    assert service.runs.wait(runs[2], LONG)
     runs[2] = service.start(CONFIG, "ann", SLOW)
     assert live(service, "ann") == runs
 
@@ -95,7 +95,7 @@ def test_a_run_in_place_of_another_counts_once(make_service: MakeService) -> Non
     run_id = service.start(CONFIG, "ann", SLOW)
     for _ in range(3):
         old, run_id = run_id, service.restart(run_id, CONFIG, "ann", SLOW)
-        assert service.wait(old, LONG)
+        assert service.runs.wait(old, LONG)
     assert live(service, "ann") == [run_id]
     others = service.start(CONFIG, "bob", SLOW)
     with pytest.raises(TooManyRunsError):
@@ -109,14 +109,14 @@ def test_a_run_that_has_not_stopped_yet_still_counts(make_service: MakeService, 
     busy = service.start(CONFIG, "ann", SLOW, paused=True)
     service.set_learning_rate(busy, "ann", 0.5)
     service.step(busy, "ann")
-    eventually(lambda: service.snapshot(busy).history.learning_rate_changes)
+    eventually(lambda: service.runs.snapshot(busy).history.learning_rate_changes)
     new = service.restart(busy, CONFIG, "ann", SLOW)
     # Else each click would leave another thread behind in an epoch that takes long.
     with pytest.raises(TooManyRunsError):
         service.restart(busy, CONFIG, "ann", SLOW)
     assert live(service, "ann") == [busy, new]
     engine.step_gate.set()
-    assert service.wait(busy, LONG)
+    assert service.runs.wait(busy, LONG)
     service.start(CONFIG, "ann", SLOW)
 
 
@@ -148,8 +148,8 @@ def test_browsers_that_cost_nothing_cannot_fill_the_server(make_service: MakeSer
         "Try again when one of them is over."
     )
     successor = service.restart(runs[1], CONFIG, "browser 1", SLOW)
-    assert service.wait(runs[1], LONG)
+    assert service.runs.wait(runs[1], LONG)
     service.stop(runs[0], "browser 0")
-    assert service.wait(runs[0], LONG)
+    assert service.runs.wait(runs[0], LONG)
     service.start(CONFIG, "one more", SLOW)
-    assert service.snapshot(successor).status in (RunStatus.RUNNING, RunStatus.WAITING)
+    assert service.runs.snapshot(successor).status in (RunStatus.RUNNING, RunStatus.WAITING)

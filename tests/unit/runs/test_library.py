@@ -63,12 +63,12 @@ def test_the_oldest_go_after_a_notice(make_service: MakeService, clock: FakeCloc
 def test_what_is_let_go_of_is_nowhere_any_more(make_service: MakeService, clock: FakeClock) -> None:
     service = make_service(keep_runs=1)
     saved(service, "a", "b")
-    assert service.snapshot("a").history.num_epochs == 10
+    assert service.runs.snapshot("a").history.num_epochs == 10
     tidied(service, clock, 0)
     tidied(service, clock, NOTICE_SECONDS)
     with pytest.raises(UnknownRunError):
-        service.snapshot("a")
-    assert service.snapshot("b").history.num_epochs == 10
+        service.runs.snapshot("a")
+    assert service.runs.snapshot("b").history.num_epochs == 10
 
 
 def test_disk_use_bounds_too(make_service: MakeService, clock: FakeClock) -> None:
@@ -98,7 +98,7 @@ def test_a_run_that_trains_is_never_let_go_of(
     assert listed(service) == [run_id]
     assert service.library.delete([run_id], ANN) == ()
     engine.gate.set()
-    assert service.wait(run_id, LONG)
+    assert service.runs.wait(run_id, LONG)
 
 
 def test_what_is_deleted_can_be_restored_for_a_day(tmp_path: Path, clock: FakeClock) -> None:
@@ -144,7 +144,7 @@ def test_without_a_database_the_runs_in_memory_are_listed(make_service: MakeServ
     service = make_service(saved=False)
     engine.gate.set()
     first, second = (service.start(RunConfig(epochs=3), "ann", Pace.full_speed()) for _ in range(2))
-    assert service.wait(first, LONG) and service.wait(second, LONG)
+    assert service.runs.wait(first, LONG) and service.runs.wait(second, LONG)
     assert listed(service) == [second, first]
     assert listed(service, BOB) == []
     assert service.library.tags(ANN) == ()

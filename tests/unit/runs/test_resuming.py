@@ -44,13 +44,13 @@ LONG = 20.0
 
 
 def _has_trained(service: RunService, run_id: str, epoch: int) -> bool:
-    return service.snapshot(run_id).history.num_epochs == epoch
+    return service.runs.snapshot(run_id).history.num_epochs == epoch
 
 
 def steps(service: RunService, count: int, run_id: str, owner: str = "ann") -> None:
     """Train so many epochs of a run, one by one."""
     for _step in range(count):
-        wanted = service.snapshot(run_id).history.num_epochs + 1
+        wanted = service.runs.snapshot(run_id).history.num_epochs + 1
         service.step(run_id, owner)
         eventually(partial(_has_trained, service, run_id, wanted))
 
@@ -60,29 +60,29 @@ def stopped(service: RunService, count: int = 7, config: RunConfig = CONFIG) -> 
     run_id = service.start(config, "ann", FULL, paused=True)
     steps(service, count, run_id)
     service.stop(run_id, "ann")
-    assert service.wait(run_id, LONG)
+    assert service.runs.wait(run_id, LONG)
     return run_id
 
 
 def finished(service: RunService, engine: FakeEngine, run_id: str) -> None:
     engine.gate.set()
-    assert service.wait(run_id, LONG)
-    assert service.snapshot(run_id).status is RunStatus.FINISHED
+    assert service.runs.wait(run_id, LONG)
+    assert service.runs.snapshot(run_id).status is RunStatus.FINISHED
 
 
 def test_a_stopped_run_goes_on_under_its_id_with_its_whole_curve(service: RunService, engine: FakeEngine) -> None:
     run_id = stopped(service)
-    created_at = service.snapshot(run_id).created_at
+    created_at = service.runs.snapshot(run_id).created_at
     service.resume_ended(run_id, "ann", FULL)
-    shown = service.snapshot(run_id)
+    shown = service.runs.snapshot(run_id)
     assert (shown.is_live, shown.resumed_from, shown.created_at) == (True, 7, created_at)
     assert shown.history.num_epochs == 7, "what was trained before is there at once"
     assert shown.history.ended is None
     finished(service, engine, run_id)
-    rows = service.rows(run_id)
+    rows = service.runs.rows(run_id)
     assert rows is not None and len(rows) == 50
-    assert [record.run_id for record in service.runs()] == [run_id], "it is there once"
-    assert service.runs()[0].status is RunStatus.FINISHED
+    assert [record.run_id for record in service.runs.latest()] == [run_id], "it is there once"
+    assert service.runs.latest()[0].status is RunStatus.FINISHED
 
 
 def test_a_run_that_a_shutdown_interrupted_goes_on_in_the_next_process(
@@ -93,20 +93,20 @@ def test_a_run_that_a_shutdown_interrupted_goes_on_in_the_next_process(
     steps(first, 3, run_id)
     first.shutdown()
     second = make_service()
-    assert second.snapshot(run_id).status is RunStatus.INTERRUPTED
+    assert second.runs.snapshot(run_id).status is RunStatus.INTERRUPTED
     second.resume_ended(run_id, "ann", FULL)
-    assert second.snapshot(run_id).history.num_epochs == 3
+    assert second.runs.snapshot(run_id).history.num_epochs == 3
     finished(second, engine, run_id)
 
 
 def test_it_may_have_more_epochs(service: RunService, engine: FakeEngine) -> None:
     run_id = stopped(service)
     service.resume_ended(run_id, "ann", FULL, epochs=80)
-    assert service.snapshot(run_id).config.epochs == 80
+    assert service.runs.snapshot(run_id).config.epochs == 80
     finished(service, engine, run_id)
-    rows = service.rows(run_id)
+    rows = service.runs.rows(run_id)
     assert rows is not None and len(rows) == 80
-    assert service.runs()[0].config.epochs == 80
+    assert service.runs.latest()[0].config.epochs == 80
 
 
 def test_it_may_not_have_fewer(service: RunService) -> None:
@@ -115,7 +115,7 @@ def test_it_may_not_have_fewer(service: RunService) -> None:
         SettingError, match=r"epochs of a run that goes on must be at least its own, 50. Received: 20"
     ):
         service.resume_ended(run_id, "ann", FULL, epochs=20)
-    assert service.snapshot(run_id).status is RunStatus.STOPPED
+    assert service.runs.snapshot(run_id).status is RunStatus.STOPPED
 
 
 def test_only_the_owner_lets_it_go_on(service: RunService) -> None:
@@ -124,14 +124,14 @@ def test_only_the_owner_lets_it_go_on(service: RunService) -> None:
         service.resume_ended(run_id, "bob", FULL)
     with pytest.raises(UnknownRunError):
         service.resume_ended("gone", "ann", FULL)
-    assert service.snapshot(run_id).status is RunStatus.STOPPED
+    assert service.runs.snapshot(run_id).status is RunStatus.STOPPED
 
 
 def test_letting_a_run_go_on_that_is_live_does_nothing(service: RunService) -> None:
     run_id = stopped(service)
     service.resume_ended(run_id, "ann", SLOW)
     service.resume_ended(run_id, "ann", FULL)
-    shown = service.snapshot(run_id)
+    shown = service.runs.snapshot(run_id)
     assert (shown.is_live, shown.pace) == (True, SLOW)
 
 
@@ -150,12 +150,12 @@ def test_a_run_goes_on_in_the_instant_after_its_end(service: RunService, monkeyp
     monkeypatch.setattr(RunStore, "append", late)
     service.stop(run_id, "ann")
     assert has_ended.wait(LONG)
-    assert service.snapshot(run_id).status is RunStatus.STOPPED
+    assert service.runs.snapshot(run_id).status is RunStatus.STOPPED
     resuming = ThreadPoolExecutor(1).submit(service.resume_ended, run_id, "ann", SLOW)
     assert not wait_for([resuming], timeout=0.2).done
     may_be_told.set()
     resuming.result(LONG)
-    assert service.snapshot(run_id).is_live
+    assert service.runs.snapshot(run_id).is_live
 
 
 def test_while_the_store_takes_a_run_up_others_are_shown_and_steered(
@@ -182,23 +182,23 @@ def test_while_the_store_takes_a_run_up_others_are_shown_and_steered(
     may_go_on.set()
     resuming.join(LONG)
     assert is_shown, "a page of another run waited for the disk"
-    assert service.snapshot(run_id).is_live
+    assert service.runs.snapshot(run_id).is_live
 
 
 def test_a_run_that_is_finished_has_nothing_to_go_on_with(service: RunService, engine: FakeEngine) -> None:
     engine.gate.set()
     run_id = service.start(CONFIG, "ann", FULL)
-    assert service.wait(run_id, LONG)
+    assert service.runs.wait(run_id, LONG)
     with pytest.raises(NotResumableError, match="stopped or interrupted"):
         service.resume_ended(run_id, "ann", FULL)
 
 
 def test_a_frozen_room_lets_none_go_on(service: RunService) -> None:
     run_id = stopped(service)
-    service.freeze(True)
+    service.room.freeze(True)
     with pytest.raises(FrozenError):
         service.resume_ended(run_id, "ann", FULL)
-    service.freeze(False)
+    service.room.freeze(False)
     service.resume_ended(run_id, "ann", FULL)
 
 
@@ -208,10 +208,10 @@ def test_there_may_be_too_many_runs_for_it(make_service: MakeService) -> None:
     other = service.start(CONFIG, "ann", FULL)
     with pytest.raises(TooManyRunsError):
         service.resume_ended(run_id, "ann", FULL)
-    shown = service.snapshot(run_id)
+    shown = service.runs.snapshot(run_id)
     assert (shown.status, shown.history.num_epochs) == (RunStatus.STOPPED, 7), "nothing was cut"
     service.stop(other, "ann")
-    assert service.wait(other, LONG)
+    assert service.runs.wait(other, LONG)
     service.resume_ended(run_id, "ann", FULL)
 
 
@@ -226,24 +226,24 @@ def test_it_waits_for_a_slot_like_any_run(service: RunService, engine: FakeEngin
     run_id = stopped(service)
     busy = service.start(CONFIG, "ann", FULL)
     service.resume_ended(run_id, "ann", FULL)
-    shown = service.snapshot(run_id)
+    shown = service.runs.snapshot(run_id)
     assert (shown.status, shown.waiting_for, shown.place) == (RunStatus.WAITING, "start", 1)
     service.stop(busy, "ann")
     finished(service, engine, run_id)
-    assert service.num_training() == 0
+    assert service.runs.num_training() == 0
 
 
 def test_one_that_waits_and_is_stopped_keeps_what_it_had(service: RunService, engine: FakeEngine) -> None:
     run_id = stopped(service)
-    line = service.snapshot(run_id).history.latest
+    line = service.runs.snapshot(run_id).history.latest
     assert line is not None
     busy = service.start(CONFIG, "ann", FULL)
     for _time in range(2):
         service.resume_ended(run_id, "ann", FULL)
         service.pause(run_id, "ann")
-        assert service.snapshot(run_id).status is RunStatus.PAUSED
+        assert service.runs.snapshot(run_id).status is RunStatus.PAUSED
         service.stop(run_id, "ann")
-        shown = service.snapshot(run_id)
+        shown = service.runs.snapshot(run_id)
         assert (shown.status, shown.history.num_epochs) == (RunStatus.STOPPED, 7)
         assert shown.history.line == (line.slope, line.intercept)
         ended = shown.history.ended
@@ -258,7 +258,7 @@ def test_a_run_that_never_began_begins(service: RunService, engine: FakeEngine) 
     service.stop(waiting, "ann")
     service.stop(busy, "ann")
     service.resume_ended(waiting, "ann", FULL)
-    assert service.snapshot(waiting).resumed_from == 0
+    assert service.runs.snapshot(waiting).resumed_from == 0
     finished(service, engine, waiting)
 
 
@@ -288,24 +288,24 @@ def test_what_cannot_go_on_is_told(
     service: RunService, tmp_path: Path, statement: str, expected: type[Exception]
 ) -> None:
     run_id = stopped(service)
-    service.rows(run_id)
+    service.runs.rows(run_id)
     change(tmp_path / "runs.db", statement)
     with pytest.raises(expected):
         service.resume_ended(run_id, "ann", FULL)
-    assert service.health.ok
-    assert not service.snapshot(run_id).is_live
+    assert service.runs.health.ok
+    assert not service.runs.snapshot(run_id).is_live
 
 
 def test_pages_of_another_process_see_that_it_goes_on(make_service: MakeService, engine: FakeEngine) -> None:
     mine = make_service()
     run_id = stopped(mine)
-    mine.rows(run_id)
+    mine.runs.rows(run_id)
     other = make_service()
-    assert other.snapshot(run_id).status is RunStatus.STOPPED
+    assert other.runs.snapshot(run_id).status is RunStatus.STOPPED
     mine.resume_ended(run_id, "ann", FULL)
     finished(mine, engine, run_id)
-    mine.rows(run_id)
-    eventually(lambda: other.snapshot(run_id).status is RunStatus.FINISHED)
+    mine.runs.rows(run_id)
+    eventually(lambda: other.runs.snapshot(run_id).status is RunStatus.FINISHED)
 
 
 # With real engines: a copy of the database, at any moment, is what a process that is killed then leaves behind.
@@ -329,7 +329,7 @@ def left_behind(database: Path, folder: Path) -> Iterator[RunService]:
 
 
 def rows_of(service: RunService, run_id: str) -> EpochBlock:
-    rows = service.rows(run_id)
+    rows = service.runs.rows(run_id)
     assert rows is not None
     return rows
 
@@ -361,10 +361,10 @@ def test_whenever_it_is_killed_and_however_often_it_ends_as_if_it_never_had(
             time.sleep(random.uniform(0.0, 0.8))
             with left_behind(tmp_path / "second" / "runs.db", tmp_path / "third") as third:
                 third.resume_ended(run_id, "ann", FULL)
-                assert third.wait(run_id, LONG)
-                found, shown = rows_of(third, run_id), third.snapshot(run_id)
-        assert first.wait(run_id, LONG)
-        expected, whole = rows_of(first, run_id), first.snapshot(run_id)
+                assert third.runs.wait(run_id, LONG)
+                found, shown = rows_of(third, run_id), third.runs.snapshot(run_id)
+        assert first.runs.wait(run_id, LONG)
+        expected, whole = rows_of(first, run_id), first.runs.snapshot(run_id)
     finally:
         first.shutdown()
     assert shown.status is whole.status is RunStatus.FINISHED

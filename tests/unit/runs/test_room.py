@@ -7,8 +7,6 @@ import pytest
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import FrozenError, UnknownRunError
 from dpdash.core.events import RunStatus, RunStopped, StopReason
-from dpdash.runs.listeners import Listeners
-from dpdash.runs.room import Room
 from dpdash.runs.service import Pace, RunService
 from tests.fakes import FakeEngine, eventually
 from tests.unit.runs.conftest import MakeService
@@ -31,21 +29,21 @@ class Changes:
 
 
 def assert_stopped_by_teacher(service: RunService, run_id: str) -> None:
-    ended = service.snapshot(run_id).history.ended
+    ended = service.runs.snapshot(run_id).history.ended
     assert isinstance(ended, RunStopped)
     assert ended.reason is StopReason.TEACHER
-    assert service.snapshot(run_id).status is RunStatus.STOPPED
+    assert service.runs.snapshot(run_id).status is RunStatus.STOPPED
 
 
 def test_the_room_has_the_live_runs_in_the_order_of_their_starts(service: RunService) -> None:
     over, trains, waits = (service.start(CONFIG, owner, FULL) for owner in ("ann", "bob", "cleo"))
     stands = service.start(CONFIG, "ann", SLOW, paused=True)
     service.stop(over, "ann")
-    assert service.wait(over, LONG)
-    eventually(lambda: service.snapshot(trains).status is RunStatus.RUNNING)
+    assert service.runs.wait(over, LONG)
+    eventually(lambda: service.runs.snapshot(trains).status is RunStatus.RUNNING)
     for owner in ("ann", "ann", "bob"):
         service.browser_opened(owner)
-    room = service.room()
+    room = service.room.snapshot()
     assert [(run.run_id, run.owner, run.status) for run in room.runs] == [
         (trains, "bob", RunStatus.RUNNING),
         (waits, "cleo", RunStatus.WAITING),
@@ -57,31 +55,31 @@ def test_the_room_has_the_live_runs_in_the_order_of_their_starts(service: RunSer
 
 def test_the_interval_follows_the_crowd(make_service: MakeService) -> None:
     service = make_service(refresh_seconds=0.4)
-    assert service.refresh_seconds == 0.4
+    assert service.room.refresh_seconds == 0.4
     for number in range(40):
         service.browser_opened(f"browser {number}")
-    assert service.refresh_seconds == service.room().refresh_seconds == 1.0
+    assert service.room.refresh_seconds == service.room.snapshot().refresh_seconds == 1.0
     for number in range(32):
         service.browser_closed(f"browser {number}")
-    assert (service.refresh_seconds, service.room().num_pages) == (0.4, 8)
+    assert (service.room.refresh_seconds, service.room.snapshot().num_pages) == (0.4, 8)
 
 
 def test_a_freeze_refuses_new_runs_and_lets_the_others_go_on(service: RunService) -> None:
     trains, waits = (service.start(CONFIG, "ann", FULL) for _ in range(2))
     stands = service.start(CONFIG, "ann", SLOW, paused=True)
-    service.freeze(True)
-    service.freeze(True)
-    assert service.is_frozen and service.room().is_frozen
+    service.room.freeze(True)
+    service.room.freeze(True)
+    assert service.room.is_frozen and service.room.snapshot().is_frozen
     with pytest.raises(FrozenError, match="The teacher has paused new runs"):
         service.start(CONFIG, "bob", SLOW)
     with pytest.raises(FrozenError):
         service.restart(trains, CONFIG, "ann", SLOW)
     service.resume(stands, "ann")
-    eventually(lambda: service.snapshot(stands).status is RunStatus.RUNNING)
+    eventually(lambda: service.runs.snapshot(stands).status is RunStatus.RUNNING)
     service.stop(trains, "ann")
-    eventually(lambda: service.snapshot(waits).status is RunStatus.RUNNING)
-    service.freeze(False)
-    assert not service.is_frozen
+    eventually(lambda: service.runs.snapshot(waits).status is RunStatus.RUNNING)
+    service.room.freeze(False)
+    assert not service.room.is_frozen
     service.start(CONFIG, "bob", SLOW)
 
 
@@ -94,14 +92,14 @@ def test_stopping_all_ends_runs_wherever_they_stand_and_says_how_many(
     resumes = service.start(CONFIG, "cleo", FULL, paused=True)
     service.step(resumes, "cleo")
     service.resume(resumes, "cleo")
-    eventually(lambda: service.snapshot(trains).status is RunStatus.RUNNING)
-    assert service.stop_all() == 4
-    assert service.stop_all() == 0
+    eventually(lambda: service.runs.snapshot(trains).status is RunStatus.RUNNING)
+    assert service.room.stop_all() == 4
+    assert service.room.stop_all() == 0
     for run_id in (trains, waits, stands, resumes):
-        assert service.wait(run_id, LONG)
+        assert service.runs.wait(run_id, LONG)
         assert_stopped_by_teacher(service, run_id)
     assert engine.num_calls == 2, "none of those that waited began"
-    assert service.room().runs == ()
+    assert service.room.snapshot().runs == ()
     service.start(CONFIG, "ann", FULL)
     service.shutdown()
     again = make_service()
@@ -114,50 +112,50 @@ def test_what_somebody_stopped_before_is_not_the_teachers(service: RunService, e
     run_id = service.start(CONFIG, "ann", SLOW, paused=True)
     service.set_learning_rate(run_id, "ann", 0.5)
     service.step(run_id, "ann")
-    eventually(lambda: service.snapshot(run_id).history.learning_rate_changes)
+    eventually(lambda: service.runs.snapshot(run_id).history.learning_rate_changes)
     service.stop(run_id, "ann")
-    assert service.stop_all() == 0
+    assert service.room.stop_all() == 0
     engine.step_gate.set()
-    assert service.wait(run_id, LONG)
-    ended = service.snapshot(run_id).history.ended
+    assert service.runs.wait(run_id, LONG)
+    ended = service.runs.snapshot(run_id).history.ended
     assert isinstance(ended, RunStopped)
     assert ended.reason is StopReason.ASKED
 
 
 def test_clearing_stops_all_ends_the_spotlight_and_begins_a_generation(service: RunService) -> None:
     run_id = service.start(CONFIG, "ann", SLOW)
-    service.put_in_spotlight(run_id)
-    service.clear()
-    assert (service.spotlight, service.generation) == (None, 1)
-    assert service.wait(run_id, LONG)
+    service.room.put_in_spotlight(run_id)
+    service.room.clear()
+    assert (service.room.spotlight, service.room.generation) == (None, 1)
+    assert service.runs.wait(run_id, LONG)
     assert_stopped_by_teacher(service, run_id)
-    assert [record.run_id for record in service.runs()] == [run_id], "it stays stored"
-    service.clear()
-    assert service.room().generation == service.generation == 2
+    assert [record.run_id for record in service.runs.latest()] == [run_id], "it stays stored"
+    service.room.clear()
+    assert service.room.snapshot().generation == service.room.generation == 2
     service.start(CONFIG, "ann", SLOW)
 
 
 def test_a_freeze_outlasts_a_clearing(service: RunService) -> None:
-    service.freeze(True)
-    service.clear()
-    assert service.is_frozen
+    service.room.freeze(True)
+    service.room.clear()
+    assert service.room.is_frozen
 
 
 def test_the_spotlight_is_on_a_run_until_it_is_moved(service: RunService) -> None:
     first, second = (service.start(CONFIG, "ann", SLOW) for _ in range(2))
-    service.put_in_spotlight(first)
-    assert service.spotlight == service.room().spotlight == first
+    service.room.put_in_spotlight(first)
+    assert service.room.spotlight == service.room.snapshot().spotlight == first
     for nobody in ("gone", "../../etc/passwd"):
         with pytest.raises(UnknownRunError):
-            service.put_in_spotlight(nobody)
-    assert service.spotlight == first
+            service.room.put_in_spotlight(nobody)
+    assert service.room.spotlight == first
     service.stop(first, "ann")
-    assert service.wait(first, LONG)
-    assert service.spotlight == first, "it is still worth looking at"
-    service.put_in_spotlight(second)
-    assert service.spotlight == second
-    service.put_in_spotlight(None)
-    assert service.spotlight is None
+    assert service.runs.wait(first, LONG)
+    assert service.room.spotlight == first, "it is still worth looking at"
+    service.room.put_in_spotlight(second)
+    assert service.room.spotlight == second
+    service.room.put_in_spotlight(None)
+    assert service.room.spotlight is None
 
 
 @pytest.mark.parametrize("saved", [True, False])
@@ -167,26 +165,26 @@ def test_the_run_in_the_spotlight_is_shown_however_old_it_is(
     engine.gate.set()
     service = make_service(saved=saved, paced=64)
     ids = [service.start(RunConfig(epochs=1), f"browser {number}", SLOW) for number in range(67)]
-    assert all(service.wait(run_id, LONG) for run_id in ids)
-    service.put_in_spotlight(ids[0])
+    assert all(service.runs.wait(run_id, LONG) for run_id in ids)
+    service.room.put_in_spotlight(ids[0])
     service.forget_oldest()
-    assert service.snapshot(ids[0]).pace == SLOW
+    assert service.runs.snapshot(ids[0]).pace == SLOW
     if saved:
-        assert service.snapshot(ids[1]).pace is None, "only in the store"
+        assert service.runs.snapshot(ids[1]).pace is None, "only in the store"
     else:
         with pytest.raises(UnknownRunError):
-            service.snapshot(ids[1])
+            service.runs.snapshot(ids[1])
 
 
 def test_a_run_of_the_store_can_be_put_in_the_spotlight(make_service: MakeService, engine: FakeEngine) -> None:
     engine.gate.set()
     service = make_service()
     run_id = service.start(CONFIG, "ann", FULL)
-    assert service.wait(run_id, LONG)
+    assert service.runs.wait(run_id, LONG)
     service.shutdown()
     again = make_service()
-    again.put_in_spotlight(run_id)
-    assert again.spotlight == run_id
+    again.room.put_in_spotlight(run_id)
+    assert again.room.spotlight == run_id
 
 
 def test_listeners_are_told_of_every_change_and_of_nothing_else(service: RunService) -> None:
@@ -194,14 +192,14 @@ def test_listeners_are_told_of_every_change_and_of_nothing_else(service: RunServ
     changes = Changes(service)
     told: list[int] = []
     commands: list[Callable[[], object]] = [
-        lambda: service.freeze(True),
-        lambda: service.freeze(True),
-        lambda: service.put_in_spotlight(run_id),
-        lambda: service.put_in_spotlight(run_id),
-        lambda: service.stop_all(),
-        lambda: service.clear(),
-        lambda: service.freeze(False),
-        lambda: service.put_in_spotlight(None),
+        lambda: service.room.freeze(True),
+        lambda: service.room.freeze(True),
+        lambda: service.room.put_in_spotlight(run_id),
+        lambda: service.room.put_in_spotlight(run_id),
+        lambda: service.room.stop_all(),
+        lambda: service.room.clear(),
+        lambda: service.room.freeze(False),
+        lambda: service.room.put_in_spotlight(None),
     ]
     for command in commands:
         command()
@@ -214,14 +212,14 @@ def test_a_listener_may_give_commands_and_sees_the_change(service: RunService) -
     seen: list[tuple[bool, str | None, int]] = []
 
     def listen(run_id: str | None) -> None:
-        room = service.room()
+        room = service.room.snapshot()
         seen.append((room.is_frozen, room.spotlight, room.generation))
-        service.freeze(False)
+        service.room.freeze(False)
 
     service.on_change(listen)
-    service.freeze(True)
-    service.put_in_spotlight(run_id)
-    service.clear()
+    service.room.freeze(True)
+    service.room.put_in_spotlight(run_id)
+    service.room.clear()
     assert seen == [(True, None, 0), (False, None, 0), (False, run_id, 0), (False, None, 1)]
 
 
@@ -231,13 +229,13 @@ def test_a_listener_that_fails_disturbs_nobody(service: RunService, caplog: pyte
 
     service.on_change(fail)
     changes = Changes(service)
-    service.freeze(True)
+    service.room.freeze(True)
     assert changes.num_told == 1
     assert "this page is gone" in caplog.text
 
 
-def test_no_run_slips_in_behind_a_freeze() -> None:
-    room = Room(Listeners())
+def test_no_run_slips_in_behind_a_freeze(service: RunService) -> None:
+    room = service.room
     freezing = threading.Thread(target=room.freeze, args=(True,))
     with room.admitting():
         freezing.start()
@@ -263,8 +261,8 @@ def test_a_freeze_and_stopping_all_leave_nothing_live(make_service: MakeService)
     with ThreadPoolExecutor(8) as pool:
         clicks = [pool.submit(click) for _ in range(8)]
         together.wait(LONG)
-        service.freeze(True)
-        service.stop_all()
+        service.room.freeze(True)
+        service.room.stop_all()
     for each in clicks:
         each.result()
-    eventually(lambda: service.room().runs == ())
+    eventually(lambda: service.room.snapshot().runs == ())

@@ -31,7 +31,7 @@ LONG = 20.0
 
 
 def status(service: RunService, run_id: str) -> RunStatus:
-    return service.snapshot(run_id).status
+    return service.runs.snapshot(run_id).status
 
 
 def await_status(service: RunService, run_id: str, wanted: RunStatus) -> None:
@@ -39,7 +39,7 @@ def await_status(service: RunService, run_id: str, wanted: RunStatus) -> None:
 
 
 def queue(service: RunService, *run_ids: str) -> list[tuple[str | None, int | None]]:
-    snapshots = [service.snapshot(run_id) for run_id in run_ids]
+    snapshots = [service.runs.snapshot(run_id) for run_id in run_ids]
     return [(snapshot.waiting_for, snapshot.place) for snapshot in snapshots]
 
 
@@ -57,15 +57,15 @@ def test_a_run_trains_to_its_end_and_is_saved(service: RunService, engine: FakeE
     engine.gate.set()
     run_id = service.start(CONFIG, "ann", FULL)
     assert re.fullmatch(r"[\w-]{12}", run_id)
-    assert service.wait(run_id, LONG)
-    shown = service.snapshot(run_id)
+    assert service.runs.wait(run_id, LONG)
+    shown = service.runs.snapshot(run_id)
     assert (shown.status, shown.is_live, shown.waiting_for) == (RunStatus.FINISHED, False, None)
     assert (shown.history.num_epochs, shown.history.line) == (50, (3.0, 0.0))
     assert shown.saved.ok
-    rows = service.rows(run_id)
+    rows = service.runs.rows(run_id)
     assert rows is not None
     assert len(rows) == 50
-    row = service.row(run_id, 7)
+    row = service.runs.row(run_id, 7)
     assert row is not None
     assert (row.epoch, row.loss) == (7, rows.loss[6])
 
@@ -77,7 +77,7 @@ def test_further_runs_wait_in_order_and_move_up(service: RunService) -> None:
     service.stop(first, "ann")
     await_status(service, second, RunStatus.RUNNING)
     assert queue(service, second, third) == [(None, None), ("start", 1)]
-    assert service.num_training() == 1
+    assert service.runs.num_training() == 1
 
 
 def test_paced_runs_do_not_wait_behind_full_speed(service: RunService) -> None:
@@ -93,14 +93,14 @@ def test_a_paused_run_gives_its_slot_and_queues_for_it_again(service: RunService
     service.pause(first, "ann")
     await_status(service, first, RunStatus.PAUSED)
     await_status(service, second, RunStatus.RUNNING)
-    assert service.num_training() == 1
+    assert service.runs.num_training() == 1
     service.resume(first, "ann")
     service.resume(first, "ann")
-    shown = service.snapshot(first)
+    shown = service.runs.snapshot(first)
     assert (shown.status, shown.waiting_for, shown.place) == (RunStatus.WAITING, "resume", 1)
     service.stop(second, "ann")
     await_status(service, first, RunStatus.RUNNING)
-    assert service.snapshot(first).waiting_for is None
+    assert service.runs.snapshot(first).waiting_for is None
 
 
 def test_pausing_a_run_that_waits_to_resume_leaves_the_queue(service: RunService) -> None:
@@ -127,7 +127,7 @@ def test_a_run_that_waits_to_begin_can_be_paused_and_queues_again(service: RunSe
     service.stop(third, "ann")
     await_status(service, second, RunStatus.RUNNING)
     engine.gate.set()
-    assert service.wait(second, LONG)
+    assert service.runs.wait(second, LONG)
     assert status(service, second) is RunStatus.FINISHED
 
 
@@ -137,16 +137,16 @@ def test_a_single_epoch_needs_no_slot(service: RunService) -> None:
     service.step(first, "ann")
     await_status(service, first, RunStatus.PAUSED)
     await_status(service, second, RunStatus.RUNNING)
-    assert service.snapshot(first).history.num_epochs == 1
+    assert service.runs.snapshot(first).history.num_epochs == 1
     service.step(first, "ann")
-    eventually(lambda: service.snapshot(first).history.num_epochs == 2)
+    eventually(lambda: service.runs.snapshot(first).history.num_epochs == 2)
     await_status(service, first, RunStatus.PAUSED)
 
 
 def test_a_single_epoch_of_a_run_that_has_not_begun(service: RunService) -> None:
     _, second = start(service, 2)
     service.step(second, "ann")
-    eventually(lambda: service.snapshot(second).history.num_epochs == 1)
+    eventually(lambda: service.runs.snapshot(second).history.num_epochs == 1)
     await_status(service, second, RunStatus.PAUSED)
 
 
@@ -155,7 +155,7 @@ def test_a_run_that_is_started_paused_stands_before_its_first_epoch(service: Run
     run_id = service.start(CONFIG, "ann", FULL, paused=True)
     assert (status(service, run_id), queue(service, run_id)) == (RunStatus.PAUSED, [(None, None)])
     service.step(run_id, "ann")
-    eventually(lambda: service.snapshot(run_id).history.num_epochs == 1)
+    eventually(lambda: service.runs.snapshot(run_id).history.num_epochs == 1)
     await_status(service, run_id, RunStatus.PAUSED)
     replacing = service.restart(run_id, CONFIG, "ann", FULL, paused=True)
     await_status(service, run_id, RunStatus.STOPPED)
@@ -166,7 +166,7 @@ def test_a_run_that_is_started_paused_stands_before_its_first_epoch(service: Run
 def test_stopping_a_run_that_waits_ends_it_at_once(service: RunService, engine: FakeEngine) -> None:
     first, second, third = start(service, 3)
     service.stop(second, "ann")
-    shown = service.snapshot(second)
+    shown = service.runs.snapshot(second)
     assert (shown.status, shown.history.num_epochs, shown.history.line) == (RunStatus.STOPPED, 0, None)
     assert queue(service, third) == [("start", 1)]
     service.stop(first, "ann")
@@ -179,7 +179,7 @@ def test_full_speed_begins_when_a_slot_is_free(service: RunService) -> None:
     [paced] = start(service, pace=SLOW)
     await_status(service, paced, RunStatus.RUNNING)
     service.set_pace(paced, "ann", FULL)
-    shown = service.snapshot(paced)
+    shown = service.runs.snapshot(paced)
     assert (shown.status, shown.waiting_for, shown.place) == (RunStatus.RUNNING, "full_speed", 1)
     assert shown.pace == FULL
     control = control_of(service, paced)
@@ -253,20 +253,20 @@ def test_commands_to_a_finished_run_do_nothing(
 ) -> None:
     engine.gate.set()
     [run_id] = start(service)
-    assert service.wait(run_id, LONG)
-    before = service.snapshot(run_id)
+    assert service.runs.wait(run_id, LONG)
+    before = service.runs.snapshot(run_id)
     command(service, run_id, "ann")
     with pytest.raises(NotOwnerError):
         command(service, run_id, "bob")
-    after = service.snapshot(run_id)
+    after = service.runs.snapshot(run_id)
     assert (after.status, after.history) == (RunStatus.FINISHED, before.history)
 
 
 def test_a_learning_rate_reaches_the_run(service: RunService) -> None:
     [run_id] = start(service)
     service.set_learning_rate(run_id, "ann", 0.5)
-    eventually(lambda: service.snapshot(run_id).history.learning_rate_changes)
-    assert service.snapshot(run_id).history.learning_rate_changes[0].learning_rate == 0.5
+    eventually(lambda: service.runs.snapshot(run_id).history.learning_rate_changes)
+    assert service.runs.snapshot(run_id).history.learning_rate_changes[0].learning_rate == 0.5
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, 11.0, float("nan"), float("inf")])
@@ -282,8 +282,8 @@ def test_an_engine_that_raises_ends_its_run_and_frees_the_slot(make_service: Mak
     service = make_service(engine=broken)
     first, second = start(service, 2)
     for run_id in (first, second):
-        assert service.wait(run_id, LONG)
-        ended = service.snapshot(run_id).history.ended
+        assert service.runs.wait(run_id, LONG)
+        ended = service.runs.snapshot(run_id).history.ended
         assert isinstance(ended, RunFailed)
         assert ended.message == "ZeroDivisionError: by nothing"
         assert ended.num_epochs == 3
@@ -297,7 +297,7 @@ def test_an_engine_that_ends_without_a_word_has_failed(make_service: MakeService
 
     service = make_service(engine=Silent())
     [run_id] = start(service)
-    assert service.wait(run_id, LONG)
+    assert service.runs.wait(run_id, LONG)
     assert status(service, run_id) is RunStatus.FAILED
 
 
@@ -308,7 +308,7 @@ def test_an_engine_that_is_not_there_starts_nothing(tmp_path: Path) -> None:
     service = RunService(ServerSettings(), None, find_engine=refuse)
     with pytest.raises(EngineUnavailableError):
         service.start(CONFIG, "ann", FULL)
-    assert service.runs() == ()
+    assert service.runs.latest() == ()
     service.shutdown()
 
 
@@ -326,12 +326,12 @@ def test_runs_of_a_browser_that_is_gone_are_stopped_and_kept(make_service: MakeS
     clock.now += 1
     service.stop_abandoned()
     for run_id in (anns, waiting):
-        assert service.wait(run_id, LONG)
-        ended = service.snapshot(run_id).history.ended
+        assert service.runs.wait(run_id, LONG)
+        ended = service.runs.snapshot(run_id).history.ended
         assert isinstance(ended, RunStopped)
         assert ended.reason is StopReason.BROWSER_GONE
     assert status(service, bobs) is RunStatus.RUNNING
-    assert {record.run_id for record in service.runs()} == {anns, bobs, waiting}
+    assert {record.run_id for record in service.runs.latest()} == {anns, bobs, waiting}
 
 
 WAYS_TO_MOVE: dict[str, Callable[[RunService, str], object]] = {
@@ -343,7 +343,7 @@ WAYS_TO_END: dict[str, Callable[[RunService, str], object]] = {
     "stop": lambda service, run_id: service.stop(run_id, "ann"),
     "reset": lambda service, run_id: service.reset(run_id, "ann"),
     "restart": lambda service, run_id: service.restart(run_id, CONFIG, "ann", FULL),
-    "the teacher": lambda service, run_id: service.stop_all(),
+    "the teacher": lambda service, run_id: service.room.stop_all(),
     "the browser is gone": lambda service, run_id: service.stop_abandoned(),
 }
 
@@ -378,7 +378,7 @@ def test_whoever_watches_a_paused_run_is_told_of_its_end(
     service.browser_closed("ann")
     clock.now += 1000
     seen: list[tuple[str | None, bool]] = []
-    service.on_change(lambda changed: seen.append((changed, service.snapshot(run_id).status.is_over)))
+    service.on_change(lambda changed: seen.append((changed, service.runs.snapshot(run_id).status.is_over)))
     WAYS_TO_END[way](service, run_id)
     eventually(lambda: (run_id, True) in seen or (None, True) in seen)
 
@@ -413,7 +413,7 @@ def test_shutdown_ends_and_saves_everything(make_service: MakeService) -> None:
         service.start(CONFIG, "ann", FULL)
     again = make_service()
     for run_id in (running, waiting, paused):
-        ended = again.snapshot(run_id).history.ended
+        ended = again.runs.snapshot(run_id).history.ended
         assert isinstance(ended, RunStopped)
         assert ended.reason is StopReason.SHUTDOWN
 
@@ -422,43 +422,43 @@ def test_a_stored_run_is_shown_by_the_next_service(make_service: MakeService, en
     engine.gate.set()
     service = make_service()
     [run_id] = start(service)
-    assert service.wait(run_id, LONG)
-    live = service.snapshot(run_id)
+    assert service.runs.wait(run_id, LONG)
+    live = service.runs.snapshot(run_id)
     service.shutdown()
     again = make_service()
-    shown = again.snapshot(run_id)
+    shown = again.runs.snapshot(run_id)
     assert (shown.config, shown.owner, shown.status) == (live.config, live.owner, live.status)
     assert (shown.pace, shown.is_live, shown.created_at) == (None, False, live.created_at)
     assert shown.history.ended == live.history.ended
-    assert again.snapshot(run_id).history is shown.history, "forty watchers read it once"
-    assert again.row(run_id, 20) == service.snapshot(run_id).history.row(20)
-    assert [record.run_id for record in again.runs()] == [run_id]
+    assert again.runs.snapshot(run_id).history is shown.history, "forty watchers read it once"
+    assert again.runs.row(run_id, 20) == service.runs.snapshot(run_id).history.row(20)
+    assert [record.run_id for record in again.runs.latest()] == [run_id]
 
 
 def test_the_list_has_new_runs_at_once_and_the_newest_first(service: RunService) -> None:
     ids = start(service, 3)
-    assert [record.run_id for record in service.runs()] == ids[::-1]
-    assert [record.run_id for record in service.runs(limit=2)] == ids[:0:-1]
+    assert [record.run_id for record in service.runs.latest()] == ids[::-1]
+    assert [record.run_id for record in service.runs.latest(limit=2)] == ids[:0:-1]
 
 
 def test_finished_runs_in_memory_are_bounded(make_service: MakeService, engine: FakeEngine) -> None:
     engine.gate.set()
     service = make_service(slots=2, paced=64, max_runs_per_browser=100)
     ids = [service.start(RunConfig(epochs=1), "ann", FULL) for _ in range(70)]
-    assert all(service.wait(run_id, LONG) for run_id in ids)
-    assert service.snapshot(ids[0]).pace == FULL, "from memory"
+    assert all(service.runs.wait(run_id, LONG) for run_id in ids)
+    assert service.runs.snapshot(ids[0]).pace == FULL, "from memory"
     service.forget_oldest()
-    shown = service.snapshot(ids[0])
+    shown = service.runs.snapshot(ids[0])
     assert (shown.status, shown.pace) == (RunStatus.FINISHED, None), "from the store"
-    assert service.snapshot(ids[-64]).pace == FULL
+    assert service.runs.snapshot(ids[-64]).pace == FULL
 
 
 ASK: dict[str, Callable[[RunService, str], object]] = {
-    "snapshot": RunService.snapshot,
-    "rows": RunService.rows,
-    "row": lambda service, run_id: service.row(run_id, 1),
+    "snapshot": lambda service, run_id: service.runs.snapshot(run_id),
+    "rows": lambda service, run_id: service.runs.rows(run_id),
+    "row": lambda service, run_id: service.runs.row(run_id, 1),
     "resume_ended": lambda service, run_id: service.resume_ended(run_id, "ann", FULL),
-    "put_in_spotlight": RunService.put_in_spotlight,
+    "put_in_spotlight": lambda service, run_id: service.room.put_in_spotlight(run_id),
 }
 HOSTILE = (
     "",
@@ -483,7 +483,7 @@ def assert_told_in_a_short_printable_sentence(service: RunService, ask: Callable
         assert len(sentence) < 200
         assert sentence.isprintable()
         assert sentence.encode()
-        assert service.health.ok, "the database was not asked"
+        assert service.runs.health.ok, "the database was not asked"
 
 
 @pytest.mark.parametrize("ask", ASK.values(), ids=ASK)
@@ -503,8 +503,8 @@ def test_whoever_steers_a_hostile_id_is_told_that_there_is_no_such_run(
 def test_a_restart_in_place_of_a_hostile_id_just_starts(service: RunService) -> None:
     for number, run_id in enumerate(HOSTILE):
         new = service.restart(run_id, CONFIG, f"browser {number}", SLOW)
-        assert service.wait(run_id, 0)
-        assert not service.snapshot(new).status.is_over
+        assert service.runs.wait(run_id, 0)
+        assert not service.runs.snapshot(new).status.is_over
 
 
 @pytest.mark.parametrize("epoch", [-(2**70), -1, 0, 51, 2**63, 2**70])
@@ -513,27 +513,27 @@ def test_an_epoch_that_there_is_not_is_the_nearest_one(
 ) -> None:
     engine.gate.set()
     [run_id] = start(service)
-    assert service.wait(run_id, LONG)
-    service.rows(run_id)
-    row = service.row(run_id, epoch)
+    assert service.runs.wait(run_id, LONG)
+    service.runs.rows(run_id)
+    row = service.runs.row(run_id, epoch)
     assert row is not None
     assert row.epoch == (50 if epoch > 50 else 1)
-    assert service.health.ok, "no number was too big for the database"
+    assert service.runs.health.ok, "no number was too big for the database"
 
 
 def test_without_a_store_training_goes_on_and_says_so(make_service: MakeService, engine: FakeEngine) -> None:
     engine.gate.set()
     service = make_service(saved=False)
     [run_id] = start(service)
-    assert service.wait(run_id, LONG)
-    shown = service.snapshot(run_id)
+    assert service.runs.wait(run_id, LONG)
+    shown = service.runs.snapshot(run_id)
     assert (shown.status, shown.saved.ok) == (RunStatus.FINISHED, False)
-    assert service.health.problem is not None
-    assert service.rows(run_id) is None
-    row = service.row(run_id, 7)
+    assert service.runs.health.problem is not None
+    assert service.runs.rows(run_id) is None
+    row = service.runs.row(run_id, 7)
     assert row is not None
     assert row.epoch == 7
-    [record] = service.runs()
+    [record] = service.runs.latest()
     assert (record.run_id, record.num_epochs, record.slope) == (run_id, 50, 3.0)
 
 
@@ -541,11 +541,11 @@ def test_a_database_that_cannot_be_opened_stops_nobody(tmp_path: Path, caplog: p
     junk = tmp_path / "runs.db"
     junk.write_text("not a database " * 100)
     service = RunService.open(ServerSettings(database_url=f"sqlite:///{junk}"))
-    assert isinstance(service.health.problem, StoreError)
-    assert service.health.problem.template == problems.CORRUPT
+    assert isinstance(service.runs.health.problem, StoreError)
+    assert service.runs.health.problem.template == problems.CORRUPT
     assert "not saved" in caplog.text
     run_id = service.start(RunConfig(samples=10, epochs=5), "ann", FULL)
-    assert service.wait(run_id, LONG)
+    assert service.runs.wait(run_id, LONG)
     assert status(service, run_id) is RunStatus.FINISHED
     service.shutdown()
 
@@ -553,10 +553,10 @@ def test_a_database_that_cannot_be_opened_stops_nobody(tmp_path: Path, caplog: p
 def test_a_real_engine_is_recorded_and_saved(tmp_path: Path) -> None:
     service = RunService.open(ServerSettings(database_url=f"sqlite:///{tmp_path / 'runs.db'}"))
     run_id = service.start(RunConfig(samples=100, epochs=300), "ann", FULL)
-    assert service.wait(run_id, LONG)
-    shown = service.snapshot(run_id)
+    assert service.runs.wait(run_id, LONG)
+    shown = service.runs.snapshot(run_id)
     assert shown.status is RunStatus.FINISHED
-    rows = service.rows(run_id)
+    rows = service.runs.rows(run_id)
     assert rows is not None
     assert len(rows) == 300
     assert rows.loss[-1] < rows.loss[0]
@@ -566,16 +566,16 @@ def test_a_real_engine_is_recorded_and_saved(tmp_path: Path) -> None:
 def test_a_paused_run_that_no_longer_moves_has_said_everything(tmp_path: Path) -> None:
     service = RunService(ServerSettings(database_url=f"sqlite:///{tmp_path / 'runs.db'}"), None)
     run_id = service.start(RunConfig(samples=20), "ann", FULL, paused=True)
-    assert not service.snapshot(run_id).is_moving
+    assert not service.runs.snapshot(run_id).is_moving
     for epoch in range(1, 6):
         # A learning rate is said before its epoch: a page that stops looking in between would never show it.
         service.set_learning_rate(run_id, "ann", 0.01 + epoch / 1000)
         service.step(run_id, "ann")
-        eventually(lambda: not service.snapshot(run_id).is_moving)
-        shown = service.snapshot(run_id)
+        eventually(lambda: not service.runs.snapshot(run_id).is_moving)
+        shown = service.runs.snapshot(run_id)
         assert (shown.status, shown.history.num_epochs) == (RunStatus.PAUSED, epoch)
     service.shutdown()
-    assert not service.snapshot(run_id).is_moving
+    assert not service.runs.snapshot(run_id).is_moving
 
 
 def test_a_step_that_takes_long_is_waited_for(service: RunService, engine: FakeEngine) -> None:
@@ -583,11 +583,11 @@ def test_a_step_that_takes_long_is_waited_for(service: RunService, engine: FakeE
     run_id = service.start(CONFIG, "ann", FULL, paused=True)
     service.set_learning_rate(run_id, "ann", 0.5)
     service.step(run_id, "ann")
-    eventually(lambda: service.snapshot(run_id).history.learning_rate_changes)
-    assert service.snapshot(run_id).is_moving
+    eventually(lambda: service.runs.snapshot(run_id).history.learning_rate_changes)
+    assert service.runs.snapshot(run_id).is_moving
     engine.step_gate.set()
-    eventually(lambda: not service.snapshot(run_id).is_moving)
-    assert service.snapshot(run_id).history.num_epochs == 1
+    eventually(lambda: not service.runs.snapshot(run_id).is_moving)
+    assert service.runs.snapshot(run_id).history.num_epochs == 1
 
 
 def test_only_a_trial_is_ended_as_one(service: RunService, engine: FakeEngine) -> None:
@@ -595,8 +595,8 @@ def test_only_a_trial_is_ended_as_one(service: RunService, engine: FakeEngine) -
     other = service.start(RunConfig(epochs=5), "ann", Pace.full_speed())
     for run_id in (other, "no such run", trial, trial):
         service.end_trial(run_id)
-    assert service.wait(trial, 30)
-    ended = service.snapshot(trial).history.ended
+    assert service.runs.wait(trial, 30)
+    ended = service.runs.snapshot(trial).history.ended
     assert isinstance(ended, RunStopped) and ended.reason is StopReason.SWEEP
-    assert not service.snapshot(other).is_stopping
-    assert [record.sweep_id for record in service.runs()] == [None, "sweep"]
+    assert not service.runs.snapshot(other).is_stopping
+    assert [record.sweep_id for record in service.runs.latest()] == [None, "sweep"]

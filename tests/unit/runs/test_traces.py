@@ -77,12 +77,12 @@ def test_a_process_that_trains_takes_the_step_and_this_one_does_not(
 def test_a_frozen_room_refuses_it_wherever_it_would_be_done(
     take: Take, service: RunService, traced_here: list[RunConfig]
 ) -> None:
-    service.freeze(True)
+    service.room.freeze(True)
     for process in (None, Process()):
         assert isinstance(steps(service, process).problem(SMALL), FrozenError)
         with pytest.raises(FrozenError, match="The teacher has paused"):
             take(steps(service, process), SMALL)
-    service.freeze(False)
+    service.room.freeze(False)
     assert steps(service, None).problem(SMALL) is None
     assert traced_here == []
 
@@ -120,16 +120,16 @@ def test_here_it_holds_a_runs_slot_and_is_refused_where_there_is_none(
     thread.start()
     assert is_tracing.wait(30)
     run_id = service.start(SMALL, "ann", Pace.full_speed())
-    assert service.snapshot(run_id).place == 1, "the step has the only slot"
+    assert service.runs.snapshot(run_id).place == 1, "the step has the only slot"
     may_end.set()
     thread.join(30)
-    eventually(lambda: service.snapshot(run_id).place is None)
+    eventually(lambda: service.runs.snapshot(run_id).place is None)
     with pytest.raises(TooManyRunsError, match="Runs have every slot"):
         taken.trace(SMALL)
     assert steps(service, Process()).trace(SMALL) is THERE, "a process needs none of this one's"
     service.stop(run_id, "ann")
-    assert service.wait(run_id, 30)
-    eventually(lambda: service.num_training() == 0)
+    assert service.runs.wait(run_id, 30)
+    eventually(lambda: service.runs.num_training() == 0)
     assert taken.trace(SMALL) is HERE
 
 
@@ -145,4 +145,4 @@ def test_a_step_that_fails_here_gives_its_slot_back(
     for _ in range(2):
         with pytest.raises(tracing.TraceError, match="No luck"):
             steps(service, None).trace(SMALL)
-    assert service.num_training() == 0
+    assert service.runs.num_training() == 0

@@ -55,7 +55,7 @@ def test_every_trial_is_an_ordinary_run(make_runs: MakeRuns) -> None:
     assert [trial.status for trial in found.sweep.trials] == [TrialStatus.COMPLETE] * 4
     assert all(trial.value is not None and trial.value >= 0 for trial in found.sweep.trials)
     for trial in found.sweep.trials:
-        record = next(record for record in runs.runs() if record.run_id == trial.run_id)
+        record = next(record for record in runs.runs.latest() if record.run_id == trial.run_id)
         assert (record.owner, record.sweep_id, record.status) == ("ann", "sweep", RunStatus.FINISHED)
         assert record.config == found.sweep.plan.config(trial.values)
         assert trial.slope == pytest.approx(record.slope)
@@ -67,13 +67,13 @@ def test_no_more_trials_at_a_time_than_its_share(make_runs: MakeRuns, share: int
     runs = make_runs(engine, slots=4)
     sweep = live(runs, sweep_plan_of(), share)
     sweep.start()
-    eventually(lambda: runs.num_training() == share)
+    eventually(lambda: runs.runs.num_training() == share)
     others = runs.start(RunConfig(samples=50, epochs=20), "bob", Pace.full_speed())
-    eventually(lambda: runs.num_training() == share + 1)
+    eventually(lambda: runs.runs.num_training() == share + 1)
     assert len(sweep.snapshot().sweep.trials) == share
     engine.gate.set()
     assert sweep.wait(LONG)
-    assert runs.wait(others, LONG)
+    assert runs.runs.wait(others, LONG)
     assert sweep.snapshot().sweep.num_over == 4
 
 
@@ -107,7 +107,7 @@ def test_a_hopeless_trial_is_stopped_early(make_runs: MakeRuns) -> None:
     found = {trial.values[0]: trial for trial in sweep.snapshot().sweep.trials}
     assert [found[rate].status for rate in rates] == [TrialStatus.COMPLETE] * 6 + [TrialStatus.PRUNED]
     assert found[0.1].num_epochs == 10
-    assert runs.snapshot(found[0.1].run_id).status is RunStatus.STOPPED
+    assert runs.runs.snapshot(found[0.1].run_id).status is RunStatus.STOPPED
 
 
 def test_stop_ends_what_trains_and_starts_nothing_more(make_runs: MakeRuns) -> None:
@@ -121,7 +121,7 @@ def test_stop_ends_what_trains_and_starts_nothing_more(make_runs: MakeRuns) -> N
     found = sweep.snapshot().sweep
     assert found.status is SweepStatus.STOPPED
     assert [trial.status for trial in found.trials] == [TrialStatus.STOPPED]
-    assert len(runs.runs()) == 1
+    assert len(runs.runs.latest()) == 1
 
 
 def test_a_sweep_whose_search_breaks_gives_its_place_back(
@@ -191,20 +191,20 @@ def test_stop_all_ends_the_sweep(make_runs: MakeRuns) -> None:
     sweep = live(runs, sweep_plan_of())
     sweep.start()
     eventually(lambda: sweep.snapshot().sweep.trials)
-    runs.stop_all()
+    runs.room.stop_all()
     assert sweep.wait(LONG)
     assert sweep.snapshot().sweep.status is SweepStatus.STOPPED_BY_TEACHER
 
 
 def test_a_freeze_holds_the_sweep_until_it_ends(make_runs: MakeRuns) -> None:
     runs = make_runs()
-    runs.freeze(True)
+    runs.room.freeze(True)
     sweep = live(runs, sweep_plan_of())
     sweep.start()
     eventually(lambda: sweep.snapshot().waiting_for is not None)
     assert isinstance(sweep.snapshot().waiting_for, FrozenError)
     assert sweep.snapshot().sweep.trials == ()
-    runs.freeze(False)
+    runs.room.freeze(False)
     assert sweep.wait(LONG)
     assert sweep.snapshot().sweep.num_over == 4
 
@@ -233,9 +233,9 @@ def test_a_browser_that_is_gone_does_not_end_its_sweep(make_runs: MakeRuns) -> N
     runs.browser_closed("ann")
     runs._visitors._clock = lambda: 1e12
     runs.stop_abandoned()
-    assert runs.wait(own, LONG)
+    assert runs.runs.wait(own, LONG)
     trial = sweep.snapshot().sweep.trials[0]
-    assert runs.snapshot(trial.run_id).is_live and not runs.snapshot(trial.run_id).is_stopping
+    assert runs.runs.snapshot(trial.run_id).is_live and not runs.runs.snapshot(trial.run_id).is_stopping
     engine.gate.set()
     assert sweep.wait(LONG)
     assert sweep.snapshot().sweep.num_over == 4

@@ -137,7 +137,7 @@ def test_an_engine_that_is_not_there_is_refused(service: SweepService) -> None:
 
 
 def test_a_frozen_server_starts_none(service: SweepService) -> None:
-    runs_of(service).freeze(True)
+    runs_of(service).room.freeze(True)
     with pytest.raises(FrozenError):
         service.start(sweep_plan_of(), "ann")
     assert service.sweeps() == ()
@@ -175,7 +175,7 @@ def test_what_is_over_cannot_be_resumed(service: SweepService) -> None:
 
 
 def test_nothing_starts_once_the_server_ends(service: SweepService, make_service: MakeService) -> None:
-    shelf = runs_of(service).sweeps
+    shelf = runs_of(service).runs.sweeps
     assert shelf is not None
     shelf.put(replace(sweep_of(lambda _values: 1.0), status=SweepStatus.SEARCHING))
     service.close(LONG)

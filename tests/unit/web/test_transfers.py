@@ -186,16 +186,16 @@ def test_a_file_is_brought_in(service: RunService) -> None:
     assert take_imported(ME) == tuple(answer["runs"])
     assert take_imported(ME) == (), "once"
     for run_id in answer["runs"]:
-        assert service.snapshot(run_id).owner == ME
+        assert service.runs.snapshot(run_id).owner == ME
 
 
 def test_only_a_page_of_the_same_browser_brings_a_file_in(service: RunService) -> None:
     body = file_of(whole_run()).getvalue()
-    before = len(service.runs())
+    before = len(service.runs.latest())
     for cookie in (OTHER, None):
         assert sent_in(body, cookie=cookie)[0] == 403
     assert sent_in(body, address=import_address(ME, "en").split("&ticket")[0])[0] == 403
-    assert len(service.runs()) == before
+    assert len(service.runs.latest()) == before
 
 
 def test_what_is_wrong_with_a_file_is_said(service: RunService) -> None:

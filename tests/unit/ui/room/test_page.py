@@ -71,10 +71,13 @@ def test_a_row_says_what_a_run_does_and_not_whose_it_is() -> None:
         run_id = service.start(RunConfig(samples=2000, epochs=40), owner, Pace.full_speed(), paused=True)
         service.step(run_id, owner)
         eventually(
-            lambda: service.snapshot(run_id).history.num_epochs == 1 and not service.snapshot(run_id).is_moving
+            lambda: (
+                service.runs.snapshot(run_id).history.num_epochs == 1
+                and not service.runs.snapshot(run_id).is_moving
+            )
         )
-        row = row_html(service.snapshot(run_id), "another browser", Nicknames())
-        own = row_html(service.snapshot(run_id), owner, Nicknames())
+        row = row_html(service.runs.snapshot(run_id), "another browser", Nicknames())
+        own = row_html(service.runs.snapshot(run_id), owner, Nicknames())
     finally:
         service.shutdown(timeout=5)
     for text in ("paused at epoch 1", "epoch 1 of 40", "loss 0.", "samples 2,000", "replicas 1"):
