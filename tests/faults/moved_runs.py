@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import random
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ import streamlit as st
 from dpdash.core.settings import ServerSettings
 from dpdash.web import server
 from dpdash.web.process import run_service
+from tests.chance import chance
 from tests.e2e.server import ROOT
 from tests.faults.resuming import BETWEEN_MOVES_SECONDS, CONFIGS, FACTORS, OWNER, PACE
 
@@ -30,13 +30,14 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
 def start_runs() -> None:
     """Start the runs, and move their learning rates until the process ends."""
     service = run_service()
+    moments = chance()
     ids = [service.start(config, OWNER, PACE) for config in CONFIGS]
 
     def move() -> None:
         while True:
-            time.sleep(random.uniform(*BETWEEN_MOVES_SECONDS))
-            number = random.randrange(len(ids))
-            rate = CONFIGS[number].learning_rate * random.uniform(*FACTORS)
+            time.sleep(moments.uniform(*BETWEEN_MOVES_SECONDS))
+            number = moments.randrange(len(ids))
+            rate = CONFIGS[number].learning_rate * moments.uniform(*FACTORS)
             service.set_learning_rate(ids[number], OWNER, rate)
 
     threading.Thread(target=move, name="mover", daemon=True).start()

@@ -1,6 +1,5 @@
 """Kills a server amid its runs, lets them go on, and holds them against runs that were never interrupted."""
 
-import random
 import sqlite3
 import time
 from contextlib import closing
@@ -18,6 +17,7 @@ from dpdash.runs.service import RunService
 from dpdash.store.rows import joined
 from dpdash.training import catalog
 from dpdash.training.control import RunControl
+from tests.chance import SEED, chance
 from tests.e2e.server import LEAN, Server, start_server, stop_server
 from tests.fakes import eventually
 
@@ -56,10 +56,11 @@ class Resumed:
 
 def kill_and_resume(folder: Path) -> Resumed:
     """Start the real server, kill it at a random moment, and let its runs go on in this process."""
-    server = start_server(folder, LEAN, APP)
+    moments = chance()
+    server = start_server(folder, {**LEAN, SEED: str(moments.randrange(2**32))}, APP)
     try:
         eventually(lambda: _num_begun(server) == len(CONFIGS))
-        time.sleep(random.uniform(*LIFE_SECONDS))
+        time.sleep(moments.uniform(*LIFE_SECONDS))
         server.process.kill()
         server.process.wait()
     finally:

@@ -1,12 +1,12 @@
 """A server that is killed while ten runs train: what is older than a second is stored."""
 
-import random
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.chance import chance
 from tests.e2e.server import LEAN, running_server
 from tests.faults.witness import found, ten_runs
 
@@ -19,7 +19,7 @@ OLDEST_LOST_SECONDS = 1.0
 def test_a_killed_server_loses_at_most_a_second(number: int, tmp_path: Path) -> None:
     with ten_runs(tmp_path, LEAN) as (server, witness):
         # Any moment is as good as another, and over many test runs all of them are tried.
-        threading.Event().wait(random.uniform(*LIFE_SECONDS))
+        threading.Event().wait(chance().uniform(*LIFE_SECONDS))
         died_at = time.monotonic()
         server.process.kill()
         server.process.wait()

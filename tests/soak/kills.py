@@ -1,6 +1,5 @@
 """Kills a server in the middle of ten runs, at twenty random moments."""
 
-import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from rich.progress import track
 
 from dpdash.store.store import RunStore
 from tests.bench.figure import Figure
+from tests.chance import chance
 from tests.e2e.server import running_server
 from tests.faults.witness import Found, found, ten_runs
 
@@ -58,7 +58,7 @@ def _kill(folder: Path) -> Kill:
     for each in (killed, empty):
         each.mkdir(parents=True)
     with ten_runs(killed) as (server, witness):
-        time.sleep(random.uniform(*LIFE_SECONDS))
+        time.sleep(chance().uniform(*LIFE_SECONDS))
         died_at = time.monotonic()
         server.process.kill()
         server.process.wait()

@@ -1,6 +1,5 @@
 """Runs that have ended go on: who may let them, where they wait, and what they come back with."""
 
-import random
 import sqlite3
 import threading
 import time
@@ -34,6 +33,7 @@ from dpdash.store.rows import RunRecord
 from dpdash.store.store import RunStore
 from dpdash.training import catalog
 from dpdash.training.checkpoint import CheckpointError
+from tests.chance import chance
 from tests.fakes import FakeEngine, eventually
 from tests.unit.runs.conftest import MakeService
 
@@ -347,18 +347,19 @@ def test_whenever_it_is_killed_and_however_often_it_ends_as_if_it_never_had(
 ) -> None:
     monkeypatch.setattr("dpdash.training.loop.epoch_loop.CHECKPOINT_SECONDS", 0.2)
     config = RunConfig(samples=200, epochs=1500, global_batch_size=batch)
+    moments = chance()
     first = opened(tmp_path / "runs.db")
     try:
         run_id = first.start(config, "ann", Pace.rate(600))
         moved: list[float] = []
         for rate in (0.02, 0.005):
-            time.sleep(random.uniform(0.1, 0.8))  # any moment is as good as another
+            time.sleep(moments.uniform(0.1, 0.8))  # any moment is as good as another
             first.set_learning_rate(run_id, "ann", rate)
             moved.append(rate)
-        time.sleep(random.uniform(0.0, 0.6))
+        time.sleep(moments.uniform(0.0, 0.6))
         with left_behind(tmp_path / "runs.db", tmp_path / "second") as second:
             second.resume_ended(run_id, "ann", Pace.rate(600))
-            time.sleep(random.uniform(0.0, 0.8))
+            time.sleep(moments.uniform(0.0, 0.8))
             with left_behind(tmp_path / "second" / "runs.db", tmp_path / "third") as third:
                 third.resume_ended(run_id, "ann", FULL)
                 assert third.runs.wait(run_id, LONG)
