@@ -4,11 +4,14 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Download, Page, expect
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from dpdash.files.tensorboard import TAGS
 from tests.e2e.browser import assert_for_everybody, wait_for_status
 from tests.e2e.conftest import OpenPage
 from tests.e2e.test_train import start
@@ -37,12 +40,18 @@ def test_a_run_is_taken_away_in_each_format_and_brought_back(open_page: OpenPage
     assert list(csv["epoch"]) == list(range(1, EPOCHS + 1))
     parquet = pq.read_table(download(page, "Every epoch (Parquet)").path())
     assert parquet["seconds"].to_pylist() == csv["seconds"].tolist()
+    for column in ("epoch", "loss", "slope", "intercept", "learning_rate"):
+        np.testing.assert_allclose(parquet[column].to_pylist(), csv[column], rtol=1e-6, err_msg=column)
     file = download(page, "To import elsewhere (JSON)")
     assert re.fullmatch(r"dpdash-\w+\.json", file.suggested_filename)
     file.save_as(tmp_path / "run.json")
     assert json.loads((tmp_path / "run.json").read_text())[0]["format"] == "dpdash runs"
     download(page, "Every epoch (TensorBoard)").save_as(tmp_path / "events.out.tfevents.1.x")
-    assert (tmp_path / "events.out.tfevents.1.x").stat().st_size > EPOCHS
+    events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0}).Reload()
+    for tag in TAGS:
+        read = events.Scalars(tag)
+        assert [event.step for event in read] == list(csv["epoch"])
+        np.testing.assert_allclose([event.value for event in read], csv[tag], rtol=1e-6)
     download(page, "Report (HTML)").save_as(tmp_path / "report.html")
     report = page.context.new_page()
     report.goto((tmp_path / "report.html").as_uri())
