@@ -1,5 +1,6 @@
 """Every figure is checked by plotly's own validation, once its roles are colours."""
 
+import base64
 import json
 from dataclasses import asdict, replace
 
@@ -18,7 +19,7 @@ from dpdash.charts.sweep import Words, best_figure
 from dpdash.charts.sweep import map_figure as sweep_map_figure
 from dpdash.charts.sweep_settings import importance_figure, parallel_figure, spread_figure
 from dpdash.core.config import RunConfig
-from dpdash.core.events import EpochBlock, LearningRateChanged
+from dpdash.core.events import COLUMNS, EpochBlock, LearningRateChanged
 from dpdash.core.history import History, HistorySnapshot, Row
 from dpdash.core.steps import Phase, ReplicaStep, Span, StepTrace
 from dpdash.core.sweep import Sweep, TrialStatus
@@ -39,7 +40,7 @@ def bracketed(text: str) -> str:
 def history(num_epochs: int, num_changes: int = 0) -> HistorySnapshot:
     result = History()
     epochs = np.arange(1, num_epochs + 1)
-    columns = dict.fromkeys(("loss", "slope", "intercept", "learning_rate", "seconds"), 75.0 / epochs)
+    columns = {name: 75.0 / epochs + place for place, name in enumerate(COLUMNS)}
     result.fold(EpochBlock(first_epoch=1, **columns))
     for index in range(num_changes):
         result.fold(LearningRateChanged((index + 1) * max(num_epochs // 50, 1), 0.01 * (index + 1)))
@@ -150,6 +151,74 @@ FIGURES = {
 }
 
 
+REPLICAS = {f"replica-{rank}": {f"series-{rank % 8 + 1}"} for rank in range(64)}
+PHASES = {phase.value: {f"series-{place}"} for place, phase in enumerate(Phase, start=1)}
+CURVE_ROLES = {"curve-0": {"series-1"}, "law-0": {"series-1"}, "curve-1": {"series-2"}}
+MARK_ROLES = {
+    f"mark-{status}": {"reference"}
+    for status in ("diverged", "pruned", "not_reached", "stopped", "failed", "running")
+}
+
+ROLES: dict[str, dict[str, set[str]]] = {
+    "shards": REPLICAS | {"true": {"text"}},
+    "timeline": PHASES,
+    "timeline of many": PHASES,
+    "memory": {"memory": {"series-1"}, "received": {"series-2"}, "sent": {"series-4"}},
+    "memory that nobody knows": {"memory": {"series-1"}, "received": {"series-2"}, "sent": {"series-4"}},
+    "loss": {
+        "room": set(),
+        "loss": {"primary"},
+        "now": {"primary"},
+        "noise-floor": {"reference"},
+        "optimum": {"reference"},
+    },
+    "fit": REPLICAS | {"ghosts": {"muted@0.45"}, "true": {"text"}, "fit": {"primary"}},
+    "slope": {
+        "true-slope": {"reference", "text"},
+        "true-intercept": {"reference", "text"},
+        "slope": {"primary"},
+        "intercept": {"series-1"},
+    },
+    "speed-up": CURVE_ROLES | {"ideal": {"reference"}, "one": {"reference"}},
+    "efficiency": CURVE_ROLES | {"ideal": {"reference"}},
+    "phases": {"part-0": {"series-1", "background"}, "part-1": {"series-2", "background"}},
+    "map": {"map": {"sequential"}, "pays": {"primary"}},
+    "surface": {
+        "surface": {"sequential", "text@0.3"},
+        "true": {"text"},
+        "optimum": {"text"},
+        "path": {"primary"},
+        "now": {"primary"},
+    },
+    "sweep": MARK_ROLES | {"map": {"sequential"}, "best": {"background", "text"}, "rule": {"primary"}},
+    "sweep of one setting without a value": MARK_ROLES | {"map": {"sequential"}},
+    "best so far": {"trials": {"series-1@0.7"}, "best": {"primary"}},
+    "best of nothing": {"trials": {"series-1@0.7"}, "best": {"primary"}},
+    "all settings": {
+        "lines-without": {"muted@0.45"},
+        "lines-others": {"series-1@0.4"},
+        "lines-good": {"primary"},
+    },
+    "what matters": {"importance": {"series-1", "muted"}},
+    "what matters, too early": {"importance": {"muted"}},
+    "spread": {"formula": {"reference"}, "spread-0": {"series-1"}, "spread-1": {"series-2"}},
+}
+"""Roles of each trace, by the figure's name here and the trace's uid; "loss, nothing trained" is a "loss" too."""
+
+
+def roles_in(value: object) -> set[str]:
+    """All roles in a part of a figure, without the prefix."""
+    if isinstance(value, str):
+        return {value.removeprefix("role:")} if value.startswith("role:") else set()
+    if isinstance(value, dict):
+        value = list(value.values())
+    return set().union(*map(roles_in, value)) if isinstance(value, list | tuple) else set()
+
+
+def unpacked(spec: dict[str, str]) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(spec["bdata"]), dtype=f"<{spec['dtype']}")
+
+
 def colored(value: object) -> object:
     if isinstance(value, str) and value.startswith("role:"):
         return "Blues" if value == "role:sequential" else "#123456"
@@ -183,6 +252,54 @@ def test_every_text_went_through_the_translator(name: str) -> None:
     assert base.layout["title"]["text"] == base.name
     for trace in base.traces:
         assert trace.get("name", "[").startswith("[")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_each_trace_has_the_role_of_what_it_shows(name: str) -> None:
+    base, update = FIGURES[name]
+    expected = ROLES[name if name in ROLES else name.partition(",")[0]]
+    for trace in base.traces:
+        assert roles_in(trace | update.traces.get(trace["uid"], {})) == expected[trace["uid"]], trace["uid"]
+
+
+def test_no_role_is_expected_of_a_trace_that_no_figure_has() -> None:
+    drawn = {trace["uid"] for base, _update in FIGURES.values() for trace in base.traces}
+    assert {uid for expected in ROLES.values() for uid in expected} <= drawn
+
+
+def test_each_curve_shows_its_own_column() -> None:
+    known = history(300)
+    curves_of = loss_at(known, None).traces | slope_update(known).traces
+    epochs = np.arange(1, 301)
+    for column in ("loss", "slope", "intercept"):
+        assert np.array_equal(unpacked(curves_of[column]["x"]), epochs)
+        values = 75 / epochs + COLUMNS.index(column)
+        assert np.array_equal(unpacked(curves_of[column]["y"]), values.astype(np.float32))
+    assert curves_of["now"]["y"] == [pytest.approx(75 / 300)]
+
+
+def test_the_strongest_colour_of_a_sweep_is_its_lowest_loss_and_of_a_speed_up_the_highest() -> None:
+    sweep = traces_of(sweep_map_of(TUNED, "global_batch_size", "learning_rate"))["map"]
+    speed_up = traces_of(map_figure("", CURVES, STUDY, bracketed))["map"]
+    assert sweep["reversescale"] is True
+    assert not speed_up.get("reversescale")
+
+
+def test_an_error_bar_is_a_standard_error_in_the_unit_of_its_axis() -> None:
+    noisy = study_of(lambda point: float(point.replicas), noise=0.1, hidden_widths=(8,))
+    (curve,) = curves(noisy)
+    lines = [Line("[replicas]", curve, None, "")]
+    errors = [point.speed_up.standard_error for point in curve.points]
+    assert max(errors) > 0
+    for figure, expected in (
+        (speed_up_figure(lines, 3, bracketed), errors),
+        (
+            efficiency_figure(lines, 3, bracketed),
+            [e / p.replicas for e, p in zip(errors, curve.points, strict=True)],
+        ),
+    ):
+        bars = traces_of(figure)["curve-0"]["error_y"]
+        assert isinstance(bars, dict) and bars["array"] == pytest.approx(expected)
 
 
 def test_a_refresh_of_both_live_figures_is_small() -> None:

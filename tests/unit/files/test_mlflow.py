@@ -42,6 +42,8 @@ def test_mlflow_reads_every_epoch_back(client: Any) -> None:
         found = client.get_metric_history(sent.info.run_id, tag)
         assert [metric.step for metric in found] == list(range(1, NUM_EPOCHS + 1))
         assert np.array_equal([metric.value for metric in found], getattr(block, tag).astype(np.float64))
+        since = np.array([metric.timestamp for metric in found]) - sent.info.start_time
+        assert np.allclose(since, 1000 * block.seconds, rtol=0, atol=1), "in milliseconds"
 
 
 def test_a_second_run_goes_into_the_same_experiment(client: Any) -> None:

@@ -63,6 +63,12 @@ def test_a_wave_near_the_floor_is_not_growth() -> None:
     assert said(RunConfig(), history).kind is not VerdictKind.GROWING
 
 
+def test_without_noise_a_wave_of_what_counts_as_nothing_is_not_growth() -> None:
+    target = Target(optimum_slope=3.0, optimum_loss=0.0, noise_floor=0.0, mean_square_x=25 / 3)
+    found = said(RunConfig(noise=0), history_of([1.0, 1e-9, 1e-8]), target)
+    assert found.kind is VerdictKind.AT_FLOOR
+
+
 def test_at_the_floor_names_the_epoch_that_reached_it_and_suggests_fewer() -> None:
     losses = decay(70, 1e-6, 400)
     reached = next(epoch for epoch, loss in enumerate(losses, 1) if loss <= 1.02 * 0.25 + 1e-6 * losses[0])
