@@ -1,5 +1,7 @@
 """The Runs page without a browser: what it lists, for whom, and what its buttons do."""
 
+import base64
+import json
 import re
 import time
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
+from dpdash.charts.smoothing import smoothed
 from dpdash.core.config import RunConfig
 from dpdash.core.events import RunStatus
 from dpdash.core.settings import ServerSettings
@@ -28,6 +31,7 @@ RUNS = "../pages/runs.py"
 LONG = 30.0
 ME = Viewer("a browser")
 SHORT = RunConfig(samples=50, epochs=20)
+USUAL_BUT = {"en": "epochs 20 · learning rate 0.05", "pt_BR": "épocas 20 · taxa de aprendizado 0,05"}
 BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
 WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]{2,}")
 
@@ -46,6 +50,18 @@ def table(page: AppTest, index: int = 0) -> Any:
 
 def names(page: AppTest) -> list[str]:
     return list(table(page).iloc[:, 0]) if page.dataframe else []
+
+
+def curves(page: AppTest) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Epochs and losses of the lines of the comparison, by the uid of each."""
+    shown = (json.loads(node.proto.json) for node in page.get("bidi_component"))
+    (overlay,) = (figure for component in shown for figure in component.get("figures", ()))
+    lines = (trace for trace in overlay["traces"] if trace["uid"] != "noise-floor")
+    return {trace["uid"]: (unpacked(trace["x"]), unpacked(trace["y"])) for trace in lines}
+
+
+def unpacked(spec: dict[str, str]) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(spec["bdata"]), dtype=f"<{spec['dtype']}")
 
 
 def choose(page: AppTest, *run_ids: str) -> AppTest:
@@ -73,7 +89,7 @@ def test_runs_are_listed_with_their_results(language: str, open_page: OpenPage, 
     page = go(open_page(language), RUNS)
     shown = table(page)
     assert len(shown) == 2
-    assert "0" in shown.iloc[1, 0], "named by what is not as usual"
+    assert shown.iloc[1, 0].endswith(USUAL_BUT[language]), "named by what is not as usual"
     assert ("emulated" if language == "en" else "emulado") in " ".join(map(str, shown.iloc[0]))
     assert shown.iloc[:, 2].notna().all(), "a loss each"
     assert not page.exception
@@ -252,13 +268,27 @@ def test_the_comparison_has_results_and_differing_settings(open_page: OpenPage, 
     columns = len(results.columns)
     page.selectbox(key="runs_baseline").set_value(first).run()
     assert len(table(page, 1).columns) > columns
-    assert any(
-        str(value).endswith("0 %") or value == "0 %" or "+0" in str(value) for value in table(page, 1).iloc[0]
+    baseline, other = table(page, 1)["Loss, to the baseline"]
+    losses = {record.run_id: record.loss for record in service.library.records([first, second], ME)}
+    assert baseline == "+0 %"
+    assert float(other.removesuffix(" %").replace("−", "-")) == pytest.approx(
+        100 * (losses[second] / losses[first] - 1), abs=0.05
     )
     choose(page, second)
     assert len(table(page, 1)) == 2, "the baseline stays"
+
+
+def test_smoothing_draws_the_mean_and_leaves_the_losses(open_page: OpenPage, service: RunService) -> None:
+    run_id = trained(service)
+    page = choose(go(open_page(), RUNS), run_id)
+    assert set(curves(page)) == {"raw-1"}
     page.select_slider(key="runs_smoothing").set_value(11).run()
-    assert not page.exception
+    rows = service.rows(run_id)
+    assert rows is not None
+    drawn = curves(page)
+    assert list(drawn) == ["raw-1", "smooth-1"]
+    assert drawn["raw-1"][1] == pytest.approx(rows.loss)
+    assert drawn["smooth-1"][1] == pytest.approx(smoothed(rows.loss, 11))
 
 
 def test_what_the_server_is_about_to_delete_is_said(
@@ -312,6 +342,7 @@ def test_a_block_of_a_run_elsewhere_is_smoothed_from_all_epochs(open_page: OpenP
     assert store.flush(LONG)
     page = choose(go(open_page(), RUNS), "long")
     page.select_slider(key="runs_smoothing").set_value(101).run()
-    assert not page.exception
+    epochs, losses = curves(page)["smooth-1"]
+    assert losses == pytest.approx(smoothed(block_of(1, 10_000).loss, 101)[epochs.astype(int) - 1])
     assert any("thinned:" in text for text in visible_texts(page)) and "Not every run" not in said(page)
     assert service.library.page(RunQuery(ME)).num_found == 1

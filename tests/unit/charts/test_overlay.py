@@ -74,6 +74,18 @@ def test_the_raw_line_stays_faint_behind_the_smoothed_one() -> None:
     assert not raw["showlegend"] and raw["legendgroup"] == smooth["legendgroup"], "a click hides both"
 
 
+def test_each_line_has_the_colour_of_its_number_and_the_floor_that_of_references() -> None:
+    traces = figure(overlaid(1), overlaid(NUM_COLORS), overlaid(NUM_COLORS + 1)).traces
+    last = f"role:series-{NUM_COLORS}"
+    assert {trace["uid"]: trace["line"]["color"] for trace in traces} == {
+        "raw-1": "role:series-1",
+        f"raw-{NUM_COLORS}": last,
+        f"raw-{NUM_COLORS + 1}": "role:series-1",
+        "noise-floor": "role:reference",
+    }
+    assert [trace["marker"]["color"] for trace in traces[:3]] == ["role:series-1", last, "role:series-1"]
+
+
 def test_the_baseline_is_drawn_and_named_as_such() -> None:
     plain, baseline = figure(overlaid(1), overlaid(2, is_baseline=True), floor=None).traces
     assert baseline["line"]["width"] > plain["line"]["width"]
