@@ -205,7 +205,7 @@ def test_delete_and_undo(open_page: OpenPage, service: RunService) -> None:
 
 
 def test_a_run_that_trains_cannot_be_deleted(open_page: OpenPage, service: RunService) -> None:
-    run_id = service.start(RunConfig(samples=50, epochs=1000), ME.owner, Pace.rate(1.0))
+    run_id = service.start(RunConfig(samples=50, epochs=1000), ME.owner, Pace.rate(1.0), paused=True)
     assert service._store is not None and service._store.flush(LONG)
     page = choose(go(open_page(), RUNS), run_id)
     click(page, "runs_delete")
@@ -269,7 +269,7 @@ def test_the_comparison_has_results_and_differing_settings(open_page: OpenPage, 
     page.selectbox(key="runs_baseline").set_value(first).run()
     assert len(table(page, 1).columns) > columns
     baseline, other = table(page, 1)["Loss, to the baseline"]
-    losses = {record.run_id: record.loss for record in service.library.records([first, second], ME)}
+    losses = {record.run_id: record.loss or 0.0 for record in service.library.records([first, second], ME)}
     assert baseline == "+0 %"
     assert float(other.removesuffix(" %").replace("−", "-")) == pytest.approx(
         100 * (losses[second] / losses[first] - 1), abs=0.05
@@ -283,7 +283,7 @@ def test_smoothing_draws_the_mean_and_leaves_the_losses(open_page: OpenPage, ser
     page = choose(go(open_page(), RUNS), run_id)
     assert set(curves(page)) == {"raw-1"}
     page.select_slider(key="runs_smoothing").set_value(11).run()
-    rows = service.rows(run_id)
+    rows = service.runs.rows(run_id)
     assert rows is not None
     drawn = curves(page)
     assert list(drawn) == ["raw-1", "smooth-1"]

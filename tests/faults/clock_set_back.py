@@ -49,17 +49,17 @@ class Scene:
 
     def num_epochs(self, run_id: str) -> int:
         """Epochs that are shown."""
-        return self.service.snapshot(run_id).history.num_epochs
+        return self.service.runs.snapshot(run_id).history.num_epochs
 
     def rows(self, run_id: str) -> EpochBlock:
         """Epochs that are saved."""
-        rows = self.service.rows(run_id)
+        rows = self.service.runs.rows(run_id)
         assert rows is not None
         return rows
 
 
 def a_run_goes_on_while_the_clock_is_set_back(scene: Scene) -> None:
-    assert scene.service.wait(scene.start("ann", epochs=20), LONG)
+    assert scene.service.runs.wait(scene.start("ann", epochs=20), LONG)
     run_id = scene.start("bob", ENDLESS)
     eventually(lambda: scene.num_epochs(run_id) > 100)
     scene.hours_back = 1
@@ -69,14 +69,14 @@ def a_run_goes_on_while_the_clock_is_set_back(scene: Scene) -> None:
 
 def a_run_that_began_later_by_the_clock_can_be_stopped(scene: Scene) -> None:
     scene.service.stop(scene.ids[-1], "bob")
-    assert scene.service.wait(scene.ids[-1], LONG)
-    assert scene.service.snapshot(scene.ids[-1]).status is RunStatus.STOPPED
+    assert scene.service.runs.wait(scene.ids[-1], LONG)
+    assert scene.service.runs.snapshot(scene.ids[-1]).status is RunStatus.STOPPED
 
 
 def the_next_run_trains_to_its_end(scene: Scene) -> None:
     run_id = scene.start("ann", epochs=20)
-    assert scene.service.wait(run_id, LONG)
-    assert scene.service.snapshot(run_id).status is RunStatus.FINISHED
+    assert scene.service.runs.wait(run_id, LONG)
+    assert scene.service.runs.snapshot(run_id).status is RunStatus.FINISHED
 
 
 def a_run_whose_browser_is_here_is_not_stopped(scene: Scene) -> None:
@@ -87,35 +87,35 @@ def a_run_whose_browser_is_here_is_not_stopped(scene: Scene) -> None:
     scene.service.stop_abandoned()
     before = scene.num_epochs(run_id)
     eventually(lambda: scene.num_epochs(run_id) > before)
-    assert scene.service.snapshot(run_id).status is RunStatus.RUNNING
+    assert scene.service.runs.snapshot(run_id).status is RunStatus.RUNNING
 
 
 def the_newest_run_stands_first(scene: Scene) -> None:
-    assert _ids(scene.service.runs()) == scene.ids[::-1]
-    assert _ids(scene.service.runs(limit=2)) == scene.ids[:1:-1]
+    assert _ids(scene.service.runs.latest()) == scene.ids[::-1]
+    assert _ids(scene.service.runs.latest(limit=2)) == scene.ids[:1:-1]
 
 
 def no_run_ends_before_it_began(scene: Scene) -> None:
-    _assert_times(scene.service.runs())
+    _assert_times(scene.service.runs.latest())
 
 
 def another_process_sees_a_run_go_on(scene: Scene) -> None:
     run_id = scene.ids[-1]
-    eventually(lambda: scene.service.rows(run_id) is not None)
+    eventually(lambda: scene.service.runs.rows(run_id) is not None)
     other = RunService.open(scene.settings)
-    seen = other.snapshot(run_id).history.num_epochs
+    seen = other.runs.snapshot(run_id).history.num_epochs
     scene.hours_back = 2
-    eventually(lambda: other.snapshot(run_id).history.num_epochs > seen)
+    eventually(lambda: other.runs.snapshot(run_id).history.num_epochs > seen)
     other.shutdown()
 
 
 def what_could_not_be_saved_is_tried_again(scene: Scene) -> None:
     lock = sqlite3.connect(sqlite_path(scene.settings.database_url) or "", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
-    eventually(lambda: not scene.service.health.ok)
+    eventually(lambda: not scene.service.runs.health.ok)
     scene.hours_back = 3
     lock.close()
-    eventually(lambda: scene.service.health.ok)
+    eventually(lambda: scene.service.runs.health.ok)
     saved = len(scene.rows(scene.ids[-1]))
     eventually(lambda: len(scene.rows(scene.ids[-1])) > saved)
 
@@ -123,8 +123,8 @@ def what_could_not_be_saved_is_tried_again(scene: Scene) -> None:
 def the_next_service_lists_the_same_runs_in_the_same_order(scene: Scene) -> None:
     scene.service.shutdown()
     scene.service = RunService.open(scene.settings)
-    assert _ids(scene.service.runs()) == scene.ids[::-1]
-    _assert_times(scene.service.runs())
+    assert _ids(scene.service.runs.latest()) == scene.ids[::-1]
+    _assert_times(scene.service.runs.latest())
 
 
 def the_seconds_of_a_run_never_go_back(scene: Scene) -> None:

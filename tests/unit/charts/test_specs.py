@@ -269,7 +269,7 @@ def test_no_role_is_expected_of_a_trace_that_no_figure_has() -> None:
 
 def test_each_curve_shows_its_own_column() -> None:
     known = history(300)
-    curves_of = loss_at(known, None).traces | slope_update(known).traces
+    curves_of = {**loss_at(known, None).traces, **slope_update(known).traces}
     epochs = np.arange(1, 301)
     for column in ("loss", "slope", "intercept"):
         assert np.array_equal(unpacked(curves_of[column]["x"]), epochs)
