@@ -67,7 +67,7 @@ def export_runs(
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(help="A .json file that dpdash exported.")],
+    file: Annotated[Path, typer.Argument(help="A .jsonl file that dpdash exported.")],
 ) -> None:
     """Bring the runs of a file in, as runs of this machine; prints the id that each has got."""
     service = open_store()

@@ -9,10 +9,10 @@ MOST_RUNS: Final = 100
 MOST_FILE_EPOCHS: Final = 2 * int(bounds("epochs")[1])
 """Epochs of all runs of a file that comes in: at most 80 MB, which is what an import keeps until it is saved."""
 MOST_FILE_BYTES: Final = 256 * 2**20
-"""A million epochs take about 100 MB as JSON. A file is read piece by piece: this bounds time and not memory."""
+"""A million epochs take about 100 MB as JSON. A file is read line by line: this bounds time and not memory."""
 MOST_PARTS: Final = 50_000
-MOST_PART_CHARACTERS: Final = 2 * 2**20
-"""The largest piece that is parsed at once: JSON takes up to thirty times its length in memory."""
+MOST_PART_BYTES: Final = 2 * 2**20
+"""The longest line, which is parsed at once: JSON takes up to thirty times its length in memory."""
 MOST_PART_ROWS: Final = 8_192
 DEEPEST: Final = 8
 """Objects and lists inside each other; what dpdash writes has five."""

@@ -1,4 +1,4 @@
-"""Runs as JSON that comes back: one array of small objects, so that both ways it passes through piece by piece.
+"""Runs as JSON Lines that come back: a small object a line, so that both ways they pass through piece by piece.
 
 The first object says what the file is. Then each run is an object `run`, followed by its `learning_rate_changes`
 and its `rows`. Owners, the paths in tracebacks and steps that were taken apart stay here (ADR 0016).
@@ -23,15 +23,14 @@ CHANGES_IN_PART: Final = 4_096
 
 def json_parts(runs: Sequence[WholeRun]) -> Iterator[bytes]:
     """The runs with every epoch, as `read_runs` takes them; a part a line."""
-    yield b"[\n" + _written({"format": FORMAT, "version": VERSION})
+    yield _line({"format": FORMAT, "version": VERSION})
     for run in runs:
         for part in _parts(run):
-            yield b",\n" + _written(part)
-    yield b"\n]\n"
+            yield _line(part)
 
 
-def _written(part: dict[str, Any]) -> bytes:
-    return json.dumps(part, allow_nan=False).encode()
+def _line(part: dict[str, Any]) -> bytes:
+    return json.dumps(part, allow_nan=False).encode() + b"\n"
 
 
 def _parts(run: WholeRun) -> Iterator[dict[str, Any]]:

@@ -35,6 +35,7 @@ class FileFormat:
 
     encode: Encode
     media_type: str
+    extension: str
     needs: str | None = None
     """A library that is not always installed."""
     holds_several: bool = True
@@ -59,11 +60,15 @@ def _event_parts(runs: Sequence[WholeRun], _language: Language) -> Iterator[byte
 
 
 FILES: Final[Mapping[FormatName, FileFormat]] = {
-    FormatName.CSV: FileFormat(lambda runs, _: csv_parts(runs), "text/csv"),
-    FormatName.PARQUET: FileFormat(lambda runs, _: parquet_parts(runs), "application/vnd.apache.parquet"),
-    FormatName.JSON: FileFormat(lambda runs, _: json_parts(runs), "application/json"),
-    FormatName.HTML: FileFormat(_report_parts, "text/html"),
-    FormatName.TENSORBOARD: FileFormat(_event_parts, "application/octet-stream", LIBRARY, holds_several=False),
+    FormatName.CSV: FileFormat(lambda runs, _: csv_parts(runs), "text/csv", "csv"),
+    FormatName.PARQUET: FileFormat(
+        lambda runs, _: parquet_parts(runs), "application/vnd.apache.parquet", "parquet"
+    ),
+    FormatName.JSON: FileFormat(lambda runs, _: json_parts(runs), "application/jsonl", "jsonl"),
+    FormatName.HTML: FileFormat(_report_parts, "text/html", "html"),
+    FormatName.TENSORBOARD: FileFormat(
+        _event_parts, "application/octet-stream", "tfevents", LIBRARY, holds_several=False
+    ),
 }
 """What can be written as a file."""
 
@@ -72,5 +77,5 @@ def file_name(name: FormatName, runs: Sequence[WholeRun]) -> str:
     """What the file is called where nobody says otherwise."""
     if name is FormatName.TENSORBOARD:
         return event_file_name(runs[0])
-    first = runs[0].record.run_id
-    return f"dpdash-{first}.{name}" if len(runs) == 1 else f"dpdash-{len(runs)}-runs-{first}.{name}"
+    first, extension = runs[0].record.run_id, FILES[name].extension
+    return f"dpdash-{first}.{extension}" if len(runs) == 1 else f"dpdash-{len(runs)}-runs-{first}.{extension}"

@@ -78,6 +78,9 @@ def beside_a_run(server: Server, attack: Callable[[str], Awaitable[None]]) -> No
             assert status(messages) == "running"
             assert alerts(messages) == failures(messages) == []
             assert page.query == before
+            # Slow motion on a busy machine: it may not have trained its first epoch yet.
+            with closing(RunStore(f"sqlite:///{server.database}")) as store:
+                await asyncio.to_thread(eventually, lambda: store.rows(run_id) is not None)
             await page.click("transport_stop")
             return run_id
 

@@ -37,7 +37,7 @@ LABELS: Final = {
 _sending = Turns(each=1, together=2)
 _form = st.components.v2.component(
     "dpdash_import_form",
-    html="<label><span></span> <input type='file' accept='.json,application/json' disabled></label>"
+    html="<label><span></span> <input type='file' accept='.jsonl,.json,application/json' disabled></label>"
     "<p role='status' aria-live='polite'></p>",
     js=loader("showImportForm"),
     isolate_styles=False,

@@ -48,7 +48,7 @@ def test_a_report_is_written_in_the_language_that_is_asked_for(database: Path, t
 
 
 def test_a_run_goes_out_and_comes_in_again(database: Path, tmp_path: Path) -> None:
-    file = exported(database, "json", tmp_path / "runs.json", "one", "two")
+    file = exported(database, "json", tmp_path / "runs.jsonl", "one", "two")
     said = called(database, "runs", "import", str(file))
     assert said.status == 0
     first, second = said.stdout.split()
@@ -60,14 +60,15 @@ def test_a_run_goes_out_and_comes_in_again(database: Path, tmp_path: Path) -> No
 
 
 def test_an_imported_run_of_no_time_at_all_is_shown(database: Path, tmp_path: Path) -> None:
-    parts = json.loads(exported(database, "json", tmp_path / "runs.json", "one").read_text())
+    lines = exported(database, "json", tmp_path / "runs.jsonl", "one").read_text().splitlines()
+    parts = [json.loads(line) for line in lines]
     for part in parts:
         if "rows" in part:
             part["rows"]["seconds"] = [0.0] * len(part["rows"]["seconds"])
         elif "run" in part:
             part["run"]["ended"]["seconds"] = 0.0
-    (tmp_path / "runs.json").write_text(json.dumps(parts))
-    (run_id,) = called(database, "runs", "import", str(tmp_path / "runs.json")).stdout.split()
+    (tmp_path / "runs.jsonl").write_text("\n".join(map(json.dumps, parts)))
+    (run_id,) = called(database, "runs", "import", str(tmp_path / "runs.jsonl")).stdout.split()
     said = called(database, "runs", "show", run_id)
     assert said.status == 0
     assert "0.000 s of training\n" in said.stdout
@@ -117,8 +118,8 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
 
 
 def test_a_file_that_is_no_export_is_refused(database: Path, tmp_path: Path) -> None:
-    (tmp_path / "runs.json").write_text(json.dumps([{"format": "x"}]))
-    said = called(database, "runs", "import", str(tmp_path / "runs.json"))
+    (tmp_path / "runs.jsonl").write_text(json.dumps({"format": "x"}))
+    said = called(database, "runs", "import", str(tmp_path / "runs.jsonl"))
     assert said.status == 2
     assert "must be one of" in said.stderr
 
@@ -135,5 +136,5 @@ def test_what_cannot_be_written_leaves_nothing_behind(database: Path, tmp_path: 
 def test_a_file_of_the_importers_limits(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Whoever owns the machine is bound by what a run can be, not by what the server allows its browsers.
     monkeypatch.setenv("DPDASH_MAX_SAMPLES", "10")
-    (tmp_path / "runs.json").write_bytes(file_of(whole_run()).getvalue())
-    assert called(database, "runs", "import", str(tmp_path / "runs.json")).status == 0
+    (tmp_path / "runs.jsonl").write_bytes(file_of(whole_run()).getvalue())
+    assert called(database, "runs", "import", str(tmp_path / "runs.jsonl")).status == 0

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -59,10 +59,10 @@ def file_of(*runs: WholeRun) -> io.BytesIO:
 
 def parts_of(*runs: WholeRun) -> list[Any]:
     """The same, parsed."""
-    parts: list[Any] = json.load(file_of(*runs))
+    parts: list[Any] = [json.loads(line) for line in file_of(*runs)]
     return parts
 
 
-def file_with(parts: object) -> io.BytesIO:
-    """Any values as a file."""
-    return io.BytesIO(json.dumps(parts).encode())
+def file_with(parts: Iterable[object]) -> io.BytesIO:
+    """Any values as a file, one a line."""
+    return io.BytesIO("\n".join(map(json.dumps, parts)).encode())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dpdash.core.errors import RunFileError
 from dpdash.files import json_reader as json_reading
 from dpdash.files import run_reader as run_reading
-from dpdash.files.bounds import MOST_PART_CHARACTERS
+from dpdash.files.bounds import MOST_PART_BYTES
 from dpdash.files.run_reader import read_runs
 from tests.strategies import HOSTILE_VALUES
 from tests.unit.files.made_up import NUM_EPOCHS, file_of, file_with, parts_of, whole_run
@@ -58,7 +58,7 @@ def test_any_json_is_no_file_of_runs(value: Any) -> None:
 
 @given(parts=st.lists(JSON_VALUES, max_size=4))
 def test_any_parts_after_a_rightful_head(parts: list[Any]) -> None:
-    read_or_refused(json.dumps([parts_of(whole_run())[0], *parts]).encode())
+    read_or_refused(file_with([parts_of(whole_run())[0], *parts]).getvalue())
 
 
 @given(at=st.integers(0, len(WHOLE) - 1), cut=st.integers(0, 40), junk=st.binary(max_size=6))
@@ -86,7 +86,7 @@ def test_any_value_in_any_place(place: tuple[Any, ...], value: Any) -> None:
     for key in place[:-1]:
         inside = inside[key]
     inside[place[-1]] = value
-    read_or_refused(json.dumps(parts).encode())
+    read_or_refused(file_with(parts).getvalue())
 
 
 @given(place=st.sampled_from([place for place in PLACES if isinstance(place[-1], str)]))
@@ -96,7 +96,7 @@ def test_any_field_that_is_missing(place: tuple[Any, ...]) -> None:
     for key in place[:-1]:
         inside = inside[key]
     del inside[place[-1]]
-    read_or_refused(json.dumps(parts).encode())
+    read_or_refused(file_with(parts).getvalue())
 
 
 Change = Callable[[list[Any]], None]
@@ -173,19 +173,19 @@ def test_what_is_wrong_is_said(name: str) -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"", "ends in the middle, at character 1"),
-        (b"[", "must be one JSON array of objects"),
-        (b"{}", "goes wrong at character 1, near {"),
+        (b"", "ends in the middle, in line 1"),
+        (b"[", "ends in the middle, in line 1"),
         (b"\xff\xfe[", "not text in UTF-8"),
-        (b"[1]", "must be one JSON array of objects. Received: 1 at character 2"),
-        (b'[{"format": NaN}]', "NaN in part 1 of the file is no number"),
-        (b'[{"format": ' + b"9" * 5_000 + b"}]", "in part 1 of the file is no number"),
-        (b'[{"a" 1}]', "goes wrong at character 7, near 1}]"),
-        (WHOLE[:-100], "ends in the middle"),
-        (WHOLE.rstrip()[:-1] + b"]]", "goes wrong"),
-        (WHOLE + b"x", "goes wrong at character"),
-        (b"[" + b"[" * 100_000, "must be one JSON array of objects"),
-        (b'[{"a": ' + b"[" * 100_000, "deep"),
+        (b"[1]", "must be one JSON object. Received: [1] in line 1"),
+        (b'{"format": NaN}', "NaN in part 1 of the file is no number"),
+        (b'{"format": ' + b"9" * 5_000 + b"}", "in part 1 of the file is no number"),
+        (b'\n{"a" 1}', "line 2 goes wrong at character 6, near 1}"),
+        (WHOLE[:-100], "ends in the middle, in line 5"),
+        (WHOLE + b"x", "line 6 goes wrong at character 1, near x"),
+        (b"[" * 100_000, "deep"),
+        (b'{"a": ' + b"[" * 100_000, "deep"),
+        (b'[\n{"format": "dpdash runs", "version": 1}\n', "ends in the middle"),
+        (b'[\n{"format": "dpdash runs", "version": 1}\n]\n]', "line 4 goes wrong at character 1, near ]"),
     ],
 )
 def test_what_is_no_json_is_said(data: bytes, expected: str) -> None:
@@ -201,22 +201,23 @@ class Endless(io.RawIOBase):
         self._again = again
         self.num_bytes = 0
 
-    def read(self, size: int = -1, /) -> bytes:
+    def readline(self, size: int | None = -1, /) -> bytes:
         begun, self._begin = self._begin, b""
-        data = begun + self._again * (size // len(self._again))
-        self.num_bytes += len(data)
-        return data
+        assert size is not None
+        data = self._again if self._again.endswith(b"\n") else self._again * (size // len(self._again))
+        self.num_bytes += len(begun + data)
+        return begun + data
 
 
 @pytest.mark.parametrize(
     ("begin", "again"),
     [
-        (b'[{"rows": [', b"[],"),
-        (b'[{"rows": [', b"{},"),
-        (b'[{"rows": [', b"1.5,"),
-        (b'[{"rows": "', "\N{UNICORN FACE}".encode()),
-        (b'[{"rows": {', b'"a":1,'),
+        (b'{"rows": [', b"[],"),
+        (b'{"rows": [', b"{},"),
+        (b'{"rows": "', "\N{UNICORN FACE}".encode()),
+        (b"", b'{"rows": [1.5]}\n'),
         (b"[", b"    "),
+        (b"[\n", b"  \n"),
     ],
 )
 def test_a_file_without_end_costs_bounded_memory(
@@ -245,5 +246,5 @@ def test_too_many_parts_runs_and_epochs_are_said(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_part_that_is_too_long_is_said() -> None:
-    long = b'[{"format": "' + b"x" * (2 * MOST_PART_CHARACTERS) + b'"}]'
-    assert "Part 1 of the file has more than" in refusal(io.BytesIO(long))
+    long = b'{"format": "' + b"x" * MOST_PART_BYTES + b'"}'
+    assert "Line 1 of the file has more than" in refusal(io.BytesIO(long))

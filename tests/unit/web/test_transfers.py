@@ -16,7 +16,7 @@ from starlette.types import Message, Scope
 
 from dpdash.core.settings import ServerSettings
 from dpdash.files import bounds
-from dpdash.files.formats import FormatName
+from dpdash.files.formats import FILES, FormatName
 from dpdash.runs.service import RunService
 from dpdash.store.store import RunStore
 from dpdash.web import transfers
@@ -109,7 +109,7 @@ def test_a_browser_fetches_the_file_that_its_page_offers(service: RunService) ->
 def test_every_file_is_there(service: RunService, name: FormatName) -> None:
     status, headers, body = asked("GET", export_address(name, ["one"], ME, "en"))
     assert status == 200
-    assert headers["content-disposition"].endswith(f'.{name}"')
+    assert headers["content-disposition"].endswith(f'.{FILES[name].extension}"')
     assert body
 
 
@@ -202,7 +202,7 @@ def test_what_is_wrong_with_a_file_is_said(service: RunService) -> None:
     status, answer = sent_in(b"[]")
     assert status == 200
     assert "runs" not in answer
-    assert "must be one JSON array of objects" in answer["text"]
+    assert "must be one JSON object" in answer["text"]
     assert transfers._importing.num_at_it == 0
 
 
