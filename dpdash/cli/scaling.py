@@ -31,7 +31,7 @@ from dpdash.scaling.export import as_csv, as_values
 from dpdash.scaling.live import LiveStudy, StudySnapshot
 from dpdash.scaling.measure import require_engines
 from dpdash.scaling.service import new_study
-from dpdash.store.store import RunStore
+from dpdash.store.absent import open_store
 
 OWNER: Final = "command line"
 POLL_SECONDS: Final = 0.1
@@ -158,15 +158,9 @@ def _written(sentence: Sentence) -> str:
 def _kept(url: str) -> Iterator[Callable[[Study], None]]:
     """Keeps a study where runs are kept, as it comes; where that cannot be done, says so at the end."""
     problems: list[StoreError] = []
-    store = None
-    try:
-        store = RunStore(url)
-    except StoreError as problem:
-        problems.append(problem)
+    store = open_store(url)
 
     def keep(study: Study) -> None:
-        if store is None:
-            return
         try:
             store.studies.put(study)
             problems.clear()
@@ -174,7 +168,6 @@ def _kept(url: str) -> Iterator[Callable[[Study], None]]:
             problems[:] = [problem]
 
     yield keep
-    if store is not None:
-        store.close()
+    store.close()
     if problems:
         complain(f"This study was not saved. {problems[0]}")

@@ -10,7 +10,6 @@ from dpdash.core.errors import N_, StoreError, UnknownRunError
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.read_cache import ReadCache
 from dpdash.runs.scheduler import Scheduler
-from dpdash.store.errors import NO_DATABASE
 from dpdash.store.query import RunLabel, RunPage, RunQuery, Viewer
 from dpdash.store.rows import RunRecord
 from dpdash.store.run_table import RunTable
@@ -61,10 +60,8 @@ class Library:
 
     def page(self, query: RunQuery) -> RunPage:
         """The runs that a query finds; only those in memory when the database cannot be read."""
-        run_table = self._read_cache.run_table
         with suppress(StoreError):
-            if run_table is not None:
-                return run_table.page(query)
+            return self._run_table.page(query)
         return self._page_in_memory(query)
 
     def records(self, run_ids: Sequence[str], viewer: Viewer) -> tuple[RunRecord, ...]:
@@ -157,10 +154,7 @@ class Library:
 
     @property
     def _run_table(self) -> RunTable:
-        run_table = self._read_cache.run_table
-        if run_table is None:
-            raise StoreError(NO_DATABASE)
-        return run_table
+        return self._read_cache.run_table
 
     def _page_in_memory(self, query: RunQuery) -> RunPage:
         found = [

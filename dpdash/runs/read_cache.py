@@ -1,4 +1,4 @@
-"""What the service knows of the store: also how to do without one, and what was read lately.
+"""What the service knows of the store, and what was read lately.
 
 Runs that this process does not train are read once for all who watch them.
 """
@@ -14,11 +14,12 @@ from typing import Final
 from dpdash.core.errors import StoreError
 from dpdash.core.events import EpochBlock
 from dpdash.core.history import HistorySnapshot, Row
-from dpdash.store.errors import NO_DATABASE, StoreHealth, unhealthy
+from dpdash.store.absent import AbsentStore, Store
+from dpdash.store.errors import NO_DATABASE, StoreHealth
 from dpdash.store.plans import StudyTable, SweepTable
 from dpdash.store.resuming import Past
 from dpdash.store.run_table import RunTable
-from dpdash.store.store import RunRecord, RunStore
+from dpdash.store.store import RunRecord
 from dpdash.store.transfer import RunTransfer
 
 CAPACITY: Final = 16
@@ -41,16 +42,10 @@ class StoredRun:
 
 
 class ReadCache:
-    """The store, where there is one; safe for threads."""
+    """The store, as all who watch share it; safe for threads."""
 
-    def __init__(
-        self,
-        store: RunStore | None,
-        problem: StoreError | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
-        self._without_store = unhealthy(problem or StoreError(NO_DATABASE))
         self._clock = clock
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, StoredRun] = OrderedDict()
@@ -58,21 +53,26 @@ class ReadCache:
     @property
     def health(self) -> StoreHealth:
         """Whether runs are being saved and, if not, why."""
-        return self._store.health if self._store is not None else self._without_store
+        return self._store.health
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there is a database that may hold runs, open or not yet."""
+        return not isinstance(self._store, AbsentStore)
 
     def health_of(self, run_id: str) -> StoreHealth:
         """Whether one run is being saved completely."""
-        return self._store.health_of(run_id) if self._store is not None else self._without_store
+        return self._store.health_of(run_id)
 
     @property
-    def studies(self) -> StudyTable | None:
-        """Where scaling studies are kept; None without a store."""
-        return self._store.studies if self._store is not None else None
+    def studies(self) -> StudyTable:
+        """Where scaling studies are kept."""
+        return self._store.studies
 
     @property
-    def sweeps(self) -> SweepTable | None:
-        """Where sweeps are kept; None without a store."""
-        return self._store.sweeps if self._store is not None else None
+    def sweeps(self) -> SweepTable:
+        """Where sweeps are kept."""
+        return self._store.sweeps
 
     @property
     def transfer(self) -> RunTransfer:
@@ -81,15 +81,15 @@ class ReadCache:
         Raises:
             StoreError: when there is no database that is open.
         """
-        if self._store is None or not self._store.is_open:
+        if not self._store.is_open:
             raise self.health.problem or StoreError(NO_DATABASE)
         self.flush()
         return self._store.transfer
 
     @property
-    def run_table(self) -> RunTable | None:
-        """The list of runs that are stored; None without a store."""
-        return self._store.run_table if self._store is not None else None
+    def run_table(self) -> RunTable:
+        """The list of runs that are stored."""
+        return self._store.run_table
 
     def record(self, run_id: str) -> RunRecord | None:
         """What the list of runs shows of one run.
@@ -97,19 +97,19 @@ class ReadCache:
         Raises:
             StoreError: when the database cannot be read.
         """
-        return self._store.run(run_id) if self._store is not None else None
+        return self._store.run(run_id)
 
     def records(self, limit: int) -> tuple[RunRecord, ...]:
         """The latest stored runs; none when the database cannot be read, which `health` then says."""
         with suppress(StoreError):
-            return self._store.runs(limit) if self._store is not None else ()
+            return self._store.runs(limit)
         return ()
 
     def unsaved(self, run_ids: Iterable[str]) -> frozenset[str]:
         """Those of the runs that the database does not know, or may not know because it cannot be read."""
         wanted = frozenset(run_ids)
         with suppress(StoreError):
-            return wanted - self._store.known(wanted) if self._store is not None else wanted
+            return wanted - self._store.known(wanted)
         return wanted
 
     def run(self, run_id: str) -> StoredRun | None:
@@ -118,13 +118,11 @@ class ReadCache:
         Raises:
             StoreError: when the database cannot be read.
         """
-        if self._store is None:
-            return None
         # Held while reading, so that forty watchers of one run read it once.
         with self._lock:
             found = self._recent.pop(run_id, None)
             if found is None or (found.valid_until is not None and self._clock() >= found.valid_until):
-                found = self._read(self._store, run_id)
+                found = self._read(run_id)
             if found is not None:
                 self._recent[run_id] = found
                 if len(self._recent) > CAPACITY:
@@ -138,9 +136,6 @@ class ReadCache:
             CheckpointError: when its checkpoint is damaged.
             StoreError: when there is no database, or it cannot be used.
         """
-        if self._store is None:
-            assert self._without_store.problem is not None
-            raise self._without_store.problem
         # What it said at its end may still wait to be saved.
         self.flush()
         return self._store.resumption.past(run_id)
@@ -148,7 +143,7 @@ class ReadCache:
     def row(self, run_id: str, epoch: int) -> Row | None:
         """One epoch exactly, or None where it is not stored or cannot be read."""
         with suppress(StoreError):
-            return self._store.row(run_id, epoch) if self._store is not None else None
+            return self._store.row(run_id, epoch)
         return None
 
     def rows(self, run_id: str) -> EpochBlock | None:
@@ -157,7 +152,7 @@ class ReadCache:
         Raises:
             StoreError: when the database cannot be read.
         """
-        if self._store is None or not self._store.is_open:
+        if not self._store.is_open:
             return None
         self.flush()
         return self._store.rows(run_id)
@@ -170,22 +165,20 @@ class ReadCache:
 
     def flush(self) -> None:
         """Wait, at most `FLUSH_SECONDS`, until everything queued so far is saved."""
-        if self._store is not None and self._store.is_open:
+        if self._store.is_open:
             self._store.flush(FLUSH_SECONDS)
 
     def look_around(self) -> None:
         """Look for processes that died, and for a database that could not be opened; the next call tries again."""
         with suppress(StoreError):
-            if self._store is not None:
-                self._store.interrupt_dead()
+            self._store.interrupt_dead()
 
     def close(self, timeout: float) -> None:
         """Save what is queued within `timeout` seconds, and let go of the database."""
-        if self._store is not None:
-            self._store.close(timeout)
+        self._store.close(timeout)
 
-    def _read(self, store: RunStore, run_id: str) -> StoredRun | None:
-        begin = self._clock()
+    def _read(self, run_id: str) -> StoredRun | None:
+        store, begin = self._store, self._clock()
         record, history = store.run(run_id), store.history(run_id)
         if record is None or history is None:
             return None

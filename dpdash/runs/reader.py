@@ -120,14 +120,19 @@ class RunReader:
         return self._read_cache.transfer
 
     @property
-    def studies(self) -> StudyTable | None:
-        """Where scaling studies are kept; None without a database."""
+    def studies(self) -> StudyTable:
+        """Where scaling studies are kept."""
         return self._read_cache.studies
 
     @property
-    def sweeps(self) -> SweepTable | None:
-        """Where sweeps are kept; None without a database."""
+    def sweeps(self) -> SweepTable:
+        """Where sweeps are kept."""
         return self._read_cache.sweeps
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there is a database that may hold runs, open or not yet."""
+        return self._read_cache.has_store
 
     @property
     def health(self) -> StoreHealth:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from dpdash.core.events import RunEvent, RunStatus, status_after
 from dpdash.core.history import History
-from dpdash.store.store import RunStore
+from dpdash.store.absent import Store
 
 
 class Recorder:
@@ -14,7 +14,7 @@ class Recorder:
         self,
         run_id: str,
         history: History,
-        store: RunStore | None,
+        store: Store,
         on_status: Callable[[RunStatus], None] | None = None,
     ) -> None:
         self.history = history
@@ -35,7 +35,6 @@ class Recorder:
         status = status_after(event)
         self._is_over = status is not None and status.is_over
         self.history.fold(event)
-        if self._store is not None:
-            self._store.append(self._run_id, event)
+        self._store.append(self._run_id, event)
         if status is not None and self._on_status is not None:
             self._on_status(status)

@@ -10,8 +10,9 @@ from dpdash.core.events import RunFailed, RunPaused, RunStatus, RunStopped, Stop
 from dpdash.core.history import History
 from dpdash.runs.pace import Pace
 from dpdash.runs.recorder import Recorder
+from dpdash.store.absent import Store
 from dpdash.store.resuming import Past
-from dpdash.store.store import RunRecord, RunStore
+from dpdash.store.store import RunRecord
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Engine
 
@@ -28,7 +29,7 @@ class LiveRun:
         owner: str,
         pace: Pace,
         engine: Engine,
-        store: RunStore | None,
+        store: Store,
         clock: Callable[[], float],
         sweep_id: str | None = None,
         past: Past | None = None,
@@ -93,8 +94,6 @@ class LiveRun:
             NotResumableError: when it was to go on and cannot any more.
             StoreError: when it was to go on and the database cannot be used.
         """
-        if self._store is None:
-            return
         if self._past is not None:
             self._store.resumption.take_up(self._past, self.record())
         else:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Final, Self
 
 from dpdash.core.config import RunConfig
-from dpdash.core.errors import N_, ConfigError, NotOwnerError, NotResumableError, StoreError
+from dpdash.core.errors import N_, ConfigError, NotOwnerError, NotResumableError
 from dpdash.core.events import StopReason
 from dpdash.core.limits import Limits, longer
 from dpdash.core.settings import ServerSettings
@@ -24,8 +24,8 @@ from dpdash.runs.scheduler import Scheduler
 from dpdash.runs.slots import Slots
 from dpdash.runs.snapshot import RunSnapshot
 from dpdash.runs.visitors import Visitors
+from dpdash.store.absent import Store, open_store
 from dpdash.store.resuming import Past
-from dpdash.store.store import RunStore
 from dpdash.training import catalog
 from dpdash.training.engine import Engine
 
@@ -58,8 +58,7 @@ class RunService:
     def __init__(
         self,
         settings: ServerSettings,
-        store: RunStore | None,
-        store_problem: StoreError | None = None,
+        store: Store,
         find_engine: Callable[[RunConfig], Engine] = catalog.require,
         clock: Callable[[], float] = time.time,
         steady_clock: Callable[[], float] = time.monotonic,
@@ -74,7 +73,7 @@ class RunService:
         scheduler = Scheduler(slots, self._limits.runs_per_browser, settings.ddp_processes, listeners)
         visitors = Visitors(settings.grace_seconds, settings.refresh_seconds, steady_clock)
         self._scheduler = scheduler
-        self._read_cache = ReadCache(store, store_problem)
+        self._read_cache = ReadCache(store)
         self._visitors = visitors
         self._listeners = listeners
         self.runs = RunReader(scheduler, self._read_cache)
@@ -88,16 +87,12 @@ class RunService:
     def open(cls, settings: ServerSettings, find_engine: Callable[[RunConfig], Engine] = catalog.require) -> Self:
         """A service on the database of the settings.
 
-        `health` says why nothing is saved where it cannot be opened, which is tried again every few seconds, or
+        Its health says why nothing is saved where it cannot be opened, which is tried again every few seconds, or
         where the settings name none.
         """
-        try:
-            store = RunStore(settings.database_url)
-        except StoreError as problem:
-            _log.warning("Runs are not saved: %s", problem)
-            return cls(settings, None, problem, find_engine)
+        store = open_store(settings.database_url)
         if store.health.problem is not None:
-            _log.warning("Runs are not saved yet: %s", store.health.problem)
+            _log.warning("Runs are not saved: %s", store.health.problem)
         return cls(settings, store, find_engine=find_engine)
 
     def start(

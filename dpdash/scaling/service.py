@@ -33,12 +33,12 @@ class ScalingService:
     def __init__(
         self,
         limits: Limits,
-        shelf: StudyTable | None,
+        table: StudyTable,
         is_frozen: Callable[[], bool],
         start_trainer: Callable[[], Trainer] = measuring_process,
     ) -> None:
         self._limits = limits
-        self._shelf = shelf
+        self._table = table
         self._is_frozen = is_frozen
         self._start_trainer = start_trainer
         self._lock = threading.Lock()
@@ -112,13 +112,13 @@ class ScalingService:
         if shown is not None and shown.study.study_id == study_id:
             return shown
         with suppress(StoreError):
-            return None if self._shelf is None else self._kept(self._shelf, study_id)
+            return self._kept(study_id)
         return None
 
     def studies(self) -> tuple[Head[StudyPlan], ...]:
         """The latest studies, the newest first; only the one in memory when the database cannot be read."""
         live = self._live
-        return latest(self._shelf, () if live is None else (_head(live.snapshot().study),), MOST_LISTED)
+        return latest(self._table, () if live is None else (_head(live.snapshot().study),), MOST_LISTED)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is being measured; whether that is so."""
@@ -137,17 +137,16 @@ class ScalingService:
         live = self._live
         return None if live is None or live.snapshot().study.status.is_over else live
 
-    def _kept(self, table: StudyTable, study_id: str) -> StudySnapshot | None:
-        kept = table.get(study_id)
+    def _kept(self, study_id: str) -> StudySnapshot | None:
+        kept = self._table.get(study_id)
         if kept is None:
             return None
-        is_elsewhere = not kept.status.is_over and table.is_held(study_id)
+        is_elsewhere = not kept.status.is_over and self._table.is_held(study_id)
         return StudySnapshot(kept, None, is_cancelling=False, is_elsewhere=is_elsewhere)
 
     def _keep(self, study: Study) -> None:
         try:
-            if self._shelf is not None:
-                self._shelf.put(study)
+            self._table.put(study)
             self._problem = None
         except StoreError as problem:
             self._problem = problem

@@ -145,14 +145,14 @@ class SweepTable(PlanTable[Sweep, SweepPlan]):
         return self._found(sa.select(self._column).where(is_searching).order_by(self._table.c.number))
 
 
-def latest(shelf: PlanTable[T, P] | None, here: Iterable[Head[P]], limit: int) -> tuple[Head[P], ...]:
+def latest(table: PlanTable[T, P], here: Iterable[Head[P]], limit: int) -> tuple[Head[P], ...]:
     """What is kept and what this process has in memory, the newest first.
 
     The latter alone when the database cannot be read.
     """
     kept: tuple[Head[P], ...] = ()
     with suppress(StoreError):
-        kept = () if shelf is None else shelf.heads(limit)
+        kept = table.heads(limit)
     # Another process that shares the database may have begun one later than this process's.
     both = {head.value_id: head for head in (*kept, *here)}
     return tuple(sorted(both.values(), key=lambda head: head.created_at, reverse=True))[:limit]

@@ -54,11 +54,11 @@ class SweepService:
     """Starts, stops and continues sweeps; safe for threads."""
 
     def __init__(
-        self, runs: RunService, shelf: SweepTable | None, folder: Path | None, limits: Limits, share: Share
+        self, runs: RunService, table: SweepTable, folder: Path | None, limits: Limits, share: Share
     ) -> None:
         """`folder` is where the searches keep their journals; None where nothing is kept."""
         self._runs = runs
-        self._shelf = shelf
+        self._table = table
         self._folder = folder
         self._limits = limits
         self._share = share
@@ -70,9 +70,8 @@ class SweepService:
     @classmethod
     def open(cls, runs: RunService, settings: ServerSettings) -> Self:
         """A service whose trials are runs of `runs`, and which keeps what it finds where those are kept."""
-        shelf = runs.runs.sweeps
-        folder = None if shelf is None else journal_folder(settings.database_url)
-        return cls(runs, shelf, folder, runs.limits, share_of(settings.full_speed_slots))
+        folder = journal_folder(settings.database_url) if runs.runs.has_store else None
+        return cls(runs, runs.runs.sweeps, folder, runs.limits, share_of(settings.full_speed_slots))
 
     @property
     def problem(self) -> StoreError | None:
@@ -130,7 +129,7 @@ class SweepService:
         """
         left: tuple[Sweep, ...] = ()
         with suppress(StoreError):
-            left = () if self._shelf is None else self._shelf.searching()
+            left = self._table.searching()
         with self._lock:
             return sum(self._go_on(sweep.sweep_id) for sweep in left)
 
@@ -141,7 +140,7 @@ class SweepService:
             DpdashError: when there is none, or it is over, or another process goes on with it.
             StoreError: when the database cannot be read.
         """
-        sweep = None if self._shelf is None else self._shelf.get(sweep_id)
+        sweep = self._table.get(sweep_id)
         if sweep is None or sweep.status.is_over:
             raise UnknownRunError(
                 N_("There is no sweep {sweep_id} here that could go on. Start a new one."), sweep_id=sweep_id
@@ -166,7 +165,7 @@ class SweepService:
         if live is not None:
             return live.snapshot()
         with suppress(StoreError):
-            kept = None if self._shelf is None else self._shelf.get(sweep_id)
+            kept = self._table.get(sweep_id)
             return None if kept is None else SweepSnapshot(kept, is_live=False)
         return None
 
@@ -174,7 +173,7 @@ class SweepService:
         """The latest sweeps, the newest first; only those of this process when the database cannot be read."""
         here = (live.snapshot().sweep for live in tuple(self._live.values()))
         heads = (Head(sweep.sweep_id, sweep.owner, sweep.created_at, sweep.plan) for sweep in here)
-        return latest(self._shelf, heads, MOST_LISTED)
+        return latest(self._table, heads, MOST_LISTED)
 
     def wait(self, sweep_id: str, timeout: float | None = None) -> bool:
         """Wait until a sweep of this process is over; whether it is."""
@@ -218,7 +217,7 @@ class SweepService:
         # Read again, for the process that had the lock may have ended the sweep.
         sweep = None
         with suppress(StoreError):
-            sweep = None if self._shelf is None else self._shelf.get(sweep_id)
+            sweep = self._table.get(sweep_id)
         if sweep is None or sweep.status.is_over:
             self._let_go(sweep_id)
             return False
@@ -241,26 +240,22 @@ class SweepService:
 
     def _keep(self, sweep: Sweep) -> None:
         try:
-            if self._shelf is not None:
-                self._shelf.put(sweep)
+            self._table.put(sweep)
             self._problem = None
         except StoreError as problem:
             self._problem = problem
 
     def _take(self, sweep_id: str) -> bool:
         """Be the process that goes on with a sweep; False where another one is."""
-        if self._shelf is None:
-            return True
         try:
-            return self._shelf.take(sweep_id)
+            return self._table.take(sweep_id)
         except StoreError as problem:
             # It is searched all the same, and kept as soon as the database can be used.
             self._problem = problem
             return True
 
     def _let_go(self, sweep_id: str, *, for_good: bool = False) -> None:
-        if self._shelf is not None:
-            self._shelf.let_go(sweep_id, for_good=for_good)
+        self._table.let_go(sweep_id, for_good=for_good)
 
     def _searching(self, sweep_id: str) -> LiveSweep | None:
         live = self._live.get(sweep_id)
@@ -268,7 +263,7 @@ class SweepService:
 
     def _forget_over(self) -> None:
         """What is over is in the store; without one, it stays here until the next sweep of the same browser."""
-        if self._shelf is None or self._problem is not None:
+        if self._problem is not None:
             return
         for sweep_id, live in tuple(self._live.items()):
             if not live.snapshot().is_live and live.wait(0):

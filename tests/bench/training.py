@@ -19,6 +19,7 @@ from dpdash.core.events import RunEvent, RunFinished
 from dpdash.core.history import History
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import Pace, RunService
+from dpdash.store.absent import AbsentStore
 from dpdash.store.store import RunStore
 from dpdash.training.catalog import require
 from dpdash.training.control import RunControl
@@ -149,7 +150,7 @@ def recorded(samples: int, folder: Path) -> Iterator[Timed]:
 @contextmanager
 def unsaved(samples: int) -> Iterator[Timed]:
     """The same run of a service without a database, timed from its start until it is over."""
-    service = RunService(ServerSettings(), None)
+    service = RunService(ServerSettings(), AbsentStore())
     try:
 
         def timed(num_epochs: int) -> float:

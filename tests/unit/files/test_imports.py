@@ -13,6 +13,7 @@ from dpdash.files.bounds import MOST_RUNS
 from dpdash.files.imports import import_runs
 from dpdash.files.run import whole_runs
 from dpdash.runs.service import RunService
+from dpdash.store.absent import AbsentStore
 from dpdash.store.store import RunStore
 from tests.fakes import block_of
 from tests.unit.files.made_up import LOG, NUM_EPOCHS, file_of, whole_run
@@ -129,7 +130,7 @@ def test_only_runs_that_are_there_go_out(service: RunService) -> None:
 
 
 def test_without_a_database_it_is_said() -> None:
-    service = RunService(ServerSettings(), None)
+    service = RunService(ServerSettings(), AbsentStore())
     try:
         with pytest.raises(StoreError, match="uses no database"):
             import_runs(file_of(whole_run()), service, IMPORTER)

@@ -8,6 +8,7 @@ import pytest
 
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import RunService
+from dpdash.store.absent import AbsentStore
 from dpdash.store.store import RunStore
 from dpdash.training.engine import Engine
 from tests.fakes import FakeClock, FakeEngine
@@ -41,7 +42,7 @@ def make_service(engine: FakeEngine, clock: FakeClock, tmp_path: Path) -> Iterat
     ) -> RunService:
         url = f"sqlite:///{tmp_path / 'runs.db'}"
         chosen = ServerSettings(database_url=url, full_speed_slots=slots, paced_slots=paced, **settings)
-        store = RunStore(url) if saved else None
+        store = RunStore(url) if saved else AbsentStore()
         services.append(RunService(chosen, store, find_engine=lambda _: engine or usual, steady_clock=clock))
         return services[-1]
 

@@ -19,6 +19,7 @@ from dpdash.core.settings import ServerSettings
 from dpdash.runs import service as runs_service
 from dpdash.runs.service import Pace, RunService
 from dpdash.store import errors as problems
+from dpdash.store.absent import AbsentStore
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Engine
 from tests.fakes import FakeClock, FakeEngine, eventually
@@ -306,7 +307,7 @@ def test_an_engine_that_is_not_there_starts_nothing(tmp_path: Path) -> None:
     def refuse(config: RunConfig) -> Engine:
         raise EngineUnavailableError("No GPU.")
 
-    service = RunService(ServerSettings(), None, find_engine=refuse)
+    service = RunService(ServerSettings(), AbsentStore(), find_engine=refuse)
     with pytest.raises(EngineUnavailableError):
         service.start(CONFIG, "ann", FULL)
     assert service.runs.latest() == ()
@@ -565,7 +566,7 @@ def test_a_real_engine_is_recorded_and_saved(tmp_path: Path) -> None:
 
 
 def test_a_paused_run_that_no_longer_moves_has_said_everything(tmp_path: Path) -> None:
-    service = RunService(ServerSettings(database_url=f"sqlite:///{tmp_path / 'runs.db'}"), None)
+    service = RunService(ServerSettings(database_url=f"sqlite:///{tmp_path / 'runs.db'}"), AbsentStore())
     run_id = service.start(RunConfig(samples=20), "ann", FULL, paused=True)
     assert not service.runs.snapshot(run_id).is_moving
     for epoch in range(1, 6):

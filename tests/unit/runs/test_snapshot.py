@@ -4,6 +4,7 @@ from dpdash.runs.pace import Pace
 from dpdash.runs.run import LiveRun
 from dpdash.runs.slots import Slots
 from dpdash.runs.snapshot import of_live_run
+from dpdash.store.absent import AbsentStore
 from dpdash.store.errors import HEALTHY
 from dpdash.training.control import RunControl
 from tests.fakes import FakeClock, FakeEngine, block_of
@@ -24,7 +25,7 @@ class ComesToAStand(RunControl):
 
 
 def test_a_run_that_stands_has_said_everything() -> None:
-    run = LiveRun("a", RunConfig(epochs=9), "ann", Pace.full_speed(), FakeEngine(), None, FakeClock())
+    run = LiveRun("a", RunConfig(epochs=9), "ann", Pace.full_speed(), FakeEngine(), AbsentStore(), FakeClock())
     run.pause_before_launch()
     run.control = ComesToAStand(run)
     shown = of_live_run(run, Slots(1, 1), HEALTHY)

@@ -17,6 +17,7 @@ from dpdash.core.errors import (
 from dpdash.core.limits import MOST_VALUES, Limits
 from dpdash.core.study import ScalingMode, StudyStatus
 from dpdash.scaling.service import ScalingService
+from dpdash.store.absent import AbsentStore
 from dpdash.store.store import RunStore
 from tests.fakes import FakeTrainer, eventually
 from tests.unit.sweeps.conftest import plan_of, study_of
@@ -117,7 +118,7 @@ def test_a_plan_stays_within_the_limits(
     if sentence is None:
         sentence = "wide"
         changes = changes | {"samples": MOST_VALUES // (4096 * 8) + 1}
-        service = ScalingService(replace(LIMITS, samples=100_000), None, lambda: False)
+        service = ScalingService(replace(LIMITS, samples=100_000), AbsentStore().studies, lambda: False)
     with pytest.raises(ConfigError, match=sentence):
         service.start(plan_of(**changes), "ann")
     assert service.measuring() is None
@@ -129,7 +130,7 @@ def test_an_engine_that_is_not_there_is_refused(service: ScalingService) -> None
 
 
 def test_without_a_store_a_study_is_shown_all_the_same(trainer: FakeTrainer) -> None:
-    service = ScalingService(LIMITS, None, lambda: False, lambda: trainer)
+    service = ScalingService(LIMITS, AbsentStore().studies, lambda: False, lambda: trainer)
     study_id = service.start(plan_of(), "ann")
     assert service.wait(LONG)
     assert [head.value_id for head in service.studies()] == [study_id]

@@ -21,6 +21,7 @@ from dpdash.core.settings import ServerSettings
 from dpdash.core.sweep import SweepStatus
 from dpdash.core.sweep_axis import Axis
 from dpdash.runs.service import RunService
+from dpdash.store.absent import AbsentStore
 from dpdash.store.store import RunStore
 from dpdash.sweeps.service import MOST_LIVE, SweepService, journal_folder, share_of
 from tests.fakes import LossEngine, eventually
@@ -44,7 +45,7 @@ def make_service(tmp_path: Path, engine: LossEngine) -> Iterator[MakeService]:
     def make(*, saved: bool = True) -> SweepService:
         url = f"sqlite:///{tmp_path / 'runs.db'}"
         settings = ServerSettings(database_url=url, full_speed_slots=2, max_samples=1000, max_epochs=50)
-        runs = RunService(settings, RunStore(url) if saved else None, find_engine=lambda config: engine)
+        runs = RunService(settings, RunStore(url) if saved else AbsentStore(), find_engine=lambda config: engine)
         made.append((SweepService.open(runs, settings), runs))
         return made[-1][0]
 
@@ -187,7 +188,7 @@ def test_without_a_store_a_sweep_is_shown_all_the_same(make_service: MakeService
     sweep_id = service.start(sweep_plan_of(), "ann")
     assert service.wait(sweep_id, LONG)
     assert [sweep.sweep_id for sweep in whole(service)] == [sweep_id]
-    with pytest.raises(UnknownRunError):
+    with pytest.raises(StoreError, match="no database"):
         service.resume(sweep_id)
 
 

@@ -6,6 +6,7 @@ import re
 from dpdash.core.config import RunConfig
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import Pace, RunService
+from dpdash.store.absent import AbsentStore
 from dpdash.training import hardware
 from dpdash.ui.parts.frame import STYLE
 from dpdash.ui.room import nicknames
@@ -65,7 +66,7 @@ def test_every_colour_stands_out_from_the_page() -> None:
 
 def test_a_row_says_what_a_run_does_and_not_whose_it_is() -> None:
     engine = FakeEngine()
-    service = RunService(ServerSettings(), None, find_engine=lambda _config: engine)
+    service = RunService(ServerSettings(), AbsentStore(), find_engine=lambda _config: engine)
     try:
         owner = digests(1)[0]
         run_id = service.start(RunConfig(samples=2000, epochs=40), owner, Pace.full_speed(), paused=True)
