@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dpdash.web.rate_limit import Allowance, RateLimiter
 from dpdash.web.request_guard import LOGGER, Refusal, is_local, refuse
 from dpdash.web.streamlit_internals.page_message import DecodeError, PageMessage
 
@@ -17,8 +17,7 @@ LARGEST_MESSAGE_BYTES: Final = 256 * 1024
 """The largest honest message is a few kB, and 48 kB more where the page's address is as long as it may be."""
 SILENT_SECONDS: Final = 10.0
 """A page asks to be drawn as soon as it is connected; who says nothing in this time is no page."""
-MESSAGES_PER_SECOND: Final = 50.0
-MESSAGES_AT_ONCE: Final = 100
+MESSAGES: Final = Allowance(at_once=100, seconds=1 / 50)
 WANTED: Final = {"rerun_script": 1, "stop_script": 1, "dataframe_chunk": 1, "deferred_file": 25}
 """What a page of the dashboard says, and as how many messages it counts. Streamlit takes more from anybody: to
 empty the caches of the whole server, to tell its git repository, to install files for its developers."""
@@ -87,7 +86,7 @@ class _Page:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._allowance = Allowance(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
+        self._messages = RateLimiter(MESSAGES)
         self._is_accepted = False
         self._is_closed = False
 
@@ -120,7 +119,7 @@ class _Page:
             message = await self._receive()
             if message["type"] != "websocket.receive":
                 return message
-            await self._allowance.take()
+            await self._wait_for(1)
             data = message.get("bytes")
             if data is None:
                 return await self._close(NO_TEXT, "A page sent text, which no page does.")
@@ -133,7 +132,7 @@ class _Page:
             kind = asked.kind
             if kind in WANTED:
                 if WANTED[kind] > 1:
-                    await self._allowance.take(WANTED[kind] - 1)
+                    await self._wait_for(WANTED[kind] - 1)
                 short = asked.with_short_query()
                 return message if short is None else {**message, "bytes": short}
             LOGGER.warning("Passed over a message that no page here sends: %s.", kind)
@@ -151,34 +150,15 @@ class _Page:
             # OSError does it take that for what it is.
             raise ConnectionResetError("the page has closed its connection") from error
 
+    async def _wait_for(self, number: int) -> None:
+        """Wait until the page may say so much; meanwhile what it sends heaps up on its own machine."""
+        now = time.monotonic()
+        seconds = self._messages.seconds_to_wait("", now, number)
+        self._messages.take("", now, number)
+        if seconds > 0:
+            await asyncio.sleep(seconds)
+
     async def _close(self, code: int, sentence: str) -> Message:
         LOGGER.warning(f"Closed: {sentence}")
         await self.send({"type": "websocket.close", "code": code})
         return {"type": "websocket.disconnect", "code": code}
-
-
-class Allowance:
-    """A token bucket: so many at once, and so many a second; who wants more waits.
-
-    While a page waits, nothing more is read from it, so what it sends heaps up on its own machine.
-    """
-
-    def __init__(self, per_second: float, at_once: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._per_second = per_second
-        self._at_once = float(at_once)
-        self._clock = clock
-        self._left = self._at_once
-        self._seen = clock()
-
-    def seconds_to_wait(self, number: int = 1) -> float:
-        """Take so many; how long until they are there, 0 when they are."""
-        now = self._clock()
-        self._left = min(self._at_once, self._left + (now - self._seen) * self._per_second) - number
-        self._seen = now
-        return max(0.0, -self._left / self._per_second)
-
-    async def take(self, number: int = 1) -> None:
-        """Wait for so many and take them."""
-        seconds = self.seconds_to_wait(number)
-        if seconds > 0:
-            await asyncio.sleep(seconds)

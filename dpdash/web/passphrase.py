@@ -7,28 +7,15 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from dpdash.core.errors import N_, DpdashError
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """How many tries are free at once, and in how many seconds one more becomes free."""
-
-    tries: int
-    seconds: float
-
-    def shared_by(self, number: int) -> "Allowance":
-        """What is just enough for so many to use theirs up."""
-        return Allowance(self.tries * number, self.seconds / number)
-
+from dpdash.web.rate_limit import Allowance, RateLimiter
 
 CROWD: Final = 50
 """So many addresses may use up their tries together, and still not keep the teacher's out."""
-A_BROWSER: Final = Allowance(tries=5, seconds=15)
-AN_ADDRESS: Final = Allowance(tries=10, seconds=5)
+A_BROWSER: Final = Allowance(at_once=5, seconds=15)
+AN_ADDRESS: Final = Allowance(at_once=10, seconds=5)
 ALL_TOGETHER: Final = AN_ADDRESS.shared_by(CROWD)
 IPV6_HOME_PREFIX: Final = 64
 """The part of an IPv6 address that whoever guesses cannot choose."""
@@ -37,31 +24,6 @@ THIS_MACHINE: Final = "this machine"
 
 class PassphraseError(DpdashError, PermissionError):
     """The passphrase was wrong, or was tried too often."""
-
-
-class Tries:
-    """The tries that each of some names has left; names that have all of theirs take no memory.
-
-    Kept is one moment a name, at which it will have all its tries again. Not safe for threads.
-    """
-
-    def __init__(self, allowance: Allowance) -> None:
-        self._allowance = allowance
-        self._whole_at: dict[str, float] = {}
-
-    def __len__(self) -> int:
-        return len(self._whole_at)
-
-    def seconds_to_wait(self, name: str, now: float) -> float:
-        """Seconds until the name has a try; 0 when it has one."""
-        missing = self._whole_at.get(name, now) - now
-        return max(0.0, missing - (self._allowance.tries - 1) * self._allowance.seconds)
-
-    def take(self, name: str, now: float) -> None:
-        """Use one try up."""
-        for other in [other for other, whole_at in self._whole_at.items() if whole_at <= now]:
-            del self._whole_at[other]
-        self._whole_at[name] = self._whole_at.get(name, now) + self._allowance.seconds
 
 
 class PassphraseGate:
@@ -77,9 +39,9 @@ class PassphraseGate:
         self._digest = _digest(passphrase)
         self._clock = clock
         self._lock = threading.Lock()
-        self._by_browser = Tries(A_BROWSER)
-        self._by_address = Tries(AN_ADDRESS)
-        self._by_all = Tries(ALL_TOGETHER)
+        self._by_browser = RateLimiter(A_BROWSER)
+        self._by_address = RateLimiter(AN_ADDRESS)
+        self._by_all = RateLimiter(ALL_TOGETHER)
         self._let_in: set[str] = set()
 
     def is_open_to(self, browser: str) -> bool:

@@ -22,7 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from dpdash.core.errors import N_, DpdashError, RunFileError, StoreError, UnknownRunError
 from dpdash.core.translations import Language, language
-from dpdash.web.passphrase import Allowance, Tries
+from dpdash.web.rate_limit import Allowance, RateLimiter
 from dpdash.web.tickets import OWNER_COOKIE, is_valid, owner_of, ticket
 from dpdash.web.turns import BusyError, Turns
 
@@ -38,8 +38,8 @@ STALLED_SECONDS: Final = 60.0
 """So long one piece may take to be taken; whoever takes longer makes room for others."""
 LONGEST_UPLOAD_SECONDS: Final = 120.0
 IN_MEMORY_BYTES: Final = 2**20
-A_BROWSERS_IMPORTS: Final = Allowance(tries=10, seconds=30)
-EVERYBODYS_IMPORTS: Final = Allowance(tries=100, seconds=3)
+A_BROWSERS_IMPORTS: Final = Allowance(at_once=10, seconds=30)
+EVERYBODYS_IMPORTS: Final = Allowance(at_once=100, seconds=3)
 NUM_REMEMBERED: Final = 64
 
 _log = logging.getLogger(__name__)
@@ -129,8 +129,8 @@ class _Imports:
     """Who has brought in what lately, and how often."""
 
     def __init__(self) -> None:
-        self._by_browser = Tries(A_BROWSERS_IMPORTS)
-        self._by_all = Tries(EVERYBODYS_IMPORTS)
+        self._by_browser = RateLimiter(A_BROWSERS_IMPORTS)
+        self._by_all = RateLimiter(EVERYBODYS_IMPORTS)
         self._latest: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def admit(self, owner: str, now: float) -> None:

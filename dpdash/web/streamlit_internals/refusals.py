@@ -12,7 +12,9 @@ from typing import Final
 
 from streamlit.runtime.runtime_util import WidgetStateSizeError
 
-SECONDS: Final = 60.0
+from dpdash.web.rate_limit import Allowance, RateLimiter
+
+ONCE_PER_MINUTE: Final = Allowance(at_once=1, seconds=60)
 PACKAGE: Final = Path(__file__).resolve().parents[2]
 STATE: Final = "streamlit.runtime.state.session_state"
 COMPONENTS: Final = "streamlit.components.v2.bidi_component.serialization"
@@ -40,16 +42,16 @@ class OncePerMinute(logging.Filter):
         """`clock` gives seconds and never jumps."""
         super().__init__()
         self._clock = clock
-        self._said_at: dict[tuple[object, ...], float] = {}
+        self._limiter = RateLimiter(ONCE_PER_MINUTE)
         self._held_back: dict[tuple[object, ...], int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         kind = record.name, record.msg, record.exc_info[0] if record.exc_info else None
         now = self._clock()
-        if now - self._said_at.get(kind, -SECONDS) < SECONDS:
+        if self._limiter.seconds_to_wait(kind, now) > 0:
             self._held_back[kind] = self._held_back.get(kind, 0) + 1
             return False
-        self._said_at[kind] = now
+        self._limiter.take(kind, now)
         num_held_back = self._held_back.pop(kind, 0)
         if num_held_back:
             record.msg, record.args = f"{record.getMessage()} ({num_held_back} more since the last time)", None

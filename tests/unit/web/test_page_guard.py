@@ -8,7 +8,8 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg, DeferredFileRequestPayload, InstallSkillsRequestPayload
 
-from dpdash.web.page_guard import LARGEST_MESSAGE_BYTES, MESSAGES_AT_ONCE, Allowance, PageGuard
+from dpdash.web.page_guard import LARGEST_MESSAGE_BYTES, MESSAGES, PageGuard
+from dpdash.web.rate_limit import Allowance
 from tests.loops import in_a_loop_of_its_own
 
 HERE, ELSEWHERE = ("127.0.0.1", 50_000), ("192.168.1.7", 50_000)
@@ -250,18 +251,6 @@ def test_one_machine_cannot_take_every_place() -> None:
     run(talk)
 
 
-def test_messages_beyond_the_allowance_wait() -> None:
-    now = 0.0
-    allowance = Allowance(per_second=10, at_once=3, clock=lambda: now)
-    assert [allowance.seconds_to_wait() for _ in range(5)] == pytest.approx([0, 0, 0, 0.1, 0.2])
-    now = 0.2
-    assert allowance.seconds_to_wait() == pytest.approx(0.1)
-    now = 100.0  # what is not used does not heap up
-    assert [allowance.seconds_to_wait() for _ in range(4)] == pytest.approx([0, 0, 0, 0.1])
-    now = 200.0
-    assert allowance.seconds_to_wait(5) == pytest.approx(0.2)
-
-
 def test_a_flood_is_read_no_faster_than_the_allowance(monkeypatch: pytest.MonkeyPatch) -> None:
     echo = Echo()
     waited: list[float] = []
@@ -272,17 +261,18 @@ def test_a_flood_is_read_no_faster_than_the_allowance(monkeypatch: pytest.Monkey
         await sleep(0)
 
     monkeypatch.setattr("dpdash.web.page_guard.asyncio.sleep", note)
-    monkeypatch.setattr("dpdash.web.page_guard.MESSAGES_PER_SECOND", 1e-6)  # so that none comes back meanwhile
+    slow = Allowance(MESSAGES.at_once, seconds=1e6)  # so that none comes back meanwhile
+    monkeypatch.setattr("dpdash.web.page_guard.MESSAGES", slow)
 
     async def talk() -> None:
         caller = Caller(PageGuard(echo, 2))
-        for _ in range(MESSAGES_AT_ONCE + 20):
+        for _ in range(MESSAGES.at_once + 20):
             caller.say(bytes=RERUN)
         caller.leave()
         await caller.task
 
     run(talk)
-    assert len(echo.got) == MESSAGES_AT_ONCE + 20
+    assert len(echo.got) == MESSAGES.at_once + 20
     assert len(waited) == 20
 
 

@@ -11,10 +11,10 @@ from dpdash.web.passphrase import (
     ALL_TOGETHER,
     AN_ADDRESS,
     CROWD,
-    Allowance,
     PassphraseError,
     PassphraseGate,
 )
+from dpdash.web.rate_limit import Allowance
 from tests.fakes import FakeClock
 
 RIGHT = "correct horse"
@@ -35,7 +35,7 @@ def is_compared(gate: PassphraseGate, browser: str, address: str) -> bool:
 
 
 def most_tries(allowance: Allowance, seconds: float) -> float:
-    return allowance.tries + seconds / allowance.seconds
+    return allowance.at_once + seconds / allowance.seconds
 
 
 def test_the_right_passphrase_lets_one_browser_in() -> None:
@@ -66,7 +66,7 @@ def test_letters_of_any_script_count() -> None:
 def test_the_sentence_says_how_long_to_wait_and_then_it_opens() -> None:
     clock = FakeClock()
     gate = PassphraseGate(RIGHT, clock)
-    for _try in range(A_BROWSER.tries):
+    for _try in range(A_BROWSER.at_once):
         refusal(gate, "a guess")
     said = refusal(gate, RIGHT)
     assert not gate.is_open_to("browser")
@@ -82,7 +82,7 @@ def test_the_sentence_says_how_long_to_wait_and_then_it_opens() -> None:
 def test_what_is_refused_unseen_costs_no_try() -> None:
     clock = FakeClock()
     gate = PassphraseGate(RIGHT, clock)
-    for _try in range(A_BROWSER.tries + 100):
+    for _try in range(A_BROWSER.at_once + 100):
         refusal(gate, "a guess")
     clock.now += A_BROWSER.seconds
     gate.show(RIGHT, "browser", "10.0.0.1")
@@ -91,7 +91,7 @@ def test_what_is_refused_unseen_costs_no_try() -> None:
 def test_new_cookies_do_not_bring_new_tries() -> None:
     gate = PassphraseGate(RIGHT, FakeClock())
     compared = sum(is_compared(gate, f"browser {number}", "10.0.0.1") for number in range(100))
-    assert compared == AN_ADDRESS.tries
+    assert compared == AN_ADDRESS.at_once
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_new_cookies_do_not_bring_new_tries() -> None:
 )
 def test_two_addresses_of_one_home_share_their_tries(one: str, other: str) -> None:
     gate = PassphraseGate(RIGHT, FakeClock())
-    for number in range(AN_ADDRESS.tries):
+    for number in range(AN_ADDRESS.at_once):
         assert is_compared(gate, f"browser {number}", one)
     assert not is_compared(gate, "another", other)
 
@@ -112,13 +112,13 @@ def test_two_addresses_of_one_home_share_their_tries(one: str, other: str) -> No
 def test_an_address_that_is_none_is_an_address_too() -> None:
     gate = PassphraseGate(RIGHT, FakeClock())
     compared = sum(is_compared(gate, f"browser {number}", "testclient") for number in range(100))
-    assert compared == AN_ADDRESS.tries
+    assert compared == AN_ADDRESS.at_once
 
 
 @given(
     st.lists(
         st.tuples(PAUSES, st.integers(0, 2 * CROWD), st.integers(0, CROWD - 2)),
-        min_size=A_BROWSER.tries,
+        min_size=A_BROWSER.at_once,
         max_size=150,
     )
 )
@@ -127,7 +127,7 @@ def test_no_crowd_keeps_the_teacher_out(guesses: list[tuple[float, int, int]]) -
     clock = FakeClock()
     gate = PassphraseGate(RIGHT, clock)
     for address in range(CROWD - 1):
-        for number in range(AN_ADDRESS.tries + 1):
+        for number in range(AN_ADDRESS.at_once + 1):
             refusal(gate, "a guess", f"early {address} {number}", f"10.0.0.{address}")
     for pause, browser, address in guesses:
         clock.now += pause

@@ -20,8 +20,8 @@ from dpdash.files.formats import FILES, FormatName
 from dpdash.runs.service import RunService
 from dpdash.store.store import RunStore
 from dpdash.web import transfers
-from dpdash.web.passphrase import Allowance
 from dpdash.web.process import run_service
+from dpdash.web.rate_limit import Allowance
 from dpdash.web.server import ROUTES, middleware
 from dpdash.web.tickets import OWNER_COOKIE, owner_of
 from dpdash.web.transfers import export_address, import_address, take_imported
@@ -216,7 +216,7 @@ def test_a_file_that_is_too_large_is_not_even_read_whole(
 
 
 def test_imports_are_few_at_a_time(service: RunService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfers, "A_BROWSERS_IMPORTS", Allowance(tries=1, seconds=1000))
+    monkeypatch.setattr(transfers, "A_BROWSERS_IMPORTS", Allowance(at_once=1, seconds=1000))
     monkeypatch.setattr(transfers, "_imports", transfers._Imports())
     body = file_of(whole_run()).getvalue()
     assert sent_in(body)[0] == 200
