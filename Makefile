@@ -6,7 +6,7 @@ PLOTLY_JS_VERSION := 4.1.1
 STATIC := dpdash/web/static
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check bench soak screenshots figures messages vendor clean
+.PHONY: help run serve test check bench soak mutants screenshots figures messages vendor clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: $(VENV)/.dev browser ## Measure the speed against the bare loop, and the 
 soak: $(VENV)/.dev browser ## Wear it down for half an hour: kills, locks, hostile links, a crowd, a lesson
 	@$(BIN)/pytest -m long
 	@$(BIN)/python -m tests.soak
+
+mutants: $(VENV)/.dev ## Put faults into a copy of the code, one at a time, and count those that the tests notice
+	@$(BIN)/python -m tests.mutants
 
 screenshots: $(VENV)/.dev browser ## Take the README's pictures from the running app
 	@$(BIN)/python -m tests.e2e.screenshots

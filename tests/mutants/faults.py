@@ -1,0 +1,318 @@
+"""Faults to put into the code, one at a time, and the tests that should notice each.
+
+They are none of those by which the tests were mended: what a test was written for, it notices.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One wrong line in the place of a right one."""
+
+    file: str
+    old: str
+    """What stands there, exactly once."""
+    new: str
+    tests: tuple[str, ...]
+
+
+CONFIG: Final = ("tests/unit/core/test_config.py",)
+LIMITS: Final = ("tests/unit/core/test_limits.py",)
+HISTORY: Final = ("tests/unit/core/test_history.py",)
+PROBLEM: Final = ("tests/unit/problem",)
+CONTROL: Final = ("tests/unit/training/test_control.py",)
+LOOP: Final = ("tests/unit/training/loop",)
+SLOTS: Final = ("tests/unit/runs/test_slots.py",)
+STORES: Final = ("tests/contract/test_stores.py",)
+FIGURES: Final = ("tests/unit/charts",)
+FINDINGS: Final = ("tests/unit/findings",)
+FILES: Final = ("tests/unit/files",)
+LINKS: Final = ("tests/unit/ui/session/test_links.py",)
+PASSPHRASE: Final = ("tests/unit/web/test_passphrase.py",)
+PAGE_GUARD: Final = ("tests/unit/web/test_page_guard.py",)
+REQUEST_GUARD: Final = ("tests/unit/web/test_request_guard.py",)
+
+FAULTS: Final = (
+    # Settings and plain values
+    Fault(
+        "dpdash/core/config.py",
+        "self.global_batch_size is not None and self.global_batch_size > self.samples",
+        "self.global_batch_size is not None and self.global_batch_size >= self.samples",
+        CONFIG,
+    ),
+    Fault(
+        "dpdash/core/config.py",
+        "return repr(value) if isinstance(value, float) else str(value)",
+        'return f"{value:g}" if isinstance(value, float) else str(value)',
+        CONFIG,
+    ),
+    Fault(
+        "dpdash/core/config.py",
+        'text[: MAX_RECEIVED_LENGTH - 1] + "…"',
+        'text[:MAX_RECEIVED_LENGTH] + "…"',
+        CONFIG,
+    ),
+    Fault(
+        "dpdash/core/limits.py",
+        'changes["global_batch_size"] = min(config.global_batch_size, samples)',
+        'changes["global_batch_size"] = config.global_batch_size',
+        LIMITS,
+    ),
+    Fault("dpdash/core/limits.py", "return low, min(high, self.samples)", "return low, high", LIMITS),
+    Fault(
+        "dpdash/core/buckets.py",
+        "self.last[:, :half] = self.last[:, right]",
+        "self.last[:, :half] = self.last[:, left]",
+        HISTORY,
+    ),
+    Fault("dpdash/core/buckets.py", "at[0] = extreme_epoch[index, merged]", "at[0] = epochs[0]", HISTORY),
+    Fault(
+        "dpdash/core/scales.py",
+        "if step <= value), low)",
+        "if step < value), low)",
+        ("tests/unit/core/test_scales.py",),
+    ),
+    # The problem
+    Fault(
+        "dpdash/problem/model.py", "1 / math.sqrt(layer.in_features)", "1 / math.sqrt(layer.out_features)", PROBLEM
+    ),
+    Fault(
+        "dpdash/problem/projection.py",
+        "1 / len(xs) - mean_x * slope",
+        "1 / len(xs) + mean_x * slope",
+        PROBLEM,
+    ),
+    Fault(
+        "dpdash/problem/preview.py",
+        "whole = config.samples // size * size",
+        "whole = config.samples",
+        PROBLEM,
+    ),
+    # Training
+    Fault(
+        "dpdash/training/control.py",
+        "self._stop_reason = self._stop_reason or reason",
+        "self._stop_reason = reason",
+        CONTROL,
+    ),
+    Fault("dpdash/training/control.py", "self._step_asked = self._paused", "self._step_asked = True", CONTROL),
+    Fault(
+        "dpdash/training/control.py",
+        "self._due += self._interval",
+        "self._due = now + self._interval",
+        CONTROL,
+    ),
+    Fault("dpdash/training/loop/epoch_loop.py", "self._origin += self._clock() - began", "pass", LOOP),
+    Fault(
+        "dpdash/training/loop/epoch_loop.py",
+        "now + max(CHECKPOINT_SECONDS, *spacing)",
+        "now + CHECKPOINT_SECONDS",
+        LOOP,
+    ),
+    Fault(
+        "dpdash/training/loop/epoch_loop.py",
+        "if self._num_kept == self._num_epochs:",
+        "if self._num_kept > self._num_epochs:",
+        LOOP,
+    ),
+    Fault("dpdash/training/loop/epoch.py", "np.float32(len(self._x) / 4)", "np.float32(len(self._x) / 2)", LOOP),
+    Fault(
+        "dpdash/training/learning_rates.py",
+        "if value == self.current and not self.replays_after(num_epochs):",
+        "if value == self.current:",
+        ("tests/unit/training/test_learning_rates.py",),
+    ),
+    Fault(
+        "dpdash/training/ddp/shared_words.py",
+        "all(self._counts[place] >= num_epochs",
+        "any(self._counts[place] >= num_epochs",
+        ("tests/unit/training/ddp/test_shared_words.py",),
+    ),
+    Fault(
+        "dpdash/training/processes/pool.py",
+        "process.num_at_full_speed if is_at_full_speed else 0",
+        "0",
+        ("tests/contract/test_training_processes.py::test_a_run_goes_to_the_process_with_the_least_to_do",),
+    ),
+    Fault(
+        "dpdash/training/trace/stopwatch.py",
+        "max(joined[at].start + joined[at].seconds, span.start + span.seconds)",
+        "span.start + span.seconds",
+        ("tests/unit/training/trace",),
+    ),
+    # Runs
+    Fault(
+        "dpdash/runs/slots.py", "self._queues[lane].index(run_id) + 1", "self._queues[lane].index(run_id)", SLOTS
+    ),
+    Fault("dpdash/runs/slots.py", "self._queues[lane].pop(0)", "self._queues[lane].pop()", SLOTS),
+    Fault(
+        "dpdash/runs/pace.py",
+        "config.epochs / self.seconds",
+        "self.seconds / config.epochs",
+        ("tests/unit/runs/test_pace.py",),
+    ),
+    Fault(
+        "dpdash/runs/presence.py",
+        "        self._gone_since.pop(owner, None)\n",
+        "",
+        ("tests/unit/runs/test_presence.py",),
+    ),
+    Fault(
+        "dpdash/runs/admission.py",
+        "if _num_ranks(new) and num_ranks > self.max_ranks:",
+        "if num_ranks > self.max_ranks:",
+        ("tests/unit/runs/test_admission.py",),
+    ),
+    Fault(
+        "dpdash/runs/admission.py",
+        "None if in_place_of is None or in_place_of.control.stop_reason else in_place_of",
+        "in_place_of",
+        ("tests/unit/runs/test_admission.py",),
+    ),
+    # The store
+    Fault(
+        "dpdash/store/rows.py",
+        "sa.case((runs.c.best_loss < best, runs.c.best_loss), else_=best)",
+        "best",
+        STORES,
+    ),
+    Fault("dpdash/store/run_table.py", '"<=": number <= asked', '"<=": number < asked', STORES),
+    Fault(
+        "dpdash/store/query.py",
+        "if len(found) > MOST_TAGS:",
+        "if len(found) >= MOST_TAGS:",
+        ("tests/unit/store/test_query.py",),
+    ),
+    Fault(
+        "dpdash/store/writer.py",
+        "self._cut_at[run_id] = item.first_epoch - 1",
+        "self._cut_at[run_id] = item.first_epoch",
+        ("tests/unit/store/test_faults.py",),
+    ),
+    # Studies and sweeps
+    Fault(
+        "dpdash/scaling/measure.py",
+        "point.replicas in (1, plan.replicas)",
+        "point.replicas == 1",
+        ("tests/unit/scaling",),
+    ),
+    Fault(
+        "dpdash/scaling/measure.py",
+        "self.trace = self.trace or event.trace",
+        "self.trace = event.trace",
+        ("tests/unit/scaling",),
+    ),
+    Fault(
+        "dpdash/sweeps/search.py",
+        "NEVER if value is None else value",
+        "0.0 if value is None else value",
+        ("tests/unit/sweeps/test_search.py",),
+    ),
+    Fault(
+        "dpdash/sweeps/objective.py",
+        "config.noise / math.sqrt(spread)",
+        "config.noise / spread",
+        ("tests/unit/sweeps/test_objective.py",),
+    ),
+    # Findings
+    Fault(
+        "dpdash/findings/fits.py",
+        "rise, loss = 1 - 1 / num, 1 / measured - 1 / num",
+        "rise, loss = 1 - 1 / num, 1 / measured",
+        FINDINGS,
+    ),
+    Fault(
+        "dpdash/findings/run.py",
+        "1 / (2 * max(target.mean_square_x, 1.0))",
+        "1 / max(target.mean_square_x, 1.0)",
+        FINDINGS,
+    ),
+    Fault(
+        "dpdash/findings/run.py",
+        "_lower_learning_rate(config, 0.5)",
+        "_lower_learning_rate(config, 0.1)",
+        FINDINGS,
+    ),
+    Fault(
+        "dpdash/findings/curves.py",
+        "statistics.stdev(values) / math.sqrt(len(values))",
+        "statistics.stdev(values) / len(values)",
+        (*FINDINGS, "tests/unit/scaling"),
+    ),
+    # Figures
+    Fault("dpdash/charts/loss.py", '"y": log10(value)', '"y": value', FIGURES),
+    Fault("dpdash/charts/loss.py", "for change in reversed(recent):", "for change in recent:", FIGURES),
+    Fault(
+        "dpdash/charts/fit.py",
+        "SYMBOLS[(rank // NUM_SERIES + rank) % len(SYMBOLS)]",
+        "SYMBOLS[rank % len(SYMBOLS)]",
+        FIGURES,
+    ),
+    Fault("dpdash/charts/smoothing.py", "/ (2 * half + 1))", "/ window)", FIGURES),
+    Fault(
+        "dpdash/charts/overlay.py",
+        "epochs.astype(np.float64) * config.samples",
+        "epochs.astype(np.float64)",
+        FIGURES,
+    ),
+    # Files and the command line
+    Fault("dpdash/files/json_reader.py", "self._passed + self._at + 1", "self._passed + self._at", FILES),
+    Fault("dpdash/files/tensorboard.py", "wall_time=began + seconds", "wall_time=began", FILES),
+    Fault("dpdash/files/tables.py", "np.arange(block.first_epoch,", "np.arange(block.first_epoch - 1,", FILES),
+    Fault("dpdash/cli/runs.py", "os.replace(unfinished, path)", "pass", ("tests/unit/cli/test_runs.py",)),
+    Fault(
+        "dpdash/cli/serve.py",
+        """f"http://{f'[{host}]' if ':' in host else host}:{self.port}\"""",
+        'f"http://{host}:{self.port}"',
+        ("tests/unit/cli/test_serve.py",),
+    ),
+    Fault(
+        "dpdash/cli/terminal.py",
+        "signal.signal(number, before[number])",
+        "pass",
+        ("tests/unit/cli",),
+    ),
+    # The pages
+    Fault("dpdash/ui/session/links.py", "values[-1] for name", "values[0] for name", LINKS),
+    Fault("dpdash/ui/session/links.py", "rest = len(found) - MAX_PROBLEMS", "rest = len(found)", LINKS),
+    Fault(
+        "dpdash/ui/parts/metrics.py",
+        "started.one_device_step_seconds / started.replicas_step_seconds",
+        "started.replicas_step_seconds / started.one_device_step_seconds",
+        ("tests/unit/ui/parts/test_metrics.py",),
+    ),
+    # The server's guards
+    Fault(
+        "dpdash/web/request_guard.py",
+        "(rest in LOCAL_CORE_PATHS and is_local(scope))",
+        "rest in LOCAL_CORE_PATHS",
+        REQUEST_GUARD,
+    ),
+    Fault(
+        "dpdash/web/request_guard.py",
+        'scope["method"] == "POST" and scope["path"] == IMPORT_PATH',
+        'scope["method"] == "POST"',
+        REQUEST_GUARD,
+    ),
+    Fault(
+        "dpdash/web/page_guard.py",
+        "max(1, self._max_pages // 2)",
+        "self._max_pages",
+        PAGE_GUARD,
+    ),
+    Fault(
+        "dpdash/web/page_guard.py",
+        'urlsplit(origin).netloc == headers.get("host")',
+        'urlsplit(origin).netloc.endswith(headers.get("host", ""))',
+        PAGE_GUARD,
+    ),
+    Fault("dpdash/web/passphrase.py", "IPV6_HOME_PREFIX: Final = 64", "IPV6_HOME_PREFIX: Final = 128", PASSPHRASE),
+    Fault(
+        "dpdash/web/passphrase.py",
+        "            for kind, name in tries:\n",
+        "            for kind, name in tries[:1]:\n",
+        PASSPHRASE,
+    ),
+)
