@@ -14,7 +14,7 @@ from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN
 from dpdash.scaling.live import LiveStudy, StudySnapshot, Trainer, measuring_process
 from dpdash.scaling.measure import require_engines
-from dpdash.store.plans import Head, StudyTable, latest
+from dpdash.store.plans import Head, Keeper, StudyTable
 from dpdash.training.hardware import num_gpus
 
 LONGEST_SECONDS: Final = 120.0
@@ -39,16 +39,16 @@ class ScalingService:
     ) -> None:
         self._limits = limits
         self._table = table
+        self._keeper = Keeper(table)
         self._is_frozen = is_frozen
         self._start_trainer = start_trainer
         self._lock = threading.Lock()
         self._live: LiveStudy | None = None
-        self._problem: StoreError | None = None
 
     @property
     def problem(self) -> StoreError | None:
         """Why the latest study could not be saved; None where it was."""
-        return self._problem
+        return self._keeper.problem
 
     def start(self, plan: StudyPlan, owner: str) -> str:
         """Begin to measure, and return the study's id.
@@ -77,7 +77,7 @@ class ScalingService:
                         "its end."
                     )
                 )
-            self._live = LiveStudy(study, LONGEST_SECONDS, self._keep, self._start_trainer)
+            self._live = LiveStudy(study, LONGEST_SECONDS, self._keeper.keep, self._start_trainer)
             self._live.start()
         return study.study_id
 
@@ -111,14 +111,18 @@ class ScalingService:
         shown = None if live is None else live.snapshot()
         if shown is not None and shown.study.study_id == study_id:
             return shown
+        kept = self._keeper.get(study_id)
+        if kept is None:
+            return None
         with suppress(StoreError):
-            return self._kept(study_id)
+            is_elsewhere = not kept.status.is_over and self._table.is_held(study_id)
+            return StudySnapshot(kept, None, is_cancelling=False, is_elsewhere=is_elsewhere)
         return None
 
     def studies(self) -> tuple[Head[StudyPlan], ...]:
         """The latest studies, the newest first; only the one in memory when the database cannot be read."""
         live = self._live
-        return latest(self._table, () if live is None else (_head(live.snapshot().study),), MOST_LISTED)
+        return self._keeper.latest(() if live is None else (live.snapshot().study,), MOST_LISTED)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is being measured; whether that is so."""
@@ -136,21 +140,3 @@ class ScalingService:
     def _measuring(self) -> LiveStudy | None:
         live = self._live
         return None if live is None or live.snapshot().study.status.is_over else live
-
-    def _kept(self, study_id: str) -> StudySnapshot | None:
-        kept = self._table.get(study_id)
-        if kept is None:
-            return None
-        is_elsewhere = not kept.status.is_over and self._table.is_held(study_id)
-        return StudySnapshot(kept, None, is_cancelling=False, is_elsewhere=is_elsewhere)
-
-    def _keep(self, study: Study) -> None:
-        try:
-            self._table.put(study)
-            self._problem = None
-        except StoreError as problem:
-            self._problem = problem
-
-
-def _head(study: Study) -> Head[StudyPlan]:
-    return Head(study.study_id, study.owner, study.created_at, study.plan)

@@ -1,5 +1,6 @@
 """Where the store keeps studies and sweeps: each whole in a row of its own."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Locks:
     """Whether a process has a lock."""
 
 
-class PlanTable(Generic[T, P]):
+class PlanTable(ABC, Generic[T, P]):
     """Values in the database; each method raises `StoreError` when it cannot be used."""
 
     def __init__(
@@ -98,6 +99,14 @@ class PlanTable(Generic[T, P]):
         found = self._found(sa.select(self._column).where(self._table.c.id == value_id))
         return found[0] if found else None
 
+    @abstractmethod
+    def head(self, value: T) -> Head[P]:
+        """What a list shows of a value."""
+
+    @abstractmethod
+    def put(self, value: T) -> None:
+        """Save a value as it is now; it waits for the disk."""
+
     def _found(self, wanted: sa.Select[Any]) -> tuple[T, ...]:
         with self._reading() as connection:
             return tuple(self._adapter.validate_python(value) for value in connection.scalars(wanted))
@@ -120,6 +129,9 @@ class StudyTable(PlanTable[Study, StudyPlan]):
     def __init__(self, write: Write, reading: Reading, locks: Locks) -> None:
         super().__init__(write, reading, studies.c.study, _STUDY, _STUDY_PLAN, locks)
 
+    def head(self, study: Study) -> Head[StudyPlan]:
+        return Head(study.study_id, study.owner, study.created_at, study.plan)
+
     def put(self, study: Study) -> None:
         """Save a study as it is now; it waits for the disk. Until it is over, this process measures it."""
         if not study.status.is_over:
@@ -135,6 +147,9 @@ class SweepTable(PlanTable[Sweep, SweepPlan]):
     def __init__(self, write: Write, reading: Reading, locks: Locks) -> None:
         super().__init__(write, reading, sweeps.c.sweep, _SWEEP, _SWEEP_PLAN, locks)
 
+    def head(self, sweep: Sweep) -> Head[SweepPlan]:
+        return Head(sweep.sweep_id, sweep.owner, sweep.created_at, sweep.plan)
+
     def put(self, sweep: Sweep) -> None:
         """Save a sweep as it is now; it waits for the disk."""
         self._put(sweep.sweep_id, sweep, owner=sweep.owner, created_at=sweep.created_at)
@@ -145,14 +160,36 @@ class SweepTable(PlanTable[Sweep, SweepPlan]):
         return self._found(sa.select(self._column).where(is_searching).order_by(self._table.c.number))
 
 
-def latest(table: PlanTable[T, P], here: Iterable[Head[P]], limit: int) -> tuple[Head[P], ...]:
-    """What is kept and what this process has in memory, the newest first.
+class Keeper(Generic[T, P]):
+    """What a service keeps in a table as it changes, and why the latest change could not be saved."""
 
-    The latter alone when the database cannot be read.
-    """
-    kept: tuple[Head[P], ...] = ()
-    with suppress(StoreError):
-        kept = table.heads(limit)
-    # Another process that shares the database may have begun one later than this process's.
-    both = {head.value_id: head for head in (*kept, *here)}
-    return tuple(sorted(both.values(), key=lambda head: head.created_at, reverse=True))[:limit]
+    def __init__(self, table: PlanTable[T, P]) -> None:
+        self._table = table
+        self.problem: StoreError | None = None
+        """None where it was saved."""
+
+    def keep(self, value: T) -> None:
+        """Save a value as it is now, or remember why not."""
+        try:
+            self._table.put(value)
+            self.problem = None
+        except StoreError as problem:
+            self.problem = problem
+
+    def get(self, value_id: str) -> T | None:
+        """A value that is kept; None when there is none with this id, or the database cannot be read."""
+        with suppress(StoreError):
+            return self._table.get(value_id)
+        return None
+
+    def latest(self, here: Iterable[T], limit: int) -> tuple[Head[P], ...]:
+        """What is kept and what this process has in memory, the newest first.
+
+        The latter alone when the database cannot be read.
+        """
+        kept: tuple[Head[P], ...] = ()
+        with suppress(StoreError):
+            kept = self._table.heads(limit)
+        # Another process that shares the database may have begun one later than this process's.
+        both = {head.value_id: head for head in (*kept, *map(self._table.head, here))}
+        return tuple(sorted(both.values(), key=lambda head: head.created_at, reverse=True))[:limit]

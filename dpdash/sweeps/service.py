@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -25,7 +24,7 @@ from dpdash.core.sweep import Sweep, SweepPlan, SweepStatus
 from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN
 from dpdash.runs.service import RunService
-from dpdash.store.plans import Head, SweepTable, latest
+from dpdash.store.plans import Head, Keeper, SweepTable
 from dpdash.store.url import sqlite_path
 from dpdash.sweeps.live import LiveSweep, Share, SweepSnapshot
 from dpdash.training import catalog
@@ -59,12 +58,12 @@ class SweepService:
         """`folder` is where the searches keep their journals; None where nothing is kept."""
         self._runs = runs
         self._table = table
+        self._keeper = Keeper(table)
         self._folder = folder
         self._limits = limits
         self._share = share
         self._lock = threading.Lock()
         self._live: dict[str, LiveSweep] = {}
-        self._problem: StoreError | None = None
         self._is_closing = False
 
     @classmethod
@@ -76,7 +75,7 @@ class SweepService:
     @property
     def problem(self) -> StoreError | None:
         """Why the latest change of a sweep could not be saved; None where it was."""
-        return self._problem
+        return self._keeper.problem
 
     def start(self, plan: SweepPlan, owner: str) -> str:
         """Begin to search, and return the sweep's id.
@@ -100,7 +99,7 @@ class SweepService:
         with self._lock:
             self._require_room(owner)
             self._take(sweep.sweep_id)
-            self._keep(sweep)
+            self._keeper.keep(sweep)
             self._launch(sweep)
         return sweep.sweep_id
 
@@ -164,16 +163,13 @@ class SweepService:
         live = self._live.get(sweep_id)
         if live is not None:
             return live.snapshot()
-        with suppress(StoreError):
-            kept = self._table.get(sweep_id)
-            return None if kept is None else SweepSnapshot(kept, is_live=False)
-        return None
+        kept = self._keeper.get(sweep_id)
+        return None if kept is None else SweepSnapshot(kept, is_live=False)
 
     def sweeps(self) -> tuple[Head[SweepPlan], ...]:
         """The latest sweeps, the newest first; only those of this process when the database cannot be read."""
         here = (live.snapshot().sweep for live in tuple(self._live.values()))
-        heads = (Head(sweep.sweep_id, sweep.owner, sweep.created_at, sweep.plan) for sweep in here)
-        return latest(self._table, heads, MOST_LISTED)
+        return self._keeper.latest(here, MOST_LISTED)
 
     def wait(self, sweep_id: str, timeout: float | None = None) -> bool:
         """Wait until a sweep of this process is over; whether it is."""
@@ -215,9 +211,7 @@ class SweepService:
         if self._is_closing or self._searching(sweep_id) is not None or not self._take(sweep_id):
             return False
         # Read again, for the process that had the lock may have ended the sweep.
-        sweep = None
-        with suppress(StoreError):
-            sweep = self._table.get(sweep_id)
+        sweep = self._keeper.get(sweep_id)
         if sweep is None or sweep.status.is_over:
             self._let_go(sweep_id)
             return False
@@ -226,24 +220,14 @@ class SweepService:
 
     def _launch(self, sweep: Sweep) -> None:
         self._forget_over()
-        live = LiveSweep(sweep, self._runs, self._share, self._folder, self._keeper())
+        live = LiveSweep(sweep, self._runs, self._share, self._folder, self._keep_and_let_go)
         self._live[sweep.sweep_id] = live
         live.start()
 
-    def _keeper(self) -> Callable[[Sweep], None]:
-        def keep(sweep: Sweep) -> None:
-            self._keep(sweep)
-            if sweep.status.is_over:
-                self._let_go(sweep.sweep_id, for_good=True)
-
-        return keep
-
-    def _keep(self, sweep: Sweep) -> None:
-        try:
-            self._table.put(sweep)
-            self._problem = None
-        except StoreError as problem:
-            self._problem = problem
+    def _keep_and_let_go(self, sweep: Sweep) -> None:
+        self._keeper.keep(sweep)
+        if sweep.status.is_over:
+            self._let_go(sweep.sweep_id, for_good=True)
 
     def _take(self, sweep_id: str) -> bool:
         """Be the process that goes on with a sweep; False where another one is."""
@@ -251,7 +235,7 @@ class SweepService:
             return self._table.take(sweep_id)
         except StoreError as problem:
             # It is searched all the same, and kept as soon as the database can be used.
-            self._problem = problem
+            self._keeper.problem = problem
             return True
 
     def _let_go(self, sweep_id: str, *, for_good: bool = False) -> None:
@@ -263,7 +247,7 @@ class SweepService:
 
     def _forget_over(self) -> None:
         """What is over is in the store; without one, it stays here until the next sweep of the same browser."""
-        if self._problem is not None:
+        if self._keeper.problem is not None:
             return
         for sweep_id, live in tuple(self._live.items()):
             if not live.snapshot().is_live and live.wait(0):

@@ -94,7 +94,7 @@ def test_the_passphrase_opens_the_room_to_one_browser_for_good(open_page: OpenPa
 
 def test_a_guesser_is_told_to_wait(open_page: OpenPage) -> None:
     page = go(open_page(owner="guesser"), ROOM)
-    for guess in range(A_BROWSER.tries):
+    for guess in range(A_BROWSER.at_once):
         show(page, f"guess {guess}")
     show(page, PASSPHRASE)
     assert "too many wrong passphrases. Wait 15 seconds" in said(page)
