@@ -148,6 +148,10 @@ class FakeTrainer:
             assert control.stop_reason is not None
             emit(RunStopped(epoch, 2.5, 0.5, epoch / rate, control.stop_reason))
 
+    @property
+    def is_gone(self) -> bool:
+        return self._hung_up.is_set()
+
     def hang_up(self) -> None:
         self._hung_up.set()
 

@@ -81,6 +81,11 @@ class StepTrace:
     spans: tuple[Span, ...]
     seconds: float
     """From the begin of the step to its end."""
+    is_memory_counted: bool = False
+    """True where no device tells what it held, and the sizes of the known tensors are added up.
+
+    A step that was stored before this was known says nothing of it.
+    """
 
     def seconds_in(self, phase: Phase) -> float:
         """Time of a phase on the clock: what several devices do at once counts once."""

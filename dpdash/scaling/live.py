@@ -13,7 +13,7 @@ from dpdash.core.study import Measurement, Study, StudyStatus
 from dpdash.scaling.measure import MeasuringError, measure, turns
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Emit
-from dpdash.training.processes.handle import PROCESS_GONE, TrainingProcess
+from dpdash.training.processes.handle import TrainingProcess
 
 MODULE: Final = "dpdash.scaling.process"
 THREADS_PER_REPLICA: Final = 1
@@ -35,6 +35,9 @@ _log = logging.getLogger(__name__)
 class Trainer(Protocol):
     """Trains runs somewhere, one at a time."""
 
+    @property
+    def is_gone(self) -> bool: ...
+
     def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None: ...
 
     def hang_up(self) -> None: ...
@@ -52,6 +55,8 @@ class StudySnapshot:
     is_cancelling: bool
     is_elsewhere: bool = False
     """Whether another process measures it."""
+    was_left: bool = False
+    """Whether the process that measured it ended before it was over."""
 
     @property
     def num_measured(self) -> int:
@@ -145,7 +150,7 @@ class LiveStudy:
         try:
             self._measure_all()
         except MeasuringError as error:
-            message = GONE if error.template == PROCESS_GONE else error.template
+            message = error.template
         except Exception as error:
             _log.exception("A study broke.")
             message = f"{type(error).__name__}: {error}"
@@ -169,6 +174,10 @@ class LiveStudy:
                 measured = measure(self._study.plan, turn, trainer.run, control)
                 if measured is not None and turn.repeat >= 0:
                     self._add(measured)
+        except MeasuringError:
+            if trainer.is_gone:
+                raise MeasuringError(GONE) from None
+            raise
         finally:
             trainer.hang_up()
             trainer.end()

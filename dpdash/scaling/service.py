@@ -114,9 +114,11 @@ class ScalingService:
         kept = self._keeper.get(study_id)
         if kept is None:
             return None
+        if kept.status.is_over:
+            return StudySnapshot(kept, None, is_cancelling=False)
         with suppress(StoreError):
-            is_elsewhere = not kept.status.is_over and self._table.is_held(study_id)
-            return StudySnapshot(kept, None, is_cancelling=False, is_elsewhere=is_elsewhere)
+            is_held = self._table.is_held(study_id)
+            return StudySnapshot(kept, None, is_cancelling=False, is_elsewhere=is_held, was_left=not is_held)
         return None
 
     def studies(self) -> tuple[Head[StudyPlan], ...]:

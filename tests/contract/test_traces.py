@@ -15,6 +15,7 @@ from dpdash.problem.data import draw
 from dpdash.problem.model import build_model
 from dpdash.training.catalog import engine
 from dpdash.training.control import RunControl
+from dpdash.training.hardware import num_gpus
 from dpdash.training.trace.step import trace_config
 from tests.contract.training import ENDLESS, config_for, running
 from tests.contract.training import run as run_on
@@ -44,6 +45,7 @@ def test_the_first_step_is_traced_before_it_is_trained(name: EngineName, setting
     assert [replica.device for replica in traced.trace.replicas] == list(started.devices)
     assert tuple(replica.shard_size for replica in traced.trace.replicas) == started.shard_sizes
     assert traced.trace.emulated == started.emulated
+    assert traced.trace.is_memory_counted == (name is EngineName.CPU_REPLICAS or not num_gpus())
     assert isinstance(watcher.terminal, RunFinished)
     assert watcher.traces == [traced]
 

@@ -101,6 +101,11 @@ class TrainingProcess:
         """Whether it can train now."""
         return self.was_ready and not self._is_gone
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has ended; known before its runs are told so."""
+        return self._is_gone
+
     def wait_until_ready(self, timeout: float) -> None:
         """Wait until it can train or is gone, at most `timeout` seconds."""
         self._decided.wait(max(0.0, timeout))

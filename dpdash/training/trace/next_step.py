@@ -109,6 +109,7 @@ class NextStep:
             residual=difference / largest if largest else difference,
             spans=tuple(spans),
             seconds=seconds,
+            is_memory_counted=self._placement.device.type != "cuda",
         )
 
     def _replicas(self, shares: Sequence[Share]) -> tuple[ReplicaStep, ...]:

@@ -84,6 +84,6 @@ def _memory_texts(trace: StepTrace) -> list[str]:
                 "bytes moved are those that GPUs would exchange."
             )
         )
-    elif trace.replicas[0].device.startswith("CPU"):
+    elif trace.is_memory_counted:
         texts.append(_("Memory is counted from the tensors that the step is known to hold."))
     return texts

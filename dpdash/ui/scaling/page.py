@@ -137,7 +137,7 @@ def _show_end(shown: StudySnapshot) -> None:
         st.info(_("The time that a study may take here was over. What was measured is kept."))
     elif shown.is_elsewhere:
         st.info(_("Another process measures this study. What it has measured so far stands here."))
-    elif study.status is StudyStatus.MEASURING and shown.seconds_left is None:
+    elif shown.was_left:
         st.warning(_("The server ended while this study was measured. What was measured is kept."))
 
 

@@ -162,9 +162,9 @@ def test_a_study_is_shown_as_measured_elsewhere_until_its_server_dies(store: Run
     service = ScalingService(LIMITS, store.studies, lambda: False)
     shown = service.snapshot("study")
     assert shown is not None
-    assert (shown.study.status, shown.is_elsewhere) == (StudyStatus.MEASURING, True)
+    assert (shown.study.status, shown.is_elsewhere, shown.was_left) == (StudyStatus.MEASURING, True, False)
     other.close()
     shown = service.snapshot("study")
     assert shown is not None
-    assert (shown.study.status, shown.is_elsewhere, shown.seconds_left) == (StudyStatus.MEASURING, False, None)
+    assert (shown.study.status, shown.is_elsewhere, shown.was_left) == (StudyStatus.MEASURING, False, True)
     assert service.measuring() is None
