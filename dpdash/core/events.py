@@ -58,7 +58,7 @@ class RunStarted:
     started_at: float
     """Unix time in seconds."""
     devices: tuple[str, ...]
-    """One name for each replica, in the order of the shards."""
+    """The processor of each replica, in the order of the shards; those that share one have the same name."""
     shard_sizes: tuple[int, ...]
     """Samples of the first batch on each replica; 0 for an idle one."""
     emulated: bool

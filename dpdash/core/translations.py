@@ -34,7 +34,7 @@ SUPERSCRIPTS: Final = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶�
 
 class _PseudoTranslations(gettext.NullTranslations):
     def gettext(self, message: str) -> str:
-        return f"⟦{message}⟧" if message else message
+        return f"⟦{message}⟧"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Language:
 
     def text(self, message: str) -> str:
         """Translate a text; the English one where there is no translation."""
-        return self.translations.gettext(message)
+        # What gettext has under the empty text is the head of its catalogue.
+        return self.translations.gettext(message) if message else message
 
     def sentence(self, template: str, values: Mapping[str, object]) -> str:
         """Translate a template and put its measured values in, three digits each."""

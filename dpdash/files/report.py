@@ -1,6 +1,7 @@
 """A report of a run or of a comparison: one HTML file that opens without a server and without the network."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -188,9 +189,10 @@ def _machine(run: RunView, language: Language) -> str:
     started = run.history.started if run.history else None
     if started is None:
         return "–"
-    devices = ", ".join(started.devices)
+    _ = language.text
+    counts = Counter(_(name) for name in started.devices)
+    devices = ", ".join(name if count == 1 else f"{name} × {count}" for name, count in counts.items())
     if started.emulated:
-        _ = language.text
         return _("{devices}: emulated, threads on the CPU stand in for GPUs").format(devices=devices)
     return devices
 

@@ -9,10 +9,13 @@ from typing import Final, Literal
 import psutil
 import torch
 
+from dpdash.core.errors import N_
 from dpdash.core.settings import num_cores
 
 MIN_CPU_REPLICAS: Final = 4
 """Replicas that can be had on the CPU even on fewer cores: with two, uneven shards would never be seen."""
+CPU: Final = N_("CPU")
+CPU_CORE: Final = N_("CPU core")
 CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
@@ -92,7 +95,7 @@ def _cpu_name() -> str:
     except OSError:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or "CPU"
+    return next(names, "") or platform.processor() or CPU
 
 
 def _cpu_load(device: Device, since: CpuSeconds | None) -> DeviceLoad:

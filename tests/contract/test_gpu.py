@@ -23,8 +23,8 @@ def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "replicas", "marks"),
-    [(EngineName.SINGLE, 1, ("",)), (EngineName.DDP, 1, ("rank 0",)), (EngineName.DDP, 2, ("(shared)",) * 2)],
+    ("name", "replicas"),
+    [(EngineName.SINGLE, 1), (EngineName.DDP, 1), (EngineName.DDP, 2)],
     ids=["single", "ddp, one rank", "ddp, two ranks that share the GPU"],
 )
 @pytest.mark.parametrize(
@@ -32,16 +32,13 @@ def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     [{}, {"global_batch_size": 64, "epochs": 5}, {"hidden_depth": 2, "hidden_width": 16, "samples": 501}],
     ids=["full batch", "batches", "mlp with uneven shards"],
 )
-def test_losses_are_those_of_single(
-    name: EngineName, replicas: int, marks: tuple[str, ...], settings: dict[str, Any]
-) -> None:
+def test_losses_are_those_of_single(name: EngineName, replicas: int, settings: dict[str, Any]) -> None:
     config = config_for(name, replicas=replicas, **settings)
     watcher = run(engine(name), config)
     started = watcher.events[0]
     assert isinstance(started, RunStarted)
     assert not started.emulated
-    for device, mark in zip(started.devices, marks, strict=True):
-        assert device.startswith(gpu_name(0)) and mark in device
+    assert started.devices == (gpu_name(0),) * replicas
     assert isinstance(watcher.terminal, RunFinished)
     reference = run(engine(EngineName.SINGLE), config_for(EngineName.SINGLE, **settings))
     np.testing.assert_allclose(watcher.column("loss"), reference.column("loss"), rtol=1e-4, atol=1e-5)

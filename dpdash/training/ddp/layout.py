@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
-from dpdash.training.hardware import gpu_name, num_gpus
+from dpdash.training.hardware import CPU_CORE, gpu_name, num_gpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,9 @@ def layout(num_ranks: int) -> Layout:
     """Where so many ranks train: on a GPU each, on GPUs that they share, or on CPU cores where there is none."""
     gpus = num_gpus()
     if not gpus:
-        names = tuple(f"CPU core, rank {rank}" for rank in range(num_ranks))
-        return Layout("gloo", (torch.device("cpu"),) * num_ranks, names)
+        return Layout("gloo", (torch.device("cpu"),) * num_ranks, (CPU_CORE,) * num_ranks)
     indices = [rank % gpus for rank in range(num_ranks)]
     devices = tuple(torch.device("cuda", index) for index in indices)
-    names = tuple(f"{gpu_name(index)}, rank {rank}" for rank, index in enumerate(indices))
-    if num_ranks > gpus:
-        # NCCL refuses two ranks on one GPU.
-        return Layout("gloo", devices, tuple(f"{name} (shared)" for name in names))
-    return Layout("nccl" if dist.is_nccl_available() else "gloo", devices, names)
+    # NCCL refuses two ranks on one GPU.
+    backend = "nccl" if num_ranks <= gpus and dist.is_nccl_available() else "gloo"
+    return Layout(backend, devices, tuple(map(gpu_name, indices)))

@@ -13,6 +13,7 @@ from dpdash.core.events import Checkpoint
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Availability, Emit
 from dpdash.training.engines.placement import Replicas
+from dpdash.training.hardware import CPU
 from dpdash.training.loop.placement import Placement
 from dpdash.training.loop.run import train
 
@@ -32,14 +33,13 @@ class CpuReplicas:
 
     def place(self, config: RunConfig) -> Placement:
         """See `InProcess.place`."""
-        names = tuple(f"CPU, replica {number}" for number in range(1, config.replicas + 1))
 
         @contextmanager
         def distribute(model: nn.Module) -> Iterator[nn.Module]:
             with ThreadPoolExecutor(config.replicas, thread_name_prefix="replica") as pool:
                 yield CpuDataParallel(model, config.replicas, pool)
 
-        return Replicas(torch.device("cpu"), names, distribute, emulated=True)
+        return Replicas(torch.device("cpu"), (CPU,) * config.replicas, distribute, emulated=True)
 
 
 class CpuDataParallel(nn.DataParallel[nn.Module]):

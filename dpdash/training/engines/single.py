@@ -7,11 +7,9 @@ from dpdash.core.events import Checkpoint
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Availability, Emit
 from dpdash.training.engines.placement import OneDevice
-from dpdash.training.hardware import gpu_name, num_gpus
+from dpdash.training.hardware import CPU, gpu_name, num_gpus
 from dpdash.training.loop.placement import Placement
 from dpdash.training.loop.run import train
-
-CPU = "CPU"
 
 
 class Single:

@@ -143,6 +143,11 @@ def test_separators_for_plotly() -> None:
     assert language("pt_BR").separators == ",."
 
 
+@pytest.mark.parametrize("code", [*LANGUAGES, PSEUDO])
+def test_no_text_stays_none_and_is_not_the_head_of_the_catalogue(code: str) -> None:
+    assert language(code).text("") == ""
+
+
 def test_pseudo_language_brackets_every_text() -> None:
     pseudo = language(PSEUDO)
     assert pseudo.text("Start") == "⟦Start⟧"

@@ -42,6 +42,16 @@ def test_a_report_says_what_was_found() -> None:
         assert expected in words
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("en", "CPU core × 2, A card 0, A card 1"), ("pt_BR", "núcleo da CPU × 2, A card 0, A card 1")],
+)
+def test_processors_are_named_in_the_readers_language_and_shared_ones_once(code: str, said: str) -> None:
+    devices = ("CPU core", "CPU core", "A card 0", "A card 1")
+    started = RunStarted(1.0, devices, (25,) * 4, emulated=False, one_device_step_seconds=None)
+    assert f" {said} " in words_of(page_of(whole_run(log=(started, block_of(1, 30))), code=code))
+
+
 def test_it_opens_without_a_network() -> None:
     page = page_of(whole_run(), whole_run(run_id="other"))
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
