@@ -81,13 +81,14 @@ def test_a_run_is_there_with_its_settings(store: RunStore) -> None:
 
 
 def test_the_best_loss_is_that_of_any_block(store: RunStore, run_id: str) -> None:
-    parts = [block_of(1, 4), block_of(5, 4), block_of(9, 4)]
+    parts = [replace(part, loss=part.loss + 1) for part in (block_of(1, 4), block_of(5, 4), block_of(9, 4))]
+    parts[1].loss[2] = 0.25  # neither of the first block nor of the last
     for part in parts:
         store.append(run_id, part)
         assert store.flush(LONG)
     record = store.run(run_id)
     assert record is not None
-    assert record.best_loss == min(float(part.loss.min()) for part in parts)
+    assert record.best_loss == 0.25
 
 
 @given(config=run_configs())
@@ -421,6 +422,9 @@ def test_runs_are_found_by_words_settings_status_and_tags(store: RunStore) -> No
     assert found(store, me, text="bxc") == [], "an underscore is an underscore"
     assert found(store, me, text="sgd") == ["find-b"]
     assert found(store, me, text="noise>=2") == ["find-d", "find-b"]
+    assert found(store, me, text="noise>2") == ["find-d"]
+    assert found(store, me, text="noise<=2") == ["find-c", "find-b", "find-a"]
+    assert found(store, me, text="noise<2") == ["find-c", "find-a"]
     assert found(store, me, text="noise=0.5 learning-rate<0.1") == ["find-c", "find-a"]
     assert found(store, me, text="optimizer=sgd") == ["find-b"]
     assert found(store, me, text="global_batch_size=100") == ["find-b"]

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -321,16 +321,14 @@ def test_closing_ends_what_still_trains() -> None:
 
 def test_a_run_goes_to_the_process_with_the_least_to_do() -> None:
     config = RunConfig(samples=20, epochs=ENDLESS)
-    with (
-        started(2) as processes,
-        running(outside(processes), config, RunControl(5)) as paced,
-        running(outside(processes), config, RunControl()) as fast,
-    ):
-        paced.wait_for(RunStarted)
-        fast.wait_for(RunStarted)
-        assert sorted(process.num_runs for process in processes.ready) == [1, 1]
-        idle = [process for process in processes.ready if not process.num_at_full_speed]
-        assert processes.choose(RunControl()) in idle
+    with started(2) as processes, ExitStack() as runs:
+        for rate in (5, None, 5):
+            runs.enter_context(running(outside(processes), config, RunControl(rate))).wait_for(RunStarted)
+        paced, fast = sorted(processes.ready, key=lambda process: process.num_at_full_speed)
+        assert (paced.num_runs, paced.num_at_full_speed) == (2, 0)
+        assert (fast.num_runs, fast.num_at_full_speed) == (1, 1)
+        assert processes.choose(RunControl()) is paced, "though it has more runs"
+        assert processes.choose(RunControl(5)) is fast
 
 
 def test_a_run_goes_on_there_as_it_would_here(processes: TrainingProcesses, name: EngineName) -> None:

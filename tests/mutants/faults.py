@@ -1,7 +1,4 @@
-"""Faults to put into the code, one at a time, and the tests that should notice each.
-
-They are none of those by which the tests were mended: what a test was written for, it notices.
-"""
+"""Faults to put into the code, one at a time, and the tests that should notice each."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -161,8 +158,8 @@ FAULTS: Final = (
     ),
     Fault(
         "dpdash/runs/admission.py",
-        "if _num_ranks(new) and num_ranks > self.max_ranks:",
-        "if num_ranks > self.max_ranks:",
+        "num_ranks = sum(map(_num_ranks, (*live, new)))",
+        "num_ranks = sum(map(_num_ranks, live))",
         ("tests/unit/runs/test_admission.py",),
     ),
     Fault(

@@ -340,6 +340,7 @@ def test_reference_lines_stand_with_labels_on_either_side() -> None:
     assert floor["text"] == "[noise floor] 0,25"
     assert floor["yanchor"] == "bottom"
     assert optimum["yanchor"] == "top"
+    assert (floor["y"], optimum["y"]) == pytest.approx((np.log10(0.25), np.log10(0.249))), "as the axis counts"
 
 
 @pytest.mark.parametrize(("noise_floor", "optimum_loss", "num_lines"), [(0.0, 1e-14, 0), (0.25, 1e-15, 1)])

@@ -25,3 +25,8 @@ def test_neighbours_enclose_the_value(value: float) -> None:
 def test_values_beyond_the_bounds_are_held(value: float, held: float) -> None:
     assert at_least(value, 1, 1000) == held
     assert at_most(value, 1, 1000) == held
+
+
+def test_a_value_of_the_scale_is_its_own_neighbour() -> None:
+    for value in scale(1e-3, 1e3):
+        assert at_least(value, 1e-3, 1e3) == at_most(value, 1e-3, 1e3) == value

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from itertools import groupby
 
 import pytest
@@ -53,7 +54,8 @@ def test_the_batch_of_a_replica_stays_the_same_in_weak_mode() -> None:
 def test_a_step_that_the_run_takes_apart_is_kept() -> None:
     spans = (Span(Phase.SCATTER, 0, 0.0, 0.001), Span(Phase.LOSS, 0, 0.001, 0.002))
     trace = StepTrace("cpu_replicas", True, 600, (), 1, (), (), (), 0.0, spans, 0.004)
-    trainer = FakeTrainer(lambda config: 200.0, StepTraced(1, trace))
+    later = replace(trace, seconds=9.0)
+    trainer = FakeTrainer(lambda config: 200.0, StepTraced(1, trace), StepTraced(2, later))
     measured = measure(plan_of(), Turn(TWO, 0, 0.1), trainer.run, RunControl())
     assert measured is not None
     assert measured.traced_seconds == 0.004

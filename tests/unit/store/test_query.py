@@ -19,6 +19,12 @@ def test_what_no_text_can_hold_is_left_out() -> None:
     assert RunLabel.parse("a\ud800b\x00c\x1b[31m", "\u202e", "\ud800") == RunLabel("ab c [31m", "", ())
 
 
+def test_what_is_as_long_as_it_may_be_is_taken() -> None:
+    tags = ("x" * LONGEST_TAG, *(f"t{number}" for number in range(MOST_TAGS - 1)))
+    label = RunLabel.parse("x" * LONGEST_NAME, "x" * LONGEST_NOTE, ",".join(tags))
+    assert label == RunLabel("x" * LONGEST_NAME, "x" * LONGEST_NOTE, tags)
+
+
 @pytest.mark.parametrize(
     ("name", "note", "tags", "limit"),
     [

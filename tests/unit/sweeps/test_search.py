@@ -138,6 +138,20 @@ def test_a_trial_behind_the_median_is_told(tmp_path: Path) -> None:
     assert again.is_behind(bad.number)
 
 
+@pytest.mark.parametrize("status", [TrialStatus.DIVERGED, TrialStatus.NOT_REACHED])
+def test_where_trials_come_to_nothing_the_search_asks_less(status: TrialStatus) -> None:
+    search = Search(sweep_with(free_plan(SearchMethod.TPE, 40)), None)
+    asked = []
+    for _trial in range(40):
+        asked.append(search.ask())
+        came_to_something = asked[-1].values[0] < 0.5
+        search.finish(
+            asked[-1].number,
+            *((TrialStatus.COMPLETE, value_of(asked[-1])) if came_to_something else (status, None)),
+        )
+    assert sum(float(each.values[0]) >= 0.5 for each in asked[20:]) <= 3
+
+
 def test_nothing_is_behind_without_a_report(tmp_path: Path) -> None:
     search = Search(sweep_with(free_plan(SearchMethod.RANDOM)), None)
     asked = search.ask()

@@ -74,6 +74,18 @@ def test_what_overlaps_can_be_told_one_by_one(clock: FakeClock) -> None:
     assert stopwatch.began_at == 7.0
 
 
+def test_what_ends_within_another_span_does_not_shorten_it(clock: FakeClock) -> None:
+    stopwatch = Stopwatch([CPU])
+    stopwatch.start()
+    end = stopwatch.begin(Phase.BACKWARD, 0)
+    clock.now += 1
+    note(stopwatch, clock, Phase.BACKWARD, 0, 1)
+    clock.now += 3
+    end()
+    stopwatch.pause()
+    assert stopwatch.spans() == (Span(Phase.BACKWARD, 0, 0, 5),)
+
+
 class FakeEvent:
     """A CUDA event whose device has a clock of its own, which cannot be compared with another's."""
 
