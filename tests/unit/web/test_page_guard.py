@@ -191,6 +191,8 @@ def test_commands_to_the_whole_server_are_passed_over() -> None:
         (ELSEWHERE, ORIGIN, True),
         (ELSEWHERE, "http://evil.example", False),
         (ELSEWHERE, "http://192.168.1.5:9999", False),
+        (ELSEWHERE, f"http://evil-{HOST}", False),
+        (ELSEWHERE, f"http://{HOST}.evil.example", False),
         (ELSEWHERE, "null", False),
         (ELSEWHERE, "http://[", False),
         (HERE, "http://evil.example", False),
