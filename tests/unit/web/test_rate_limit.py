@@ -18,7 +18,7 @@ def test_who_takes_more_than_is_free_waits_the_longer_the_more_it_was() -> None:
     limiter = RateLimiter(Allowance(at_once=3, seconds=0.1))
     assert waits(limiter, 0.0, 1, 1, 1, 1, 1) == pytest.approx([0, 0, 0, 0.1, 0.2])
     assert waits(limiter, 0.2, 1) == pytest.approx([0.1])
-    assert waits(limiter, 200.0, 5) == pytest.approx([0.2])
+    assert waits(limiter, 200.0, 5, 1) == pytest.approx([0.2, 0.3])
 
 
 def test_what_is_not_used_does_not_heap_up() -> None:
