@@ -25,6 +25,7 @@ from dpdash.ui.parallelism.table import show_gradients
 from dpdash.ui.parallelism.traces import step_traces, step_tracing
 from dpdash.ui.parts.header import show_part, show_title
 from dpdash.ui.parts.notices import escaped, show_error, show_run_notices
+from dpdash.ui.parts.refreshing import nothing, refreshing
 from dpdash.ui.parts.sidebar import ENGINE_NAMES
 from dpdash.ui.session.language import _, error_text, number, sentence
 from dpdash.ui.session.shown_run import is_mine, shown_run
@@ -55,7 +56,7 @@ def show_step_page(shown: RunSnapshot | None) -> None:
     interval = WAITING_SECONDS if waits else None
     if not waits and shown is not None and shown.is_moving:
         interval = run_service().room.refresh_seconds
-    st.fragment(_look_again, run_every=interval)(_frame(shown, step, other), step, other)
+    refreshing(shown_run, nothing, lambda seen: _frame(seen, step, other), _frame(shown, step, other), interval)
 
 
 def _show_commands(shown: RunSnapshot | None, step: ShownStep) -> None:
@@ -210,8 +211,3 @@ def _is_there(step: ShownStep, shown: RunSnapshot | None) -> bool:
     if shown is not None and traces_in_run(shown):
         return not is_pending(shown)
     return not step_traces().is_waiting(step.config)
-
-
-def _look_again(drawn: tuple[object, ...], step: ShownStep, other: ShownStep | None) -> None:
-    if _frame(shown_run(), step, other) != drawn:
-        st.rerun()

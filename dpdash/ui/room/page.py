@@ -14,6 +14,7 @@ from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.header import show_title
 from dpdash.ui.parts.metrics import Metric, metrics_row, show_metrics
 from dpdash.ui.parts.notices import show_error
+from dpdash.ui.parts.refreshing import refreshing
 from dpdash.ui.room.machine import LoadMeter, load_metrics
 from dpdash.ui.room.nicknames import Nicknames
 from dpdash.ui.room.run_row import row_html
@@ -64,7 +65,7 @@ def show_room() -> None:
     show_title(_("Room"))
     _show_problem()
     _show_controls(room)
-    st.fragment(_refresh, run_every=REFRESH_SECONDS)(_frame(room))
+    refreshing(run_service().room.snapshot, _show_moving, _frame, _frame(room), REFRESH_SECONDS)
 
 
 def _frame(room: RoomSnapshot) -> tuple[object, ...]:
@@ -72,10 +73,7 @@ def _frame(room: RoomSnapshot) -> tuple[object, ...]:
     return room.is_frozen, room.spotlight, not room.runs, scaling_service().measuring() is None
 
 
-def _refresh(drawn: tuple[object, ...]) -> None:
-    room = run_service().room.snapshot()
-    if _frame(room) != drawn:
-        st.rerun()
+def _show_moving(room: RoomSnapshot) -> None:
     with st.container():  # always there, so that what follows keeps its place
         _show_spotlight(room)
     with metrics_row():

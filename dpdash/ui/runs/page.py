@@ -1,6 +1,5 @@
 """The Runs page: every run that is kept, to be found again, named, compared, opened and repeated."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
@@ -11,6 +10,7 @@ from dpdash.store.store import RunRecord
 from dpdash.ui.parts.exports import export_menu, import_form
 from dpdash.ui.parts.header import show_title
 from dpdash.ui.parts.notices import show_error, show_warnings
+from dpdash.ui.parts.refreshing import nothing, refreshing
 from dpdash.ui.runs.commands import CHOSEN_KEY, chosen_ids, turn_where_asked
 from dpdash.ui.runs.filters import begin_anew, show_filters, show_stretches
 from dpdash.ui.runs.overlay import pinned_baseline, show_overlay
@@ -48,14 +48,14 @@ def show_runs() -> None:
     show_overlay(chosen, _baseline(kept, who))
     import_form()
     if any(not record.status.is_over for record in (*page.rows, *chosen)):
-        st.fragment(_look_again, run_every=REFRESH_SECONDS)(query, page, chosen)
-
-
-def _look_again(query: RunQuery, page: RunPage, chosen: Sequence[RunRecord]) -> None:
-    kept = run_service().library
-    ids = tuple(record.run_id for record in chosen)
-    if (kept.page(query), kept.records(ids, query.viewer)) != (page, chosen):
-        st.rerun()
+        ids = tuple(record.run_id for record in chosen)
+        refreshing(
+            lambda: (kept.page(query), kept.records(ids, who)),
+            nothing,
+            lambda seen: seen,
+            (page, chosen),
+            REFRESH_SECONDS,
+        )
 
 
 def _choose_from(query: RunQuery, page: RunPage) -> None:

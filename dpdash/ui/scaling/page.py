@@ -20,13 +20,13 @@ from dpdash.store.plans import Head
 from dpdash.ui.parts.header import show_title
 from dpdash.ui.parts.labels import choose
 from dpdash.ui.parts.notices import escaped, show_error, show_warnings
+from dpdash.ui.parts.refreshing import refreshing
 from dpdash.ui.scaling.charts import show_breakdown, show_curves
 from dpdash.ui.scaling.controls import MODE_NAMES, engine_name, show_controls, show_machine
 from dpdash.ui.session.clock import written_time
-from dpdash.ui.session.language import _, current, number, sentence, setting, speaking
+from dpdash.ui.session.language import _, number, sentence, setting
 from dpdash.ui.train.commands import take_problem
 from dpdash.web.process import owner, run_service
-from dpdash.web.streamlit_internals.together import together
 from dpdash.web.studies import STUDY_KEY, scaling_service
 
 REFRESH_SECONDS: Final = 0.5
@@ -43,7 +43,7 @@ def show_scaling() -> None:
     studies = service.studies()
     _choose_study(studies)
     interval = None if measuring is None else REFRESH_SECONDS
-    st.fragment(_refresh, run_every=interval)(_frame(measuring))
+    refreshing(service.measuring, _show_study, _frame, _frame(measuring), interval)
     if studies:
         _show_downloads()
 
@@ -55,16 +55,13 @@ def _frame(measuring: StudySnapshot | None) -> tuple[object, ...]:
     return run_service().room.is_frozen, measuring.study.study_id, measuring.is_cancelling
 
 
-def _refresh(drawn: tuple[object, ...]) -> None:
-    if _frame(scaling_service().measuring()) != drawn:
-        st.rerun()
-    with speaking(current()), together():
-        shown = _shown()
-        _show_progress(shown)
-        show_curves(None if shown is None else shown.study)
-        if shown is not None:
-            _show_verdict(shown.study)
-            show_breakdown(shown.study)
+def _show_study(_measuring: StudySnapshot | None) -> None:
+    shown = _shown()
+    _show_progress(shown)
+    show_curves(None if shown is None else shown.study)
+    if shown is not None:
+        _show_verdict(shown.study)
+        show_breakdown(shown.study)
 
 
 def _shown() -> StudySnapshot | None:

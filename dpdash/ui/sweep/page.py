@@ -19,15 +19,15 @@ from dpdash.ui.guide.page import ROOT
 from dpdash.ui.parts.header import show_part, show_title
 from dpdash.ui.parts.labels import choose
 from dpdash.ui.parts.notices import escaped, show_error, show_warnings
+from dpdash.ui.parts.refreshing import refreshing
 from dpdash.ui.session.clock import written_time
-from dpdash.ui.session.language import _, current, error_text, number, speaking
+from dpdash.ui.session.language import _, error_text, number
 from dpdash.ui.sweep.charts import choose_map, show_charts
 from dpdash.ui.sweep.controls import show_controls
 from dpdash.ui.sweep.words import OBJECTIVE_NAMES, STATUS_NAMES, named, setting_title, value_text
 from dpdash.ui.train import commands
 from dpdash.ui.train.commands import take_problem
 from dpdash.web.process import owner, run_service
-from dpdash.web.streamlit_internals.together import together
 from dpdash.web.sweeps import OPEN_KEY, SWEEP_KEY, sweep_service
 
 REFRESH_SECONDS: Final = 1.0
@@ -40,7 +40,7 @@ def show_sweep() -> None:
     """Show the page, refreshed on a timer only while the sweep that it shows searches, or one's own."""
     _open_chosen()
     mine = sweep_service().searching(owner())
-    drawn = _frame(mine)  # before what it tells of is drawn: a sweep may end meanwhile
+    around = _around(mine)  # before what it tells of is drawn: a sweep may end meanwhile
     show_title(_("Sweep: where the good settings are"))
     _show_notices()
     show_controls(mine)
@@ -52,9 +52,8 @@ def show_sweep() -> None:
         return
     choose_map(shown.sweep)
     is_moving = shown.is_live or mine is not None
-    st.fragment(_refresh, run_every=REFRESH_SECONDS if is_moving else None)(
-        drawn, (shown.sweep.sweep_id, shown.is_live)
-    )
+    drawn = (_sweep_drawn(shown), False, around)
+    refreshing(_shown, _show_sweep, _frame, drawn, REFRESH_SECONDS if is_moving else None)
     _choose_trial(shown.sweep)
 
 
@@ -64,30 +63,34 @@ def _open_chosen() -> None:
         st.switch_page(TRAIN_PAGE)
 
 
-def _frame(mine: SweepSnapshot | None) -> tuple[object, ...]:
-    """What the page has drawn around the sweep that it shows; when it changes, the whole page is run again."""
+def _frame(shown: SweepSnapshot | None) -> tuple[object, ...]:
+    """What the page has drawn; when it changes, the whole page is run again."""
+    return _sweep_drawn(shown), OPEN_KEY in st.session_state, _around(sweep_service().searching(owner()))
+
+
+def _sweep_drawn(shown: SweepSnapshot | None) -> tuple[str, bool] | None:
+    return None if shown is None else (shown.sweep.sweep_id, shown.is_live)
+
+
+def _around(mine: SweepSnapshot | None) -> tuple[object, ...]:
+    """What the page has drawn around the sweep that it shows."""
     steered = None if mine is None else (mine.sweep.sweep_id, mine.is_stopping)
     return run_service().room.is_frozen, steered, str(sweep_service().problem)
 
 
-def _refresh(drawn: tuple[object, ...], drawn_sweep: tuple[str, bool]) -> None:
-    if OPEN_KEY in st.session_state:
-        st.rerun()
-    shown, mine = _shown(), sweep_service().searching(owner())
-    if shown is None or (shown.sweep.sweep_id, shown.is_live) != drawn_sweep or _frame(mine) != drawn:
-        st.rerun()
-    with speaking(current()), together():
-        _show_progress(shown)
-        _show_verdict(shown.sweep)
-        show_charts(shown.sweep)
-        st.caption(
-            _(
-                "What matters: the share of the variance of the trials' ranks that each setting explains by "
-                "itself, less what chance would (the main effect of functional ANOVA, Hutter et al. 2014, on "
-                "ranks). Trials without a value count as the worst."
-            )
+def _show_sweep(shown: SweepSnapshot | None) -> None:
+    assert shown is not None, "without a sweep the page draws none"
+    _show_progress(shown)
+    _show_verdict(shown.sweep)
+    show_charts(shown.sweep)
+    st.caption(
+        _(
+            "What matters: the share of the variance of the trials' ranks that each setting explains by itself, "
+            "less what chance would (the main effect of functional ANOVA, Hutter et al. 2014, on ranks). Trials "
+            "without a value count as the worst."
         )
-        _show_table(shown.sweep)
+    )
+    _show_table(shown.sweep)
 
 
 def _shown() -> SweepSnapshot | None:

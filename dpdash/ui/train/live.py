@@ -18,7 +18,8 @@ from dpdash.problem.preview import preview
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.live_chart import feed
 from dpdash.ui.parts.metrics import metrics, metrics_row, replicas, show_metrics
-from dpdash.ui.session.language import _, current, number, speaking
+from dpdash.ui.parts.refreshing import refreshing
+from dpdash.ui.session.language import _, number
 from dpdash.ui.session.shown_run import epochs_per_second, shown_run
 from dpdash.ui.session.state import NUM_SHARED, wanted_settings
 from dpdash.ui.train.advice import advice_box, show_advice
@@ -34,7 +35,6 @@ from dpdash.ui.train.views import (
     view_updates,
 )
 from dpdash.web.process import run_service
-from dpdash.web.streamlit_internals.together import together
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def live_area(shown: RunSnapshot | None) -> None:
     with look_back:
         if is_moving:
             show_idle_look_back(view)
-        st.fragment(_refresh, run_every=interval)(_frame(shown), place)
+        refreshing(shown_run, lambda seen: _show(seen, place), _frame, _frame(shown), interval)
     # After the fragment, which has taken the first place in the row.
     with numbers:
         show_metrics([replicas(view)])
@@ -91,14 +91,6 @@ def _frame(shown: RunSnapshot | None) -> tuple[object, ...]:
         shown.is_moving,
         shown.is_stopping,
     )
-
-
-def _refresh(drawn: tuple[object, ...], place: _Place) -> None:
-    shown = shown_run()
-    if _frame(shown) != drawn:
-        st.rerun()
-    with speaking(current()), together():
-        _show(shown, place)
 
 
 def _show(shown: RunSnapshot | None, place: _Place) -> None:
