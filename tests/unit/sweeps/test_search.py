@@ -144,7 +144,7 @@ def test_where_trials_come_to_nothing_the_search_asks_less(status: TrialStatus) 
     asked = []
     for _trial in range(40):
         asked.append(search.ask())
-        came_to_something = asked[-1].values[0] < 0.5
+        came_to_something = float(asked[-1].values[0]) < 0.5
         search.finish(
             asked[-1].number,
             *((TrialStatus.COMPLETE, value_of(asked[-1])) if came_to_something else (status, None)),
