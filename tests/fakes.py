@@ -108,10 +108,12 @@ def eventually(condition: Callable[[], object], timeout: float = 30.0) -> None:
 class FakeTrainer:
     """Trains nothing, at a rate that a test decides; its seconds are made up, so that nobody waits for them.
 
-    While `gate` is closed it stands in the middle of a run, until it is stopped or hung up.
+    Its first block is slower, as that of a real run is. While `gate` is closed it stands in the middle of a run,
+    until it is stopped or hung up.
     """
 
     EPOCHS_PER_BLOCK = 10
+    WARM_UP_SECONDS = 0.15
 
     def __init__(
         self, steps_per_second: Callable[[RunConfig], float], *said_first: RunEvent, failure: str = ""
@@ -140,13 +142,14 @@ class FakeTrainer:
                 continue
             part = block_of(epoch + 1, self.EPOCHS_PER_BLOCK)
             seconds = np.arange(epoch + 1, epoch + 1 + self.EPOCHS_PER_BLOCK) / rate
-            emit(replace(part, seconds=seconds))
+            emit(replace(part, seconds=self.WARM_UP_SECONDS + seconds))
             epoch = part.last_epoch
         if self._failure:
             emit(RunFailed(epoch, self._failure, ""))
         else:
             assert control.stop_reason is not None
-            emit(RunStopped(epoch, 2.5, 0.5, epoch / rate, control.stop_reason))
+            seconds_taken = self.WARM_UP_SECONDS + epoch / rate
+            emit(RunStopped(epoch, 2.5, 0.5, seconds_taken, control.stop_reason))
 
     @property
     def is_gone(self) -> bool:

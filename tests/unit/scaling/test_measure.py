@@ -12,7 +12,7 @@ from dpdash.core.config import EngineName
 from dpdash.core.errors import EngineUnavailableError
 from dpdash.core.events import StepTraced
 from dpdash.core.steps import Phase, Span, StepTrace
-from dpdash.core.study import Point, ScalingMode
+from dpdash.core.study import Point, ScalingMode, Spread
 from dpdash.findings.curves import curves, spread
 from dpdash.scaling.export import COLUMNS, as_csv, as_json
 from dpdash.scaling.measure import MeasuringError, Turn, measure, require_engines, turns
@@ -91,6 +91,15 @@ def test_an_engine_that_this_machine_has_not_is_refused(monkeypatch: pytest.Monk
 
 
 def test_speed_up_compares_what_was_measured_in_the_same_round() -> None:
+    study = study_of(lambda point: 1.5)
+    slower = tuple(
+        replace(one, steps_per_second=one.steps_per_second / (1 + one.repeat)) for one in study.measurements
+    )
+    (curve,) = curves(replace(study, measurements=slower))
+    assert curve.points[1].speed_up == Spread(1.5, 1.5, 1.5, 0.0)
+
+
+def test_a_speed_up_spreads_as_its_repeats_do() -> None:
     (curve,) = curves(study_of(lambda point: 1.5, noise=0.1))
     assert [point.replicas for point in curve.points] == [1, 2, 3]
     assert curve.points[0].efficiency == 1.0

@@ -106,6 +106,7 @@ def test_a_history_that_is_thinned_out_asks_for_the_rows() -> None:
     assert (exact.epoch, exact.seconds) == (2041, 1020.5)
     near = first_reached(history.snapshot(), 0.0049, None)
     assert near is not None and abs(near.epoch - 2041) <= history.snapshot().width
+    assert near.seconds == near.epoch / 2, "while the loss falls, the lowest of a bucket is its last epoch"
     assert first_reached(history.snapshot(), 0.0001, rows) is None
 
 
