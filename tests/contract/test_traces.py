@@ -59,6 +59,9 @@ def test_contributions_sum_to_the_gradient_of_the_full_batch(name: EngineName, s
     assert 0 < trace.residual < LARGEST_RESIDUAL, "float32 is not float64"
     assert sum(replica.weight for replica in trace.replicas) == pytest.approx(1)
     count = min(trace.num_parameters, MOST_LISTED_PARAMETERS)
+    if count == trace.num_parameters:
+        difference = np.abs(np.subtract(trace.gradient, trace.full_gradient)).max()
+        assert trace.residual == pytest.approx(difference / scale), "a share of the largest"
     lists = (trace.parameters, trace.gradient, trace.full_gradient, *(r.gradient for r in trace.replicas))
     assert {len(each) for each in lists} == {count}
     assert len(set(trace.parameters)) == count

@@ -214,6 +214,13 @@ def test_the_number_of_threads_is_that_of_this_thread_alone() -> None:
     assert elsewhere == [usual]
 
 
+def test_a_checkpoint_knows_the_number_of_threads_that_it_was_trained_with() -> None:
+    keeper, _model = keeper_of(CONFIG)
+    for num_threads in (1, 3):
+        with as_many_threads(num_threads):
+            assert State.of(taken(keeper)).num_threads == num_threads
+
+
 @pytest.mark.parametrize("num_threads", [AS_HERE, torch.get_num_threads()])
 def test_the_number_of_threads_stays_where_it_is_the_same(num_threads: int) -> None:
     usual = torch.get_num_threads()

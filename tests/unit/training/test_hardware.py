@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -26,6 +28,12 @@ def test_the_load_since_a_moment_is_a_fraction_whatever_the_system_counts(
 ) -> None:
     monkeypatch.setattr(hardware, "cpu_seconds", lambda: hardware.CpuSeconds(busy, total))
     assert hardware.load(hardware.CpuSeconds(2.0, 4.0))[0].utilization == expected
+
+
+def test_memory_that_could_be_had_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = SimpleNamespace(total=16 * 2**30, available=13 * 2**30)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    assert hardware.load()[0].memory_used_bytes == 3 * 2**30
 
 
 def test_a_gpu_that_does_not_tell_has_no_load(monkeypatch: pytest.MonkeyPatch) -> None:

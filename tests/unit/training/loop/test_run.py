@@ -202,6 +202,15 @@ def test_the_learning_rate_that_is_used_already_is_no_change() -> None:
     assert not any(isinstance(event, LearningRateChanged) for event in events_of(SMALL, control, FakeClock()))
 
 
+def test_a_run_goes_on_with_the_number_of_threads_that_it_had() -> None:
+    usual = torch.get_num_threads()
+    seen: set[int] = set()
+    start = State(0, 0.0, SMALL.learning_rate, usual + 1, (), {}).packed()
+    train(SMALL, lambda _event: seen.add(torch.get_num_threads()), RunControl(), cpu, start=start)
+    assert usual + 1 in seen
+    assert torch.get_num_threads() == usual
+
+
 def test_a_placement_that_fails_is_a_failed_run() -> None:
     def place() -> Placement:
         raise RuntimeError("no such device")

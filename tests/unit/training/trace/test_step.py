@@ -82,3 +82,13 @@ def test_the_model_and_its_gradients_are_left_alone() -> None:
     full_gradient(model, data.x, data.y)
     assert all(parameter.grad is None and parameter.dtype is torch.float32 for parameter in model.parameters())
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("width", [8, 64])
+def test_the_memory_of_a_step_has_what_the_hidden_layer_keeps_for_the_way_back(width: int) -> None:
+    samples, number = 1000, 4
+    (replica,) = trace_config(RunConfig(samples=samples, hidden_depth=1, hidden_width=width)).replicas
+    columns = 3 * samples * number  # x, y and the outputs
+    parameters = (3 * width + 1) * number
+    kept = samples * width * number
+    assert columns + kept <= replica.memory_bytes <= columns + kept + 5 * parameters
