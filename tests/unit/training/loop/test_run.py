@@ -16,12 +16,13 @@ from dpdash.core.events import (
     RunFinished,
     RunPaused,
     RunResumed,
+    RunStarted,
     RunStopped,
 )
 from dpdash.core.optimum import Moments
 from dpdash.training.checkpoint import Keeper, State
 from dpdash.training.control import RunControl
-from dpdash.training.engines.placement import OneDevice
+from dpdash.training.engines.placement import OneDevice, Replicas
 from dpdash.training.loop.epoch_loop import (
     CHECKPOINT_BYTES_PER_SECOND,
     CHECKPOINT_SECONDS,
@@ -209,6 +210,25 @@ def test_a_run_goes_on_with_the_number_of_threads_that_it_had() -> None:
     train(SMALL, lambda _event: seen.add(torch.get_num_threads()), RunControl(), cpu, start=start)
     assert usual + 1 in seen
     assert torch.get_num_threads() == usual
+
+
+def test_a_run_tells_how_long_a_step_takes_alone_and_together() -> None:
+    class Measured(OneDevice):
+        def step_seconds(self, measure: Callable[[Placement], float]) -> tuple[float | None, float | None]:
+            return 2.0, 0.5
+
+    events: list[RunEvent] = []
+    train(SMALL, events.append, RunControl(), lambda: Measured(torch.device("cpu"), ("first", "second")))
+    started = events[0]
+    assert isinstance(started, RunStarted)
+    assert (started.one_device_step_seconds, started.replicas_step_seconds) == (2.0, 0.5)
+
+
+def test_a_step_alone_is_measured_on_one_device_and_together_on_all() -> None:
+    names = ("first", "second", "third")
+    replicas = Replicas(torch.device("cpu"), names)
+    assert replicas.step_seconds(lambda placement: float(len(placement.names))) == (1.0, 3.0)
+    assert cpu().step_seconds(lambda _placement: 1.0) == (None, None)
 
 
 def test_a_placement_that_fails_is_a_failed_run() -> None:

@@ -91,4 +91,5 @@ def test_the_memory_of_a_step_has_what_the_hidden_layer_keeps_for_the_way_back(w
     columns = 3 * samples * number  # x, y and the outputs
     parameters = (3 * width + 1) * number
     kept = samples * width * number
+    assert replica.memory_bytes is not None
     assert columns + kept <= replica.memory_bytes <= columns + kept + 5 * parameters
