@@ -23,13 +23,13 @@ from dpdash.ui.parallelism.step import (
 )
 from dpdash.ui.parallelism.table import show_gradients
 from dpdash.ui.parallelism.traces import step_traces, step_tracing
+from dpdash.ui.parts.button import button
 from dpdash.ui.parts.header import show_part, show_title
 from dpdash.ui.parts.notices import escaped, show_error, show_run_notices
 from dpdash.ui.parts.refreshing import nothing, refreshing
 from dpdash.ui.parts.sidebar import ENGINE_NAMES
 from dpdash.ui.session.language import _, error_text, number, sentence
 from dpdash.ui.session.shown_run import is_mine, shown_run
-from dpdash.ui.train.commands import once
 from dpdash.web.process import run_service
 
 ENGINE_KEY: Final = "compared_engine"
@@ -63,17 +63,17 @@ def _show_commands(shown: RunSnapshot | None, step: ShownStep) -> None:
     is_foreign = shown is not None and not is_mine(shown)
     st.caption(escaped(_source(step, is_foreign)))
     with st.container(horizontal=True, vertical_alignment="center", key="step_commands"):
-        st.button(
+        button(
             _("Trace a step"),
-            key="trace_step",
+            "trace_step",
+            "call_split",
+            lambda: trace_now(shown),
             type="primary",
-            icon=":material/call_split:",
             help=_(
                 "Take the next step of your run apart, while it trains or stands; without one, a step with the "
                 "sidebar's settings. It is done on a copy: the training itself does not notice."
             ),
             disabled=is_foreign,
-            on_click=None if is_foreign else once(lambda: trace_now(shown)),
         )
         if step.trace is not None:
             _show_download(step)

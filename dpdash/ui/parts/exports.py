@@ -12,6 +12,7 @@ from dpdash.files.libraries import MISSING
 from dpdash.files.mlflow import LIBRARY as MLFLOW
 from dpdash.files.mlflow import send_to_mlflow, tracking_uri
 from dpdash.files.run import whole_runs
+from dpdash.ui.parts.button import once
 from dpdash.ui.parts.live_chart import loader
 from dpdash.ui.session.command import PROBLEM_KEY
 from dpdash.ui.session.language import _, current, number
@@ -62,7 +63,7 @@ def export_menu(run_ids: tuple[str, ...]) -> None:
                 disabled=reason is not None,
             )
         if tracking_uri() is not None and is_installed(MLFLOW):
-            st.button(_("Send to MLflow"), key="send_to_mlflow", on_click=_send, args=(run_ids,))
+            st.button(_("Send to MLflow"), key="send_to_mlflow", on_click=once(lambda: _send(run_ids)))
     sent = st.session_state.get(SENT_KEY)
     if sent == run_ids:
         st.caption(_("Sent to MLflow. Runs: {number}.").format(number=number(len(run_ids))))

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import streamlit as st
 
@@ -11,6 +11,7 @@ from dpdash.core.errors import StoreError, UnknownRunError
 from dpdash.core.events import RunStatus
 from dpdash.runs.room import RoomSnapshot
 from dpdash.runs.service import RunSnapshot
+from dpdash.ui.parts.button import button
 from dpdash.ui.parts.header import show_title
 from dpdash.ui.parts.metrics import Metric, metrics_row, show_metrics
 from dpdash.ui.parts.notices import show_error
@@ -92,19 +93,21 @@ def _show_controls(room: RoomSnapshot) -> None:
     questions = _questions(room)
     with st.container(horizontal=True, key="room_controls"):
         if room.is_frozen:
-            _button(_("Allow new runs"), "allow", "play_circle", lambda: commands.freeze(False), type="primary")
+            button(
+                _("Allow new runs"), "room_allow", "play_circle", lambda: commands.freeze(False), type="primary"
+            )
         else:
-            _button(
+            button(
                 _("Freeze new runs"),
-                "freeze",
+                "room_freeze",
                 "ac_unit",
                 lambda: commands.freeze(True),
                 help=_("Nobody can start a run until you allow it again. Those that train go on."),
             )
         for question in questions:
-            _button(
+            button(
                 question.label,
-                f"ask_{question.name}",
+                f"room_ask_{question.name}",
                 question.icon,
                 lambda name=question.name: _ask(name),  # type: ignore[misc]
                 disabled=not question.is_open,
@@ -160,8 +163,8 @@ def _show_question(question: _Question) -> None:
     # In a crowd, where pages are often drawn without being touched, one of the two was late, and it stayed open.
     with st.container(horizontal=True, vertical_alignment="center", border=True, key="room_question"):
         st.markdown(question.text)
-        _button(question.answer, question.name, question.icon, lambda: _confirm(question), type="primary")
-        _button(_("Cancel"), "cancel", "close", lambda: _ask(None))
+        button(question.answer, f"room_{question.name}", question.icon, lambda: _confirm(question), type="primary")
+        button(_("Cancel"), "room_cancel", "close", lambda: _ask(None))
 
 
 def _ask(name: str | None) -> None:
@@ -171,10 +174,6 @@ def _ask(name: str | None) -> None:
 def _confirm(question: _Question) -> None:
     _ask(None)
     question.command()
-
-
-def _button(label: str, name: str, icon: str, command: Callable[[], None], **options: Any) -> None:
-    st.button(label, key=f"room_{name}", icon=f":material/{icon}:", on_click=command, **options)
 
 
 def _show_spotlight(room: RoomSnapshot) -> None:
@@ -188,12 +187,13 @@ def _show_spotlight(room: RoomSnapshot) -> None:
             show_error(error)
         else:
             _show_row(shown)
-        _button(
+        button(
             _("End the spotlight"),
-            "end_spotlight",
+            "room_end_spotlight",
             "visibility_off",
             lambda: commands.put_in_spotlight(None),
             type="primary",
+            is_refreshed=True,
             help=_("Everybody sees their own page again."),
         )
 
@@ -245,12 +245,13 @@ def _show_runs(room: RoomSnapshot) -> None:
             with st.container(horizontal=True, vertical_alignment="center", key=f"room_run_{shown.run_id}"):
                 _show_row(shown)
                 is_shown = shown.run_id == room.spotlight
-                _button(
+                button(
                     _("Spotlight"),
-                    f"spotlight_{shown.run_id}",
+                    f"room_spotlight_{shown.run_id}",
                     "visibility",
                     lambda run_id=shown.run_id: commands.put_in_spotlight(run_id),  # type: ignore[misc]
                     disabled=is_shown,
+                    is_refreshed=True,
                     help=_("Show this run on everybody's page."),
                 )
 

@@ -8,9 +8,9 @@ import streamlit as st
 from dpdash.core.errors import N_
 from dpdash.core.events import RunStatus
 from dpdash.store.query import LONGEST_TEXT, RunOrder, RunPage, RunQuery, Viewer
+from dpdash.ui.parts.button import button
 from dpdash.ui.parts.header import STATUS_NAMES
 from dpdash.ui.session.language import _, number
-from dpdash.ui.train import commands
 
 T = TypeVar("T", bound=StrEnum)
 ROWS: Final = 50
@@ -100,13 +100,7 @@ def _turn(label: str, name: str, icon: str, first: int, *, disabled: bool) -> No
     def turn() -> None:
         st.session_state[FIRST_KEY] = max(0, first)
 
-    st.button(
-        label,
-        key=f"runs_{name}",
-        icon=f":material/{icon}:",
-        on_click=None if disabled else commands.once(turn),
-        disabled=disabled,
-    )
+    button(label, f"runs_{name}", icon, turn, disabled=disabled)
 
 
 def _several(key: str, label: str, names: dict[T, str] | dict[str, str]) -> tuple[Any, ...]:

@@ -1,17 +1,17 @@
 """What can be done with the runs that are chosen, and with those that were just deleted."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import streamlit as st
 
 from dpdash.store.query import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG, MOST_TAGS
 from dpdash.store.store import RunRecord
+from dpdash.ui.parts.button import button, once
 from dpdash.ui.parts.names import automatic_name
 from dpdash.ui.runs import commands as run_commands
 from dpdash.ui.runs.commands import DELETED_KEY
 from dpdash.ui.session.language import _, number
-from dpdash.ui.train import commands
 
 NOTE_HEIGHT: Final = 100
 LONGEST_TAGS: Final = MOST_TAGS * (LONGEST_TAG + 2)
@@ -26,8 +26,8 @@ def show_undo() -> None:
         st.markdown(
             _("Runs deleted: {number}. They stay under *Deleted* for a day.").format(number=number(len(gone)))
         )
-        _button(_("Undo"), "undo", "undo", lambda: run_commands.restore(gone), type="primary")
-        _button(_("Dismiss"), "dismiss", "close", run_commands.dismiss_deleted)
+        button(_("Undo"), "runs_undo", "undo", lambda: run_commands.restore(gone), type="primary")
+        button(_("Dismiss"), "runs_dismiss", "close", run_commands.dismiss_deleted)
 
 
 def show_actions(chosen: Sequence[RunRecord]) -> None:
@@ -41,12 +41,16 @@ def show_actions(chosen: Sequence[RunRecord]) -> None:
         if len(chosen) == 1:
             _show_actions_for_one(chosen[0])
         if all(record.deleted_at is not None for record in chosen):
-            _button(
-                _("Restore"), "restore", "restore_from_trash", lambda: run_commands.restore(ids), type="primary"
+            button(
+                _("Restore"),
+                "runs_restore",
+                "restore_from_trash",
+                lambda: run_commands.restore(ids),
+                type="primary",
             )
         else:
             _show_keeping(chosen, ids)
-        _button(_("Choose none"), "none", "deselect", run_commands.choose_none)
+        button(_("Choose none"), "runs_none", "deselect", run_commands.choose_none)
 
 
 def show_label(record: RunRecord) -> None:
@@ -74,29 +78,29 @@ def show_label(record: RunRecord) -> None:
         st.form_submit_button(
             _("Save name, tags and note"),
             key="runs_save",
-            on_click=commands.once(lambda: run_commands.label(record.run_id, (name, note, tags))),
+            on_click=once(lambda: run_commands.label(record.run_id, (name, note, tags))),
         )
 
 
 def _show_actions_for_one(record: RunRecord) -> None:
-    _button(
+    button(
         _("Open"),
-        "open",
+        "runs_open",
         "open_in_new",
         lambda: run_commands.open_run(record.run_id, record.config),
         type="primary",
         help=_("Show this run on the Train page, to look back through every epoch."),
     )
-    _button(
+    button(
         _("Repeat"),
-        "repeat",
+        "runs_repeat",
         "replay",
         lambda: run_commands.repeat(record.config),
         help=_("Start a new run with the same settings and seed: on the same kind of machine, the same numbers."),
     )
-    _button(
+    button(
         _("Branch"),
-        "branch",
+        "runs_branch",
         "call_split",
         lambda: run_commands.branch(record.config),
         help=_("Open these settings on the Train page, to change some and start."),
@@ -105,17 +109,13 @@ def _show_actions_for_one(record: RunRecord) -> None:
 
 def _show_keeping(chosen: Sequence[RunRecord], ids: tuple[str, ...]) -> None:
     if all(record.is_pinned for record in chosen):
-        _button(_("Unpin"), "unpin", "keep_off", lambda: run_commands.pin(ids, False))
+        button(_("Unpin"), "runs_unpin", "keep_off", lambda: run_commands.pin(ids, False))
     else:
-        _button(
+        button(
             _("Pin"),
-            "pin",
+            "runs_pin",
             "keep",
             lambda: run_commands.pin(ids, True),
             help=_("A pinned run is never deleted to make room for others."),
         )
-    _button(_("Delete"), "delete", "delete", lambda: run_commands.delete(ids))
-
-
-def _button(label: str, name: str, icon: str, command: Callable[[], None], **options: Any) -> None:
-    st.button(label, key=f"runs_{name}", icon=f":material/{icon}:", on_click=commands.once(command), **options)
+    button(_("Delete"), "runs_delete", "delete", lambda: run_commands.delete(ids))

@@ -1,7 +1,7 @@
 """What a study is to measure, laid out by hand, with its buttons."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import streamlit as st
 
@@ -12,6 +12,7 @@ from dpdash.core.settings import num_cores
 from dpdash.core.study import ScalingMode, StudyPlan
 from dpdash.scaling.live import StudySnapshot
 from dpdash.training import catalog, hardware
+from dpdash.ui.parts.button import button
 from dpdash.ui.parts.choice import choice
 from dpdash.ui.parts.sidebar import ENGINE_NAMES, WIDTHS
 from dpdash.ui.session.language import _, current, number
@@ -50,25 +51,25 @@ def show_controls(measuring: StudySnapshot | None) -> None:
     is_mine = measuring is not None and measuring.study.owner == owner()
     with st.container(horizontal=True, vertical_alignment="center", key="scaling_buttons"):
         if measuring is None:
-            _button(
+            button(
                 _("Start"),
-                "start",
+                "scaling_start",
                 "play_arrow",
                 lambda: commands.start_study(lambda: wanted_plan((_chosen("hidden_width"),))),
                 type="primary",
                 help=_("Measure 1, 2, … replicas of the chosen engines, one after another, in turns."),
             )
-            _button(
+            button(
                 _("Map"),
-                "map",
+                "scaling_map",
                 "grid_on",
                 lambda: commands.start_study(lambda: wanted_plan(MAP_WIDTHS)),
                 help=_("Measure several hidden widths, to see from which on parallelism pays. It takes longer."),
             )
         else:
-            _button(
+            button(
                 _("Cancel"),
-                "cancel",
+                "scaling_cancel",
                 "stop",
                 commands.cancel_study,
                 disabled=not is_mine or measuring.is_cancelling,
@@ -186,10 +187,6 @@ def _field(name: str, options: tuple[int, ...]) -> None:
 def _chosen(name: str) -> int:
     value: int = st.session_state[f"scaling_{name}"]
     return value
-
-
-def _button(label: str, name: str, icon: str, command: Callable[[], None], **options: Any) -> None:
-    st.button(label, key=f"scaling_{name}", icon=f":material/{icon}:", on_click=commands.once(command), **options)
 
 
 def show_machine() -> None:

@@ -1,8 +1,7 @@
 """What a sweep is to search, laid out by hand, with its buttons."""
 
-from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import streamlit as st
 
@@ -11,6 +10,7 @@ from dpdash.core.sweep import MOST_SETTINGS, Objective, SearchMethod, SweepPlan
 from dpdash.core.sweep_axis import SEARCHABLE, Axis
 from dpdash.sweeps.live import SweepSnapshot
 from dpdash.sweeps.presets import PRESETS, PresetName
+from dpdash.ui.parts.button import button
 from dpdash.ui.parts.choice import choice
 from dpdash.ui.session.language import _, number
 from dpdash.ui.session.state import wanted_settings
@@ -76,9 +76,9 @@ def show_controls(searching: SweepSnapshot | None) -> None:
         )
     with st.container(horizontal=True, vertical_alignment="center", key="sweep_buttons"):
         if searching is None:
-            _button(
+            button(
                 _("Start"),
-                "start",
+                "sweep_start",
                 "play_arrow",
                 lambda: commands.start_sweep(wanted_plan),
                 type="primary",
@@ -86,9 +86,9 @@ def show_controls(searching: SweepSnapshot | None) -> None:
             )
         else:
             sweep_id = searching.sweep.sweep_id
-            _button(
+            button(
                 _("Stop"),
-                "stop",
+                "sweep_stop",
                 "stop",
                 lambda: commands.stop_sweep(sweep_id),
                 disabled=searching.is_stopping,
@@ -194,7 +194,3 @@ def _values(setting: str) -> None:
 
 def _typed(setting: str) -> str:
     return str(st.session_state.get(f"sweep_values_{setting}", ""))
-
-
-def _button(label: str, name: str, icon: str, command: Callable[[], None], **options: Any) -> None:
-    st.button(label, key=f"sweep_{name}", icon=f":material/{icon}:", on_click=commands.once(command), **options)

@@ -16,6 +16,7 @@ from dpdash.store.plans import Head
 from dpdash.sweeps.live import SweepSnapshot
 from dpdash.sweeps.presets import PRESETS, PresetName
 from dpdash.ui.guide.page import ROOT
+from dpdash.ui.parts.button import button
 from dpdash.ui.parts.header import show_part, show_title
 from dpdash.ui.parts.labels import choose
 from dpdash.ui.parts.notices import escaped, show_error, show_warnings
@@ -246,22 +247,18 @@ def _choose_trial(sweep: Sweep) -> None:
             width=160,
             help=_("A click on a trial in a chart opens it too."),
         )
-        st.button(
+        button(
             _("Open in Train"),
-            key="sweep_open",
-            icon=":material/open_in_new:",
-            on_click=commands.once(
-                lambda: commands.open_trial(sweep.sweep_id, lambda: _run_of_number(sweep.sweep_id))
-            ),
+            "sweep_open",
+            "open_in_new",
+            lambda: commands.open_trial(sweep.sweep_id, lambda: _run_of_number(sweep.sweep_id)),
             help=_("Show the run of this trial on the Train page, with its settings in the sidebar."),
         )
-        st.button(
+        button(
             _("Open the best"),
-            key="sweep_open_best",
-            icon=":material/star:",
-            on_click=commands.once(
-                lambda: commands.open_trial(sweep.sweep_id, lambda: _run_of_best(sweep.sweep_id))
-            ),
+            "sweep_open_best",
+            "star",
+            lambda: commands.open_trial(sweep.sweep_id, lambda: _run_of_best(sweep.sweep_id)),
         )
 
 

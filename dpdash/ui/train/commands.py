@@ -22,7 +22,6 @@ from dpdash.ui.session.state import (
     wanted_settings,
 )
 from dpdash.web.process import run_service
-from dpdash.web.streamlit_internals.fragment import is_refresh
 from dpdash.web.streamlit_internals.push import RUN_KEY
 from dpdash.web.studies import STUDY_KEY, scaling_service
 from dpdash.web.sweeps import OPEN_KEY, SWEEP_KEY, sweep_service
@@ -46,20 +45,6 @@ PACES: Final[Mapping[PaceName, Pace]] = {
     PaceName.USUAL: Pace.lasting(USUAL_SECONDS),
     PaceName.MAX: Pace.full_speed(),
 }
-
-
-def once(command: Callable[[], None]) -> Callable[[], None]:
-    """The command of a button that stands outside the live area, given once for each click.
-
-    When the live area's timer goes off between a click and its sending, the browser sends the click along with the
-    refresh of the live area, and then again by itself: a run would be paused and go on at once.
-    """
-
-    def given() -> None:
-        if not is_refresh():
-            command()
-
-    return given
 
 
 def chosen_pace() -> Pace:

@@ -3,13 +3,11 @@
 Shortcuts are chords: a single key is dead while a slider has the focus, and Space presses other buttons.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import streamlit as st
 
 from dpdash.core.events import RunStatus
 from dpdash.runs.service import RunSnapshot
+from dpdash.ui.parts.button import button
 from dpdash.ui.parts.choice import choice
 from dpdash.ui.session.language import _, setting
 from dpdash.ui.session.shown_run import is_mine, is_shown_by_teacher
@@ -24,12 +22,12 @@ def transport(shown: RunSnapshot | None) -> None:
     paused = mine is not None and live and mine.status is RunStatus.PAUSED
     guided = is_shown_by_teacher(shown)
     with st.container(horizontal=True, vertical_alignment="bottom", key="transport"):
-        _button(
+        button(
             _("Restart") if live else _("Start"),
-            "start",
+            "transport_start",
             "play_arrow",
-            "Ctrl+Enter",
             lambda: commands.start(shown),
+            shortcut="Ctrl+Enter",
             help=_("Train with the settings as they stand."),
             type="primary",
             disabled=guided,
@@ -37,36 +35,50 @@ def transport(shown: RunSnapshot | None) -> None:
         if mine is not None and mine.status.can_go_on:
             # In the place of Pause: with one button more the bar would wrap, and what is below it move.
             ended = mine
-            _button(
+            button(
                 _("Resume"),
+                "transport_resume",
                 "resume",
-                "resume",
-                "Ctrl+Shift+Enter",
                 lambda: commands.resume_ended(ended),
+                shortcut="Ctrl+Shift+Enter",
                 help=_("Train this run further, to as many epochs as the settings have if these are more."),
             )
         elif paused:
-            _button(_("Go on"), "pause", "resume", "Ctrl+Space", lambda: commands.resume(_id(mine)))
-        else:
-            _button(
-                _("Pause"), "pause", "pause", "Ctrl+Space", lambda: commands.pause(_id(mine)), disabled=not live
+            button(
+                _("Go on"), "transport_pause", "resume", lambda: commands.resume(_id(mine)), shortcut="Ctrl+Space"
             )
-        _button(
+        else:
+            button(
+                _("Pause"),
+                "transport_pause",
+                "pause",
+                lambda: commands.pause(_id(mine)),
+                shortcut="Ctrl+Space",
+                disabled=not live,
+            )
+        button(
             _("One epoch"),
-            "step",
+            "transport_step",
             "skip_next",
-            "Ctrl+Right",
             lambda: commands.one_epoch(mine),
+            shortcut="Ctrl+Right",
             help=_("Train exactly one epoch and stand still."),
             disabled=guided,
         )
-        _button(_("Stop"), "stop", "stop", "Ctrl+Shift+X", lambda: commands.stop(_id(mine)), disabled=not live)
-        _button(
+        button(
+            _("Stop"),
+            "transport_stop",
+            "stop",
+            lambda: commands.stop(_id(mine)),
+            shortcut="Ctrl+Shift+X",
+            disabled=not live,
+        )
+        button(
             _("Reset"),
-            "reset",
+            "transport_reset",
             "replay",
-            "Ctrl+Backspace",
             lambda: commands.reset(_shown(shown)),
+            shortcut="Ctrl+Backspace",
             help=_("Back to the preview; the run stays stored."),
             disabled=shown is None or guided,
         )
@@ -89,28 +101,6 @@ def _pace(mine: RunSnapshot | None) -> None:
             "How fast the run goes by: {rate} epochs a second, in about {seconds} seconds (never faster than this "
             "machine can), or as fast as it can. It can be changed while the run trains."
         ).format(rate=setting(SLOW_EPOCHS_PER_SECOND), seconds=setting(USUAL_SECONDS)),
-    )
-
-
-def _button(
-    label: str,
-    name: str,
-    icon: str,
-    shortcut: str,
-    command: Callable[[], None],
-    *,
-    disabled: bool = False,
-    **options: Any,
-) -> None:
-    st.button(
-        label,
-        key=f"transport_{name}",
-        icon=f":material/{icon}:",
-        shortcut=shortcut,
-        # A browser can be made to send a click on a button that is disabled.
-        on_click=None if disabled else commands.once(command),
-        disabled=disabled,
-        **options,
     )
 
 
