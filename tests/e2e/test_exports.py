@@ -43,9 +43,9 @@ def test_a_run_is_taken_away_in_each_format_and_brought_back(open_page: OpenPage
     for column in ("epoch", "loss", "slope", "intercept", "learning_rate"):
         np.testing.assert_allclose(parquet[column].to_pylist(), csv[column], rtol=1e-6, err_msg=column)
     file = download(page, "To import elsewhere (JSON)")
-    assert re.fullmatch(r"dpdash-\w+\.json", file.suggested_filename)
-    file.save_as(tmp_path / "run.json")
-    assert json.loads((tmp_path / "run.json").read_text())[0]["format"] == "dpdash runs"
+    assert re.fullmatch(r"dpdash-\w+\.jsonl", file.suggested_filename)
+    file.save_as(tmp_path / "run.jsonl")
+    assert json.loads((tmp_path / "run.jsonl").read_text().splitlines()[0])["format"] == "dpdash runs"
     download(page, "Every epoch (TensorBoard)").save_as(tmp_path / "events.out.tfevents.1.x")
     events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0}).Reload()
     for tag in TAGS:
@@ -60,7 +60,7 @@ def test_a_run_is_taken_away_in_each_format_and_brought_back(open_page: OpenPage
     report.close()
 
     before = page.url
-    page.locator("input[type=file]:enabled").set_input_files(tmp_path / "run.json")
+    page.locator("input[type=file]:enabled").set_input_files(tmp_path / "run.jsonl")
     expect(page.get_by_text("This run was imported from a file.")).to_be_visible()
     expect(page).not_to_have_url(before)
     again = pd.read_csv(download(page, "Every epoch (CSV)").path())
@@ -70,11 +70,11 @@ def test_a_run_is_taken_away_in_each_format_and_brought_back(open_page: OpenPage
 def test_a_file_that_is_no_export_is_refused_with_a_sentence(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_page("?samples=100&epochs=5&engine=single&replicas=1")
     page.get_by_role("radio", name="Table").click()
-    (tmp_path / "bad.json").write_bytes(b"{}")
-    page.locator("input[type=file]:enabled").set_input_files(tmp_path / "bad.json")
-    expect(page.get_by_text("it goes wrong at character 1, near {.")).to_be_visible()
-    (tmp_path / "good.json").write_bytes(file_of(whole_run()).getvalue())
-    page.locator("input[type=file]:enabled").set_input_files(tmp_path / "good.json")
+    (tmp_path / "bad.jsonl").write_bytes(b"{1}")
+    page.locator("input[type=file]:enabled").set_input_files(tmp_path / "bad.jsonl")
+    expect(page.get_by_text("line 1 goes wrong at character 2, near 1}.")).to_be_visible()
+    (tmp_path / "good.jsonl").write_bytes(file_of(whole_run()).getvalue())
+    page.locator("input[type=file]:enabled").set_input_files(tmp_path / "good.jsonl")
     expect(page.get_by_text("Runs imported: 1.")).to_be_visible()
     expect(page.get_by_role("link", name="Every epoch (CSV)")).to_be_visible()
 
