@@ -10,7 +10,7 @@ from dpdash.core.errors import DpdashError
 from dpdash.core.steps import StepTrace
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parallelism.traces import Found, step_traces
-from dpdash.ui.session.command import asking
+from dpdash.ui.session.command import command
 from dpdash.ui.session.shown_run import is_mine
 from dpdash.ui.session.state import wanted_settings
 from dpdash.ui.train import commands
@@ -87,24 +87,17 @@ def traces_in_run(shown: RunSnapshot | None) -> bool:
     return shown is not None and is_mine(shown) and shown.is_live
 
 
+@command
 def trace_now(shown: RunSnapshot | None) -> None:
     """Take a step of one's own live run apart, or measure one with the sidebar's settings."""
-    with asking() as asked:
-        through = asked.through
-        if shown is not None and through(lambda: traces_in_run(shown)):
-            through(lambda: st.session_state.pop(MEASURED_KEY, None))
-            through(lambda: st.session_state.__setitem__(PENDING_KEY, (shown.run_id, shown.history.traced)))
-        else:
-            config = through(lambda: _allowed(wanted_settings()))
-            run_id = shown.run_id if shown else None
-
-            def measure() -> None:
-                step_traces().ask(config, anew=True)
-                through(lambda: st.session_state.__setitem__(MEASURED_KEY, (run_id, config)))
-
-            asked.attempt(measure)
-            return
-    commands.trace_step(shown.run_id)
+    if shown is not None and traces_in_run(shown):
+        st.session_state.pop(MEASURED_KEY, None)
+        st.session_state[PENDING_KEY] = shown.run_id, shown.history.traced
+        commands.trace_step(shown.run_id)
+        return
+    config = _allowed(wanted_settings())
+    step_traces().ask(config, anew=True)
+    st.session_state[MEASURED_KEY] = shown.run_id if shown else None, config
 
 
 def differs_from_sidebar(step: ShownStep) -> bool:

@@ -4,7 +4,7 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.core.errors import N_, DpdashError, RunFileError
+from dpdash.core.errors import N_, RunFileError
 from dpdash.core.extras import EXTRAS_FILE, is_installed
 from dpdash.files.bounds import MOST_FILE_BYTES, MOST_RUNS
 from dpdash.files.formats import FILES, FileFormat, FormatName
@@ -14,12 +14,11 @@ from dpdash.files.mlflow import send_to_mlflow, tracking_uri
 from dpdash.files.run import whole_runs
 from dpdash.ui.parts.button import once
 from dpdash.ui.parts.live_chart import loader
-from dpdash.ui.session.command import PROBLEM_KEY
+from dpdash.ui.session.command import command
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.state import show_run
 from dpdash.web.process import owner, run_service
 from dpdash.web.server import asset_url
-from dpdash.web.streamlit_internals.uncut import uncut
 from dpdash.web.transfers import export_address, import_address, take_imported
 from dpdash.web.turns import Turns
 
@@ -99,22 +98,17 @@ def _reason_against(made: FileFormat, num_runs: int) -> str | None:
     return None
 
 
+@command
 def _show_imported() -> None:
-    with uncut() as through:
-        run_ids = take_imported(through(owner))
-        if run_ids:
-            through(lambda: show_run(run_ids[0]))
+    run_ids = take_imported(owner())
+    if run_ids:
+        show_run(run_ids[0])
 
 
+@command
 def _send(run_ids: tuple[str, ...]) -> None:
-    with uncut() as through:
-        try:
-            _send_all(run_ids, through(owner))
-        except DpdashError as error:
-            problem = error  # the name `error` ends with its clause
-            through(lambda: st.session_state.__setitem__(PROBLEM_KEY, problem))
-        else:
-            through(lambda: st.session_state.__setitem__(SENT_KEY, run_ids))
+    _send_all(run_ids, owner())
+    st.session_state[SENT_KEY] = run_ids
 
 
 def _send_all(run_ids: tuple[str, ...], asker: str) -> None:

@@ -10,11 +10,11 @@ from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_, DpdashError
 from dpdash.store.query import RunLabel
 from dpdash.ui.runs.table import select_anew
-from dpdash.ui.session.command import Asked, asking
+from dpdash.ui.session.command import command
 from dpdash.ui.session.state import put_settings, show_run
 from dpdash.ui.session.viewer import viewer
 from dpdash.ui.train.commands import chosen_pace
-from dpdash.web.process import run_service
+from dpdash.web.process import owner, run_service
 
 TRAIN_PAGE: Final = Path(__file__).resolve().parents[3] / "pages" / "train.py"
 CHOSEN_KEY: Final = "runs_chosen"
@@ -37,100 +37,75 @@ def turn_where_asked() -> None:
         st.switch_page(TRAIN_PAGE)
 
 
+@command
 def open_run(run_id: str, config: RunConfig) -> None:
     """Show a run on the Train page, with its settings in the sidebar."""
-    with asking() as asked:
-        _put(asked, config)
-        asked.through(lambda: show_run(run_id))
-        _turn(asked)
+    _turn_to(run_id, config)
 
 
+@command
 def branch(config: RunConfig) -> None:
     """Open a run's settings on the Train page, to be changed and started."""
-    with asking() as asked:
-        _put(asked, config)
-        asked.through(lambda: show_run(None))
-        _turn(asked)
+    _turn_to(None, config)
 
 
+@command
 def repeat(config: RunConfig) -> None:
     """Start a run with the same settings and seed, and show it."""
-    with asking() as asked:
-
-        def start() -> None:
-            new_id = run_service().start(config, asked.owner, asked.through(chosen_pace))
-            _put(asked, config)
-            asked.through(lambda: show_run(new_id))
-            _turn(asked)
-
-        asked.attempt(start)
+    _turn_to(run_service().start(config, owner(), chosen_pace()), config)
 
 
+@command
 def label(run_id: str, keys: tuple[str, str, str]) -> None:
     """Keep name, note and tags as they stand in the fields with these keys."""
-    with asking() as asked:
-        name, note, tags = asked.through(lambda: [st.session_state.get(key) for key in keys])
-        who = asked.through(viewer)
-
-        def keep() -> None:
-            run_service().library.label(run_id, who, RunLabel.parse(_text(name), _text(note), _text(tags)))
-
-        asked.attempt(keep)
+    name, note, tags = (_text(st.session_state.get(key)) for key in keys)
+    run_service().library.label(run_id, viewer(), RunLabel.parse(name, note, tags))
 
 
+@command
 def pin(run_ids: Sequence[str], is_pinned: bool) -> None:
     """Keep runs whatever else is let go of, or no longer."""
-    with asking() as asked:
-        who = asked.through(viewer)
-        asked.attempt(lambda: run_service().library.pin(run_ids, who, is_pinned))
+    run_service().library.pin(run_ids, viewer(), is_pinned)
 
 
+@command
 def delete(run_ids: Sequence[str]) -> None:
     """Take runs out of the list; those that are not over stay, and that is said."""
-    with asking() as asked:
-        who = asked.through(viewer)
-
-        def take_out() -> None:
-            kept = run_service().library
-            num_left = sum(not record.status.is_over for record in kept.records(run_ids, who))
-            gone = kept.delete(run_ids, who)
-            if gone:
-                asked.through(lambda: _forget_chosen(gone))
-            if num_left:
-                raise DpdashError(
-                    N_("Runs that still train cannot be deleted. Left in the list: {number}. Stop them first."),
-                    number=num_left,
-                )
-
-        asked.attempt(take_out)
+    library, who = run_service().library, viewer()
+    num_left = sum(not record.status.is_over for record in library.records(run_ids, who))
+    gone = library.delete(run_ids, who)
+    if gone:
+        _forget_chosen(gone)
+    if num_left:
+        raise DpdashError(
+            N_("Runs that still train cannot be deleted. Left in the list: {number}. Stop them first."),
+            number=num_left,
+        )
 
 
+@command
 def restore(run_ids: Sequence[str]) -> None:
     """Put deleted runs back into the list."""
-    with asking() as asked:
-        who = asked.through(viewer)
-        asked.attempt(lambda: run_service().library.restore(run_ids, who))
-        asked.through(lambda: _forget_deleted(run_ids))
+    run_service().library.restore(run_ids, viewer())
+    _forget_deleted(run_ids)
 
 
+@command
 def dismiss_deleted() -> None:
     """Say no more of what was deleted last."""
-    with asking() as asked:
-        asked.through(lambda: st.session_state.__setitem__(DELETED_KEY, ()))
+    st.session_state[DELETED_KEY] = ()
 
 
+@command
 def choose_none() -> None:
     """Choose no run any more."""
-    with asking() as asked:
-        asked.through(lambda: _choose(()))
+    _choose(())
 
 
-def _put(asked: Asked, config: RunConfig) -> None:
-    asked.through(lambda: put_settings(run_service().limits.narrowed(config)))
-
-
-def _turn(asked: Asked) -> None:
-    asked.through(lambda: st.session_state.__setitem__(TURN_KEY, True))
+def _turn_to(run_id: str | None, config: RunConfig) -> None:
+    put_settings(run_service().limits.narrowed(config))
+    show_run(run_id)
+    st.session_state[TURN_KEY] = True
 
 
 def _forget_chosen(gone: Sequence[str]) -> None:

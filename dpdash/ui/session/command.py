@@ -1,41 +1,40 @@
-"""Who asks for a command, which is carried out whole; what is wrong with it is kept for the page to show."""
+"""A command of a page: carried out whole, and what is wrong with it is kept for the page to show."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable
+from functools import wraps
+from typing import Final, ParamSpec
 
 import streamlit as st
 
 from dpdash.core.errors import DpdashError
-from dpdash.runs.service import RunSnapshot
 from dpdash.web.process import owner
-from dpdash.web.streamlit_internals.uncut import Through, uncut
+from dpdash.web.streamlit_internals.uncut import uncut
+from dpdash.web.teacher import is_teacher
 
 PROBLEM_KEY: Final = "command_problem"
+P = ParamSpec("P")
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A command on its way."""
+def command(body: Callable[P, None]) -> Callable[P, None]:
+    """Statements that no message of the page cuts short; they end where something is wrong."""
 
-    owner: str
-    through: Through
+    @wraps(body)
+    def given(*args: P.args, **kwargs: P.kwargs) -> None:
+        with uncut():
+            try:
+                body(*args, **kwargs)
+            except DpdashError as error:
+                st.session_state[PROBLEM_KEY] = error
 
-    def owns(self, shown: RunSnapshot) -> bool:
-        return shown.owner == self.owner
-
-    def attempt(self, command: Callable[[], object]) -> None:
-        """Do it, or keep what is wrong with it for the page to show."""
-        try:
-            command()
-        except DpdashError as error:
-            problem = error  # the name `error` ends with its clause
-            self.through(lambda: st.session_state.__setitem__(PROBLEM_KEY, problem))
+    return given
 
 
-@contextmanager
-def asking() -> Iterator[Asked]:
-    """Carry out a command of this session's browser."""
-    with uncut() as through:
-        yield Asked(through(owner), through)
+def teachers_command(body: Callable[P, None]) -> Callable[P, None]:
+    """A command that is carried out for a teacher only, whatever sent the session here."""
+
+    @wraps(body)
+    def given(*args: P.args, **kwargs: P.kwargs) -> None:
+        if is_teacher(owner()):
+            body(*args, **kwargs)
+
+    return command(given)

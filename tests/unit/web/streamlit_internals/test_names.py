@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from streamlit.runtime import Runtime
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
+from streamlit.runtime.state import SafeSessionState
 
 from dpdash.web.streamlit_internals import refusals
 
@@ -68,7 +70,12 @@ def attributes(kind: type) -> set[str]:
             },
         ),
         (Runtime, {"_get_async_objs", "_session_mgr", "get_app_session", "is_active_session"}),
-        (ScriptRunContext, {"_enqueue", "fragment_ids_this_run", "session_id"}),
+        (
+            ScriptRunContext,
+            {"_enqueue", "fragment_ids_this_run", "session_id", "session_state", "script_requests"},
+        ),
+        (SafeSessionState, {"_yield_callback"}),
+        (ScriptRequests, {"_state"}),
     ],
 )
 def test_the_pinned_streamlit_has_what_is_used(kind: type, names: set[str]) -> None:
