@@ -1,4 +1,4 @@
-"""The process's one run service, and who is asking it."""
+"""What a process has one of, which all of its pages share, and who is asking."""
 
 import secrets
 from typing import Final, NamedTuple
@@ -7,6 +7,8 @@ import streamlit as st
 
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import RunService
+from dpdash.scaling.service import ScalingService
+from dpdash.sweeps.service import SweepService
 from dpdash.training.catalog import require
 from dpdash.web.streamlit_internals.push import OpenPages
 from dpdash.web.tickets import OWNER_COOKIE, owner_of
@@ -27,6 +29,19 @@ def run_service() -> RunService:
 
     service.on_change(redraw)
     return service
+
+
+@st.cache_resource(show_spinner=False)
+def scaling_service() -> ScalingService:
+    """The service that measures studies for the pages of this process."""
+    service = run_service()
+    return ScalingService(service.limits, service.runs.studies, lambda: service.room.is_frozen)
+
+
+@st.cache_resource(show_spinner=False)
+def sweep_service() -> SweepService:
+    """The service that searches for the pages of this process."""
+    return SweepService.open(run_service(), ServerSettings())
 
 
 @st.cache_resource(show_spinner=False)

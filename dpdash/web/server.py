@@ -188,8 +188,7 @@ def warm_up() -> None:
     from dpdash.core.config import RunConfig
     from dpdash.problem.preview import preview
     from dpdash.training import catalog
-    from dpdash.web.process import run_service
-    from dpdash.web.sweeps import sweep_service
+    from dpdash.web.process import run_service, sweep_service
 
     for name in ASSET_NAMES:
         asset(name)
@@ -205,9 +204,7 @@ def warm_up() -> None:
 
 def shut_down() -> None:
     """Stop the trainers and store what they have done."""
-    from dpdash.web.process import run_service
-    from dpdash.web.studies import scaling_service
-    from dpdash.web.sweeps import sweep_service
+    from dpdash.web.process import run_service, scaling_service, sweep_service
 
     # First, for their ends are kept in the store that the runs close.
     scaling_service().close(timeout=STUDY_END_SECONDS)

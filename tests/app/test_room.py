@@ -14,7 +14,7 @@ from dpdash.core.translations import LANGUAGES, PSEUDO
 from dpdash.runs.service import Pace, RunService
 from dpdash.ui.room.page import ROWS_PER_PAGE
 from dpdash.web.passphrase import A_BROWSER
-from dpdash.web.studies import scaling_service
+from dpdash.web.process import scaling_service
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts

@@ -12,7 +12,7 @@ from dpdash.core.translations import PSEUDO
 from dpdash.runs.service import RunService
 from dpdash.scaling.service import ScalingService
 from dpdash.store.store import RunStore
-from dpdash.web.studies import scaling_service
+from dpdash.web.process import scaling_service
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts

@@ -15,7 +15,7 @@ from dpdash.sweeps.service import SweepService
 from dpdash.ui.sweep import controls as sweep_controls
 from dpdash.ui.sweep import page as page_of_sweeps
 from dpdash.ui.train import commands
-from dpdash.web.sweeps import sweep_service
+from dpdash.web.process import sweep_service
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts

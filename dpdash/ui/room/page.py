@@ -21,8 +21,7 @@ from dpdash.ui.room.nicknames import Nicknames
 from dpdash.ui.room.run_row import row_html
 from dpdash.ui.session.language import _, number, setting
 from dpdash.ui.train import commands
-from dpdash.web.process import owner, run_service
-from dpdash.web.studies import scaling_service
+from dpdash.web.process import owner, run_service, scaling_service
 from dpdash.web.teacher import PASSPHRASE_KEY
 
 REFRESH_SECONDS: Final = 2.0

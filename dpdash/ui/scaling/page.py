@@ -25,9 +25,9 @@ from dpdash.ui.scaling.charts import show_breakdown, show_curves
 from dpdash.ui.scaling.controls import MODE_NAMES, engine_name, show_controls, show_machine
 from dpdash.ui.session.clock import written_time
 from dpdash.ui.session.language import _, number, sentence, setting
+from dpdash.ui.session.state import STUDY_KEY
 from dpdash.ui.train.commands import take_problem
-from dpdash.web.process import owner, run_service
-from dpdash.web.studies import STUDY_KEY, scaling_service
+from dpdash.web.process import owner, run_service, scaling_service
 
 REFRESH_SECONDS: Final = 0.5
 

@@ -23,13 +23,13 @@ from dpdash.ui.parts.notices import escaped, show_error, show_warnings
 from dpdash.ui.parts.refreshing import refreshing
 from dpdash.ui.session.clock import written_time
 from dpdash.ui.session.language import _, error_text, number
+from dpdash.ui.session.state import OPEN_KEY, SWEEP_KEY
 from dpdash.ui.sweep.charts import choose_map, show_charts
 from dpdash.ui.sweep.controls import show_controls
 from dpdash.ui.sweep.words import OBJECTIVE_NAMES, STATUS_NAMES, named, setting_title, value_text
 from dpdash.ui.train import commands
 from dpdash.ui.train.commands import take_problem
-from dpdash.web.process import owner, run_service
-from dpdash.web.sweeps import OPEN_KEY, SWEEP_KEY, sweep_service
+from dpdash.web.process import owner, run_service, sweep_service
 
 REFRESH_SECONDS: Final = 1.0
 TRAIN_PAGE: Final = ROOT / "pages" / "train.py"

@@ -16,14 +16,15 @@ from dpdash.runs.service import Pace, RunSnapshot
 from dpdash.ui.session.command import PROBLEM_KEY, command, teachers_command
 from dpdash.ui.session.shown_run import is_in_spotlight, is_mine
 from dpdash.ui.session.state import (
+    OPEN_KEY,
+    STUDY_KEY,
+    SWEEP_KEY,
     apply_changes,
     put_settings,
     show_run,
     wanted_settings,
 )
-from dpdash.web.process import owner, run_service
-from dpdash.web.studies import STUDY_KEY, scaling_service
-from dpdash.web.sweeps import OPEN_KEY, SWEEP_KEY, sweep_service
+from dpdash.web.process import owner, run_service, scaling_service, sweep_service
 from dpdash.web.teacher import PASSPHRASE_KEY, show_passphrase
 
 PACE_KEY: Final = "pace"

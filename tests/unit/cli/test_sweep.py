@@ -131,20 +131,3 @@ def test_a_database_that_cannot_be_used_does_not_keep_from_searching(tmp_path: P
     assert said.status == 0
     assert "complete" in said.stdout
     assert "This sweep was not saved." in said.stderr
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
-def test_what_was_found_is_printed_although_its_file_cannot_be_written(tmp_path: Path) -> None:
-    said = called(tmp_path / "runs.db", *GRID, "--json", "--csv", "/dev/full")
-    assert said.status == 1
-    assert said.json["status"] == "finished"
-    assert said.stderr.startswith("--csv: /dev/full could not be written (No space left on device).")
-
-
-def test_a_folder_is_no_file_to_write_into(tmp_path: Path) -> None:
-    said = called(tmp_path / "runs.db", *GRID, "--csv", str(tmp_path))
-    assert (said.status, said.stdout) == (2, "")
-    assert (
-        said.stderr.strip()
-        == f"--csv must be a file. Received: the folder {tmp_path}. Try {tmp_path}/results.csv."
-    )
