@@ -13,7 +13,6 @@ SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 NUM_COLORS: Final = 8
 LAW_POINTS: Final = 40
 COLOR_BAR_WIDTH: Final = 84
-HIGHEST_EFFICIENCY: Final = 1.05
 PATTERNS: Final = ("", "/", "\\", "x", "-", "|", "+", ".")
 """So that neighbours in a stack are told apart without their colours."""
 EVERY_REPLICA_UP_TO: Final = 16

@@ -19,7 +19,6 @@ Translate = Callable[[str], str]
 TEXT_SIZE: Final = 14
 """Pixels; a projector needs at least 13."""
 SMALL_TEXT_SIZE: Final = 13
-TITLE_SIZE: Final = 16
 HEIGHT: Final = 400
 """Pixels; what a narrow page adds to it is room for the legend."""
 MIXES: Final = {"reference": 0.85, "muted": 0.7, "grid": 0.12}

@@ -10,9 +10,3 @@ def shard_sizes(num_samples: int, num_replicas: int) -> tuple[int, ...]:
     assert num_samples >= 0 and num_replicas >= 1
     chunk = -(-num_samples // num_replicas)
     return tuple(max(0, min(chunk, num_samples - replica * chunk)) for replica in range(num_replicas))
-
-
-def shard_of(sample: int, num_samples: int, num_replicas: int) -> int:
-    """Index of the replica that holds the given sample of a batch."""
-    assert 0 <= sample < num_samples
-    return sample // -(-num_samples // num_replicas)

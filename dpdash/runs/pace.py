@@ -49,10 +49,6 @@ class Pace:
             rate_limit=_checked("epochs_per_second", epochs_per_second, SLOWEST_RATE, FASTEST_RATE, hint=25)
         )
 
-    @property
-    def is_full_speed(self) -> bool:
-        return self.seconds is None and self.rate_limit is None
-
     def epochs_per_second(self, config: RunConfig) -> float | None:
         """The most epochs per second that a run with these settings may train; None for no limit."""
         return config.epochs / self.seconds if self.seconds is not None else self.rate_limit

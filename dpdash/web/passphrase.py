@@ -71,11 +71,6 @@ class PassphraseGate:
                 kind.take(name, now)
         raise PassphraseError(N_("This is not the passphrase. It was chosen where the server was started."))
 
-    @property
-    def num_remembered(self) -> int:
-        """How many browsers and addresses have tries missing."""
-        return len(self._by_browser) + len(self._by_address)
-
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()

@@ -43,8 +43,3 @@ class Turns:
                     self._at_it += Counter()  # forgets names that are done
 
         return end
-
-    @property
-    def num_at_it(self) -> int:
-        """How many are at it now."""
-        return self._at_it.total()

@@ -28,7 +28,7 @@ CELL = re.compile(r"<td>([^<]*)</td>")
 def settled(page: AppTest) -> AppTest:
     """The page when the steps that it asked for are measured."""
     for _ in range(3):
-        eventually(lambda: not step_traces().is_busy)
+        eventually(lambda: not step_traces()._waiting)
         again(page)
     return page
 
@@ -149,7 +149,7 @@ def test_the_step_beside_it_is_chosen_on_the_page(open_page: OpenPage) -> None:
 
 def test_a_heavy_step_is_measured_only_when_it_is_asked_for(open_page: OpenPage) -> None:
     page = go(open_page(samples="10000", hidden_depth="2", hidden_width="512", replicas="1"), PARALLELISM)
-    assert not step_traces().is_busy
+    assert not step_traces()._waiting
     assert not page.get("bidi_component")
     assert any("No step has been traced" in info.value for info in page.info)
 
@@ -159,7 +159,7 @@ def test_a_step_too_large_for_the_server_is_refused_in_a_sentence(open_page: Ope
     page.button(key="trace_step").click().run()
     refused = "must be at most 4,882 with layers so wide and so many of them"
     assert [refused in error.value for error in page.error] == [True]
-    assert not step_traces().is_busy
+    assert not step_traces()._waiting
 
 
 def test_a_frozen_room_traces_nothing_and_shows_what_is_traced(open_page: OpenPage, service: RunService) -> None:
@@ -171,7 +171,7 @@ def test_a_frozen_room_traces_nothing_and_shows_what_is_traced(open_page: OpenPa
     assert page.get("download_button")[0].proto.disabled
     page.button(key="trace_step").click().run()
     assert any("The teacher has paused new runs on this server" in error.value for error in page.error)
-    assert not step_traces().is_busy
+    assert not step_traces()._waiting
     service.room.freeze(False)
     page.button(key="trace_step").click().run()
     assert not page.error

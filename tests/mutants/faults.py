@@ -336,12 +336,6 @@ FAULTS: Final = (
         ),
     ),
     Fault(
-        "dpdash/core/sharding.py",
-        "return sample // -(-num_samples // num_replicas)",
-        "return sample // (num_samples // num_replicas)",
-        ("tests/unit/core/test_sharding.py",),
-    ),
-    Fault(
         "dpdash/core/network.py",
         "return (mapped or address).is_loopback",
         "return address.is_loopback",

@@ -39,11 +39,6 @@ class ControlWord:
         path.write_bytes(bytes(_num_bytes(num_ranks)))
 
     @property
-    def num_released(self) -> int:
-        """Epochs that may be entered; epoch 1 may be once this is 1."""
-        return self._counts[RELEASED]
-
-    @property
     def learning_rate(self) -> float:
         """The learning rate of the epoch that was released last."""
         return self._numbers[LEARNING_RATE]

@@ -71,12 +71,6 @@ class StepTraces:
         with self._lock:
             return config in self._waiting
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether anything is being measured, or waits to be."""
-        with self._lock:
-            return bool(self._waiting)
-
     def _measure_all(self) -> None:
         while True:
             with self._lock:

@@ -14,8 +14,6 @@ def test_paces_give_epochs_per_second() -> None:
     assert Pace.full_speed().epochs_per_second(CONFIG) is None
     assert Pace.lasting(20).epochs_per_second(CONFIG) == 25
     assert Pace.rate(7).epochs_per_second(CONFIG) == 7
-    assert Pace.full_speed().is_full_speed
-    assert not Pace.rate(7).is_full_speed
 
 
 def test_a_pace_that_a_core_can_hardly_keep_needs_a_slot_of_full_speed() -> None:

@@ -160,10 +160,10 @@ def test_a_flood_of_addresses_is_bounded_and_so_is_the_memory_of_it() -> None:
     for number in range(seconds * 50):
         clock.now += 1 / 50
         compared += is_compared(gate, f"browser {number}", f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
-        most = max(most, gate.num_remembered)
+        most = max(most, len(gate._by_browser) + len(gate._by_address))
     assert compared <= most_tries(ALL_TOGETHER, seconds)
     # Each name is remembered until its try has come back.
     assert most <= most_tries(ALL_TOGETHER, A_BROWSER.seconds) + most_tries(ALL_TOGETHER, AN_ADDRESS.seconds)
     clock.now += 10_000
     refusal(gate, "a guess")
-    assert gate.num_remembered == 2
+    assert len(gate._by_browser) + len(gate._by_address) == 2

@@ -102,7 +102,7 @@ def test_a_browser_fetches_the_file_that_its_page_offers(service: RunService) ->
     assert headers["content-type"].startswith("text/csv")
     assert headers["cache-control"] == "no-store"
     assert len(pd.read_csv(io.BytesIO(body))) == NUM_EPOCHS
-    assert transfers._exporting.num_at_it == 0
+    assert transfers._exporting._at_it.total() == 0
 
 
 @pytest.mark.parametrize("name", [FormatName.PARQUET, FormatName.JSON, FormatName.HTML])
@@ -136,7 +136,7 @@ def test_a_run_that_is_gone_is_said_in_the_readers_language(service: RunService)
     assert status == 404
     assert body.decode().startswith("⟦There is no run gone here")
     assert headers["content-type"].startswith("text/plain")
-    assert transfers._exporting.num_at_it == 0
+    assert transfers._exporting._at_it.total() == 0
 
 
 def test_one_browser_has_so_many_downloads_at_once(service: RunService) -> None:
@@ -168,7 +168,7 @@ def test_a_download_that_nobody_takes_makes_room(service: RunService, monkeypatc
         "headers": [(b"host", b"127.0.0.1"), (b"cookie", f"{OWNER_COOKIE}={COOKIE}".encode())],
     }
     in_a_loop_of_its_own(APP(scope, nothing, never))
-    assert transfers._exporting.num_at_it == 0
+    assert transfers._exporting._at_it.total() == 0
 
 
 def test_a_head_makes_no_file(service: RunService) -> None:
@@ -203,7 +203,7 @@ def test_what_is_wrong_with_a_file_is_said(service: RunService) -> None:
     assert status == 200
     assert "runs" not in answer
     assert "must be one JSON object" in answer["text"]
-    assert transfers._importing.num_at_it == 0
+    assert transfers._importing._at_it.total() == 0
 
 
 def test_a_file_that_is_too_large_is_not_even_read_whole(

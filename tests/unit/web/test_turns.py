@@ -21,6 +21,6 @@ def test_a_turn_ends_once() -> None:
     first, second = turns.take("ann"), turns.take("ann")
     first()
     first()
-    assert turns.num_at_it == 1
+    assert turns._at_it.total() == 1
     second()
-    assert turns.num_at_it == 0
+    assert turns._at_it.total() == 0

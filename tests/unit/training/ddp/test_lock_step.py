@@ -11,7 +11,7 @@ from torch import optim
 
 from dpdash.training.ddp.lock_step import in_step
 from dpdash.training.ddp.sharded import Ranks
-from dpdash.training.ddp.shared_words import ControlWord
+from dpdash.training.ddp.shared_words import RELEASED, ControlWord
 from dpdash.training.loop.epoch import EpochTrainer
 from tests.fakes import eventually
 
@@ -68,7 +68,7 @@ def test_the_leader_releases_what_it_enters_and_is_never_asked(tmp_path: Path) -
     recorder = Recorder()
     leading, _optimizer, word = training_of(0, tmp_path, recorder)
     leading.train(0)
-    assert (recorder.done, word.num_released, word.learning_rate) == ([0], 1, 0.5)
+    assert (recorder.done, word._counts[RELEASED], word.learning_rate) == ([0], 1, 0.5)
 
 
 def test_a_learning_rate_that_is_moved_meanwhile_reaches_every_rank(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from dpdash.training.ddp.shared_words import ControlWord
+from dpdash.training.ddp.shared_words import RELEASED, ControlWord
 from tests.fakes import eventually
 
 
@@ -16,7 +16,7 @@ def words(tmp_path: Path) -> list[ControlWord]:
 
 
 def test_nothing_may_be_entered_at_first(words: list[ControlWord]) -> None:
-    assert [word.num_released for word in words] == [0, 0, 0]
+    assert [word._counts[RELEASED] for word in words] == [0, 0, 0]
 
 
 def test_a_rank_enters_what_is_released_at_the_rate_set_for_it(words: list[ControlWord]) -> None:
