@@ -58,6 +58,8 @@ def test_only_what_is_too_high_is_narrowed() -> None:
     )
     smaller = RunConfig(samples=10, epochs=10, global_batch_size=3)
     assert NARROW.narrowed(smaller) == smaller
+    small_batches = RunConfig(samples=1_000_000, epochs=20, global_batch_size=50)
+    assert NARROW.narrowed(small_batches) == RunConfig(samples=100_000, epochs=20, global_batch_size=50)
 
 
 @given(asked=run_configs(), allowed=limits())
