@@ -1,6 +1,7 @@
 """What every store must do."""
 
 import time
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -30,6 +31,7 @@ from dpdash.core.sweep import SearchMethod, SweepStatus, Trial, TrialStatus
 from dpdash.core.sweep_axis import Axis, Value
 from dpdash.store.query import RunLabel, RunOrder, RunQuery, Viewer
 from dpdash.store.rows import MAX_BLOCK_ROWS
+from dpdash.store.run_table import RUN_BYTES
 from dpdash.store.store import RunStore
 from dpdash.store.transfer import ArrivedRun
 from dpdash.training.trace.step import trace_config
@@ -553,4 +555,7 @@ def test_the_oldest_that_may_go_are_surplus(url: str) -> None:
     assert run_table.surplus(3, None) == ("c",)
     assert run_table.surplus(None, 10**9) == ()
     assert run_table.surplus(None, 1) == ("c", "d")
+    total = bisect_left(range(10**7), True, key=lambda most: run_table.surplus(None, most) == ())
+    assert run_table.surplus(None, total - 1) == ("c",)
+    assert run_table.surplus(None, total - RUN_BYTES - 1) == ("c",), "with a run go its epochs"
     assert store.close()

@@ -128,6 +128,7 @@ def test_slopes_scatter_as_the_formula_says_where_they_do() -> None:
     spreads = slope_spreads(replace(sweep, trials=trials))
     assert [spread.values for spread in spreads] == [(("noise", 0.5),), (("noise", 2.0),)]
     assert [spread.predicted for spread in spreads] == pytest.approx([0.05, 0.2])
+    assert [spread.relative_error for spread in spreads] == [1 / math.sqrt(2 * 29)] * 2
     pooled = pooled_ratio(spreads)
     assert pooled is not None
     assert pooled[1] == pytest.approx(1 / math.sqrt(2 * 29)), "more noise scales the same draws"

@@ -8,7 +8,7 @@ from dpdash.core.config import RunConfig
 from dpdash.core.errors import StoreError, UnknownRunError
 from dpdash.core.events import RunFinished, RunStatus
 from dpdash.core.settings import ServerSettings
-from dpdash.runs.library import NOTICE_SECONDS, TIDY_SECONDS, UNDO_SECONDS
+from dpdash.runs.library import NOTICE_SECONDS, TIDY_SECONDS
 from dpdash.runs.service import Pace, RunService
 from dpdash.store.query import RunLabel, RunQuery, Viewer
 from dpdash.store.store import RunStore
@@ -51,7 +51,10 @@ def test_the_oldest_go_after_a_notice(make_service: MakeService, clock: FakeCloc
     assert (told.num_due, told.seconds_left, told.keep_runs) == (2, NOTICE_SECONDS, 2)
     assert listed(service) == ["d", "c", "b", "a"], "said beforehand"
     service.library.pin(["b"], ANN, True)
-    tidied(service, clock, NOTICE_SECONDS)
+    tidied(service, clock, NOTICE_SECONDS - 100)
+    told = service.library.retention
+    assert told is not None and told.seconds_left == 100
+    tidied(service, clock, 100)
     assert listed(service) == ["d", "b", "a"], "d was told of only now"
     tidied(service, clock, NOTICE_SECONDS)
     assert listed(service) == ["b", "a"], "what is pinned stays"
@@ -116,7 +119,7 @@ def test_what_is_deleted_can_be_restored_for_a_day(tmp_path: Path, clock: FakeCl
     assert listed(service) == []
     assert sorted(listed(service, is_deleted=True)) == ["a", "b"]
     service.library.restore(["b"], ANN)
-    now.now += UNDO_SECONDS - 1
+    now.now += 24 * 3600 - 1
     tidied(service, clock, 0)
     assert listed(service, is_deleted=True) == ["a"]
     now.now += 2

@@ -1,9 +1,21 @@
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 import torch
 
 from dpdash.training import hardware
+
+
+class Times(NamedTuple):
+    """What Linux has counted, in seconds."""
+
+    user: float
+    system: float
+    idle: float
+    iowait: float
+    guest: float
+    guest_nice: float
 
 
 def test_the_cpu_comes_first_with_its_memory() -> None:
@@ -16,6 +28,12 @@ def test_load_is_a_fraction_and_a_part_of_the_memory() -> None:
     for load in hardware.load():
         assert load.utilization is None or 0 <= load.utilization <= 1
         assert load.memory_used_bytes is None or 0 <= load.memory_used_bytes <= load.device.memory_bytes
+
+
+def test_a_cpu_that_waits_for_a_disk_is_not_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = Times(user=4.0, system=2.0, idle=8.0, iowait=3.0, guest=1.0, guest_nice=0.5)
+    monkeypatch.setattr("psutil.cpu_times", lambda: times)
+    assert hardware.cpu_seconds() == hardware.CpuSeconds(busy=6.0, total=17.0), "a guest's time is the user's too"
 
 
 @pytest.mark.parametrize(
