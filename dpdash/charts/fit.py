@@ -6,8 +6,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dpdash.charts.spec import Figure, Spec, Translate, Update, base_layout, line_points, packed
+from dpdash.charts.spec import Figure, Spec, Update, base_layout, line_points, packed
 from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, X_HIGH, X_LOW, RunConfig
+from dpdash.core.translations import Language
 
 X_RANGE: Final = (X_LOW, X_HIGH)
 NUM_SERIES: Final = 8
@@ -24,16 +25,16 @@ def fit_base(
     replica: ArrayLike,
     num_replicas: int,
     config: RunConfig,
-    _: Translate,
-    separators: str = ".,",
+    language: Language,
 ) -> Figure:
     """Data and lines that stand still, on axes that hold all of them."""
+    _ = language.text
     xs, ys, replicas = np.asarray(x), np.asarray(y), np.asarray(replica)
-    layout = base_layout(_("Data and fitted line"), "x", "y", separators)
+    layout = base_layout(_("Data and fitted line"), "x", "y", language)
     layout["xaxis"]["range"] = list(X_RANGE)
     layout["yaxis"]["range"] = y_range(ys)
     traces = [
-        replica_points(xs[replicas == rank], ys[replicas == rank], rank, num_replicas, _)
+        replica_points(xs[replicas == rank], ys[replicas == rank], rank, num_replicas, language)
         for rank in range(num_replicas)
     ]
     traces.append(straight_lines("ghosts", _("earlier epochs"), [], "role:muted@0.45", 1.5, "solid"))
@@ -66,8 +67,9 @@ def y_range(y: NDArray[Any]) -> list[float]:
     return [low - margin, high + margin]
 
 
-def replica_points(x: NDArray[Any], y: NDArray[Any], rank: int, num_replicas: int, _: Translate) -> Spec:
+def replica_points(x: NDArray[Any], y: NDArray[Any], rank: int, num_replicas: int, language: Language) -> Spec:
     """The points of one replica, in its colour and with its symbol."""
+    _ = language.text
     name = _("data") if num_replicas == 1 else _("replica {rank}").format(rank=rank)
     return {
         "uid": f"replica-{rank}",

@@ -3,10 +3,11 @@
 from math import log10
 from typing import Final
 
-from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Translate, Update, base_layout, number, packed
+from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Update, base_layout, packed
 from dpdash.core.config import TRUE_SLOPE, X_HIGH, X_LOW, RunConfig
 from dpdash.core.events import LearningRateChanged
 from dpdash.core.history import HistorySnapshot, Row
+from dpdash.core.translations import Language
 
 MAX_POINTS: Final = 600
 """About the pixels of a chart's width; the curve keeps its exact extremes."""
@@ -18,10 +19,9 @@ NEGLIGIBLE: Final = 1e-6
 """An optimum below this share of the noise floor is rounding, and would stretch the axis to nothing."""
 
 
-def loss_base(
-    config: RunConfig, noise_floor: float, optimum_loss: float, _: Translate, separators: str = ".,"
-) -> Figure:
+def loss_base(config: RunConfig, noise_floor: float, optimum_loss: float, language: Language) -> Figure:
     """Axes and reference lines. The axis holds the loss of a flat line from the start, so it does not jump."""
+    _ = language.text
     flat_line_loss = TRUE_SLOPE**2 * (X_HIGH - X_LOW) ** 2 / 12 + noise_floor
     references = [
         ("noise-floor", _("noise floor"), noise_floor, "dash"),
@@ -29,7 +29,7 @@ def loss_base(
     ]
     shown = [line for line in references if line[2] > NEGLIGIBLE * noise_floor and noise_floor > 0]
     lowest = min((value for _uid, _name, value, _dash in shown), default=flat_line_loss / 5)
-    layout = base_layout(_("Loss per epoch"), _("epoch"), _("loss (mean squared error)"), separators)
+    layout = base_layout(_("Loss per epoch"), _("epoch"), _("loss (mean squared error)"), language)
     layout["xaxis"]["range"] = [0, config.epochs]
     layout["yaxis"] |= {"type": "log", "tickformat": "~g"}
     traces: list[Spec] = [
@@ -53,21 +53,20 @@ def loss_base(
     ]
     traces += [_reference_line(*line, config.epochs) for line in shown]
     layout["annotations"] = [
-        _reference_label(f"{name} {number(value, separators)}", value, above=value > lowest or len(shown) == 1)
+        _reference_label(f"{name} {language.number(value)}", value, above=value > lowest or len(shown) == 1)
         for _uid, name, value, _dash in shown
     ]
     description = _("Line chart of the loss of every epoch, logarithmic. The noise floor is {floor}.").format(
-        floor=number(noise_floor, separators)
+        floor=language.number(noise_floor)
     )
     return Figure(layout["title"]["text"], description, tuple(traces), layout)
 
 
-def loss_update(
-    history: HistorySnapshot, row: Row | None, cursor_epoch: int | None, _: Translate, separators: str = ".,"
-) -> Update:
+def loss_update(history: HistorySnapshot, row: Row | None, cursor_epoch: int | None, language: Language) -> Update:
     """The curve so far, the row it has reached (or looks back to), and where the learning rate changed."""
+    _ = language.text
     epochs, losses = history.curve("loss", MAX_POINTS) if history.num_epochs else ((), ())
-    shapes, annotations = _rate_changes(history.learning_rate_changes, history.num_epochs, _, separators)
+    shapes, annotations = _rate_changes(history.learning_rate_changes, history.num_epochs, language)
     if cursor_epoch is not None:
         shapes.append(_upright(f"M{cursor_epoch},0V1", "role:primary", "solid"))
         label = _label(cursor_epoch, _("epoch {epoch}").format(epoch=cursor_epoch))
@@ -128,9 +127,10 @@ def _reference_label(text: str, value: float, *, above: bool) -> Spec:
 
 
 def _rate_changes(
-    changes: tuple[LearningRateChanged, ...], num_epochs: int, _: Translate, separators: str
+    changes: tuple[LearningRateChanged, ...], num_epochs: int, language: Language
 ) -> tuple[list[Spec], list[Spec]]:
     """One path for all upright lines, and labels for those that have the room; the newest has precedence."""
+    _ = language.text
     recent = changes[-MAX_CHANGES:]
     if not recent:
         return [], []
@@ -139,7 +139,7 @@ def _rate_changes(
     next_epoch = float("inf")
     for change in reversed(recent):
         if next_epoch - change.epoch >= LABEL_DISTANCE * max(num_epochs, 1):
-            text = _("learning rate {rate}").format(rate=number(change.learning_rate, separators))
+            text = _("learning rate {rate}").format(rate=language.setting(change.learning_rate))
             labels.append(_label(change.epoch, text))
             next_epoch = change.epoch
     return [_upright(path, "role:muted", "dot")], labels

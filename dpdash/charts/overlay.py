@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Translate, base_layout, packed
+from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, base_layout, packed
 from dpdash.core.config import RunConfig
 from dpdash.core.history import HistorySnapshot
+from dpdash.core.translations import Language
 
 NUM_COLORS: Final = 8
 DASHES: Final = ("solid", "dash", "dot")
@@ -84,28 +85,29 @@ def common_floor(floors: Iterable[float]) -> float | None:
 
 
 def overlay_figure(
-    runs: Sequence[OverlaidRun], axes: Axes, noise_floor: float | None, _: Translate, separators: str = ".,"
+    runs: Sequence[OverlaidRun], axes: Axes, noise_floor: float | None, language: Language
 ) -> Figure:
     """Each run's loss, with the raw line faint behind the smoothed one.
 
     `noise_floor` is that of all runs; None where they have different ones.
     """
+    _ = language.text
     titles = {
         Along.EPOCHS: _("epoch"),
         Along.SECONDS: _("seconds of training"),
         Along.SAMPLES: _("samples seen"),
     }
     layout = base_layout(
-        _("Loss of the chosen runs"), titles[axes.along], _("loss (mean squared error)"), separators
+        _("Loss of the chosen runs"), titles[axes.along], _("loss (mean squared error)"), language
     )
     if axes.is_x_log:
         layout["xaxis"] |= {"type": "log"}
     if axes.is_y_log:
         layout["yaxis"] |= {"type": "log", "tickformat": "~g"}
-    traces = [trace for run in runs for trace in _traces(run, len(runs), titles[axes.along], _)]
+    traces = [trace for run in runs for trace in _traces(run, len(runs), titles[axes.along], language)]
     if noise_floor:
-        traces.append(_floor(runs, noise_floor, _))
-    note = _thinning_note(runs, _)
+        traces.append(_floor(runs, noise_floor, language))
+    note = _thinning_note(runs, language)
     layout["annotations"] = [_corner(note)] if note else []
     description = _("Line chart of the loss of {runs} runs: {names}.").format(
         runs=len(runs), names=", ".join(run.name for run in runs)
@@ -113,8 +115,9 @@ def overlay_figure(
     return Figure(layout["title"]["text"], description, tuple(traces), layout)
 
 
-def _thinning_note(runs: Sequence[OverlaidRun], _: Translate) -> str:
+def _thinning_note(runs: Sequence[OverlaidRun], language: Language) -> str:
     """How far the curves are thinned; empty where every epoch is drawn."""
+    _ = language.text
     thinned = [run for run in runs if len(run.raw.x) < run.num_epochs]
     if not thinned:
         return ""
@@ -124,27 +127,28 @@ def _thinning_note(runs: Sequence[OverlaidRun], _: Translate) -> str:
     )
 
 
-def _traces(run: OverlaidRun, num_runs: int, x_title: str, _: Translate) -> list[Spec]:
+def _traces(run: OverlaidRun, num_runs: int, x_title: str, language: Language) -> list[Spec]:
     color = f"role:series-{(run.number - 1) % NUM_COLORS + 1}"
     width = 4.0 if run.is_baseline else 2.5
     line = {"color": color, "width": width, "dash": DASHES[(run.number - 1) // NUM_COLORS % len(DASHES)]}
-    raw = _line(f"raw-{run.number}", run, run.raw, line, num_runs, x_title, _)
+    raw = _line(f"raw-{run.number}", run, run.raw, line, num_runs, x_title, language)
     if run.smooth is None:
         return [raw]
     raw |= {"line": {"color": f"{color}@{FAINT}", "width": 1.5}, "showlegend": False, "hoverinfo": "skip"}
     del raw["hovertemplate"]
-    return [raw, _line(f"smooth-{run.number}", run, run.smooth, line, num_runs, x_title, _)]
+    return [raw, _line(f"smooth-{run.number}", run, run.smooth, line, num_runs, x_title, language)]
 
 
 def _line(
-    uid: str, run: OverlaidRun, points: Points, line: Spec, num_runs: int, x_title: str, _: Translate
+    uid: str, run: OverlaidRun, points: Points, line: Spec, num_runs: int, x_title: str, language: Language
 ) -> Spec:
+    _ = language.text
     hover = _("{x_title} {x}: loss {loss}").format(x_title=x_title, x="%{x:.4~g}", loss="%{y:.4~g}")
     return {
         "uid": uid,
         "type": "scatter",
         "mode": "lines" if len(points.x) > 1 else "markers",
-        "name": _legend_name(run, num_runs, _),
+        "name": _legend_name(run, num_runs, language),
         "legendgroup": str(run.number),
         "x": packed(points.x),
         "y": packed(points.loss),
@@ -154,8 +158,9 @@ def _line(
     }
 
 
-def _legend_name(run: OverlaidRun, num_runs: int, _: Translate) -> str:
+def _legend_name(run: OverlaidRun, num_runs: int, language: Language) -> str:
     """Escaped, for plotly takes a text for markup."""
+    _ = language.text
     name = str(run.number)
     if num_runs <= MOST_NAMED:
         short = run.name if len(run.name) <= LONGEST_NAME else run.name[: LONGEST_NAME - 1] + "…"
@@ -163,7 +168,8 @@ def _legend_name(run: OverlaidRun, num_runs: int, _: Translate) -> str:
     return _("{name} (baseline)").format(name=name) if run.is_baseline else name
 
 
-def _floor(runs: Sequence[OverlaidRun], noise_floor: float, _: Translate) -> Spec:
+def _floor(runs: Sequence[OverlaidRun], noise_floor: float, language: Language) -> Spec:
+    _ = language.text
     ends = [run.raw.x[[0, -1]] for run in runs if len(run.raw.x)]
     low, high = (min(end[0] for end in ends), max(end[1] for end in ends)) if ends else (0.0, 1.0)
     return {

@@ -62,20 +62,19 @@ def fit_figure(shown: RunView, language: Language) -> tuple[Figure, Update]:
 
 def loss_still(config: RunConfig, known: Preview, language: Language) -> Figure:
     """What stands still of the loss."""
-    return loss_base(config, known.noise_floor, known.optimum.loss, language.text, language.separators)
+    return loss_base(config, known.noise_floor, known.optimum.loss, language)
 
 
 def fit_still(config: RunConfig, known: Preview, language: Language) -> Figure:
     """What stands still of the fit."""
-    words = (language.text, language.separators)
-    return fit_base(known.x, known.y, known.replica, config.replicas, config, *words)
+    return fit_base(known.x, known.y, known.replica, config.replicas, config, language)
 
 
 def loss_now(shown: RunView, language: Language) -> Update:
     """What brings the loss up to the epoch shown."""
     if shown.history is None:
         return Update(traces={"loss": {"x": [], "y": []}, "now": {"x": [], "y": []}})
-    return loss_update(shown.history, shown.row, shown.cursor, language.text, language.separators)
+    return loss_update(shown.history, shown.row, shown.cursor, language)
 
 
 def fit_now(shown: RunView) -> Update:

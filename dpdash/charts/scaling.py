@@ -6,8 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Translate, base_layout, number
+from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, base_layout
 from dpdash.core.study import Curve, Study
+from dpdash.core.translations import Language
 
 SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 NUM_COLORS: Final = 8
@@ -39,10 +40,11 @@ class Bar:
     """By what took them, in the order of the stack."""
 
 
-def speed_up_figure(lines: Sequence[Line], replicas: int, _: Translate, separators: str = ".,") -> Figure:
+def speed_up_figure(lines: Sequence[Line], replicas: int, language: Language) -> Figure:
     """Speed-up with standard errors, the ideal line, and the fitted laws."""
+    _ = language.text
     title = _("Speed-up over one device")
-    layout = base_layout(title, _("replicas"), _("times one device"), separators)
+    layout = base_layout(title, _("replicas"), _("times one device"), language)
     _replica_axis(layout, replicas)
     layout["yaxis"]["rangemode"] = "tozero"
     ideal = _reference("ideal", _("ideal"), [1, replicas], [1, replicas], "dash")
@@ -52,17 +54,18 @@ def speed_up_figure(lines: Sequence[Line], replicas: int, _: Translate, separato
         points = line.curve.points
         values = [point.speed_up.median for point in points]
         errors = [point.speed_up.standard_error for point in points]
-        traces.append(_curve(index, line, values, errors, "%{y:.3~g}×", _))
+        traces.append(_curve(index, line, values, errors, "%{y:.3~g}×", language))
         if line.law is not None:
             traces.append(_law(index, line, line.law, replicas))
     description = _("Line chart of the speed-up over the number of replicas, with error bars and the ideal line.")
     return Figure(title, description, tuple(traces), layout)
 
 
-def efficiency_figure(lines: Sequence[Line], replicas: int, _: Translate, separators: str = ".,") -> Figure:
+def efficiency_figure(lines: Sequence[Line], replicas: int, language: Language) -> Figure:
     """Speed-up as a share of the ideal one."""
+    _ = language.text
     title = _("Efficiency")
-    layout = base_layout(title, _("replicas"), _("share of the ideal"), separators)
+    layout = base_layout(title, _("replicas"), _("share of the ideal"), language)
     _replica_axis(layout, replicas)
     layout["yaxis"] |= {"tickformat": ".0%", "rangemode": "tozero"}
     traces = [_reference("ideal", _("ideal"), [1, replicas], [1, 1], "dash")]
@@ -70,15 +73,16 @@ def efficiency_figure(lines: Sequence[Line], replicas: int, _: Translate, separa
         points = line.curve.points
         values = [point.efficiency for point in points]
         errors = [point.speed_up.standard_error / point.replicas for point in points]
-        traces.append(_curve(index, line, values, errors, "%{y:.0%}", _))
+        traces.append(_curve(index, line, values, errors, "%{y:.0%}", language))
     description = _("Line chart of the speed-up as a share of the number of replicas, with error bars.")
     return Figure(title, description, tuple(traces), layout)
 
 
-def phases_figure(bars: Sequence[Bar], _: Translate, separators: str = ".,") -> Figure:
+def phases_figure(bars: Sequence[Bar], language: Language) -> Figure:
     """One stacked bar a step, in milliseconds."""
+    _ = language.text
     title = _("Time of a step")
-    layout = base_layout(title, "", _("milliseconds"), separators)
+    layout = base_layout(title, "", _("milliseconds"), language)
     layout["barmode"] = "stack"
     layout["xaxis"] |= {"type": "category", "automargin": False}
     parts = dict.fromkeys(name for bar in bars for name in bar.seconds)
@@ -103,10 +107,11 @@ def phases_figure(bars: Sequence[Bar], _: Translate, separators: str = ".,") -> 
     return Figure(title, description, traces, layout)
 
 
-def map_figure(name: str, curves: Sequence[Curve], study: Study, _: Translate, separators: str = ".,") -> Figure:
+def map_figure(name: str, curves: Sequence[Curve], study: Study, language: Language) -> Figure:
     """Speed-up of one engine by width and replicas; a line divides where replicas are faster from where not."""
+    _ = language.text
     title = _("Speed-up: {engine}").format(engine=name)
-    layout = base_layout(title, _("replicas"), _("hidden width"), separators)
+    layout = base_layout(title, _("replicas"), _("hidden width"), language)
     layout["margin"] = layout["margin"] | {"r": COLOR_BAR_WIDTH}
     widths, counts = study.plan.hidden_widths, list(range(1, study.plan.replicas + 1))
     z = [[_speed_up(curves, width, count) for count in counts] for width in widths]
@@ -114,14 +119,14 @@ def map_figure(name: str, curves: Sequence[Curve], study: Study, _: Translate, s
     layout["xaxis"] |= {"tickvals": counts, "showgrid": False}
     layout["yaxis"] |= {
         "tickvals": rows,
-        "ticktext": [number(width, separators) for width in widths],
+        "ticktext": [language.number(width) for width in widths],
         "showgrid": False,
     }
     layout["annotations"] = [
         {
             "x": count,
             "y": row,
-            "text": number(value, separators),
+            "text": language.number(value),
             "showarrow": False,
             "font": {"size": SMALL_TEXT_SIZE, "color": "role:text"},
             "bgcolor": "role:background@0.8",
@@ -153,12 +158,13 @@ def map_figure(name: str, curves: Sequence[Curve], study: Study, _: Translate, s
     # One device is 1 by definition: a line that began there would divide nothing.
     several = [values[1:] for values in z]
     if len(rows) > 1 and len(counts) > 2 and all(value is not None for values in several for value in values):
-        traces.append(_begins_to_pay(counts[1:], rows, several, _))
+        traces.append(_begins_to_pay(counts[1:], rows, several, language))
     description = _("Heat map of the speed-up over one device, by hidden width and number of replicas.")
     return Figure(title, description, tuple(traces), layout)
 
 
-def _begins_to_pay(counts: list[int], rows: list[int], z: list[list[float | None]], _: Translate) -> Spec:
+def _begins_to_pay(counts: list[int], rows: list[int], z: list[list[float | None]], language: Language) -> Spec:
+    _ = language.text
     return {
         "uid": "pays",
         "type": "contour",
@@ -193,9 +199,10 @@ def _replica_axis(layout: Spec, replicas: int) -> None:
 
 
 def _curve(
-    index: int, line: Line, values: Sequence[float], errors: Sequence[float], hover: str, _: Translate
+    index: int, line: Line, values: Sequence[float], errors: Sequence[float], hover: str, language: Language
 ) -> Spec:
     """Points with error bars; hollow where replicas share what they run on."""
+    _ = language.text
     points = line.curve.points
     color = f"role:series-{index % NUM_COLORS + 1}"
     symbol = SYMBOLS[index % len(SYMBOLS)]

@@ -2,23 +2,23 @@
 
 from typing import Final
 
-from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Translate, Update, base_layout, number, packed
+from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Update, base_layout, packed
 from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
 from dpdash.core.history import HistorySnapshot
+from dpdash.core.translations import Language
 
 MAX_POINTS: Final = 400
 
 
-def slope_base(config: RunConfig, _: Translate, separators: str = ".,") -> Figure:
+def slope_base(config: RunConfig, language: Language) -> Figure:
     """Axes and the true values; both columns share an axis, as both are in units of y."""
-    layout = base_layout(_("Slope and intercept per epoch"), _("epoch"), _("value"), separators)
+    _ = language.text
+    layout = base_layout(_("Slope and intercept per epoch"), _("epoch"), _("value"), language)
     layout["xaxis"]["range"] = [0, config.epochs]
     layout["yaxis"]["autorangeoptions"] = {"include": [TRUE_INTERCEPT - 1, TRUE_SLOPE + 0.5]}
     traces = (
-        _true_value("true-slope", _("true slope"), TRUE_SLOPE, config.epochs, separators, at_end=True),
-        _true_value(
-            "true-intercept", _("true intercept"), TRUE_INTERCEPT, config.epochs, separators, at_end=False
-        ),
+        _true_value("true-slope", _("true slope"), TRUE_SLOPE, config.epochs, language, at_end=True),
+        _true_value("true-intercept", _("true intercept"), TRUE_INTERCEPT, config.epochs, language, at_end=False),
         _curve("slope", _("slope"), "role:primary", "solid"),
         _curve("intercept", _("intercept"), "role:series-1", "solid"),
     )
@@ -46,9 +46,9 @@ def _curve(column: str, name: str, color: str, dash: str) -> Spec:
     }
 
 
-def _true_value(uid: str, name: str, value: float, epochs: int, separators: str, *, at_end: bool) -> Spec:
+def _true_value(uid: str, name: str, value: float, epochs: int, language: Language, *, at_end: bool) -> Spec:
     """A dashed line with its name at one end: a run that diverges brings both lines together."""
-    label = f"{name} {number(value, separators)}"
+    label = f"{name} {language.number(value)}"
     return {
         "uid": uid,
         "type": "scatter",

@@ -5,7 +5,7 @@ what has changed since, by the `uid` of the trace, and is laid over the base in 
 """
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor
 from typing import Any, Final
@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dpdash.core.translations import Language
+
 Spec = dict[str, Any]
-Translate = Callable[[str], str]
 
 TEXT_SIZE: Final = 14
 """Pixels; a projector needs at least 13."""
@@ -81,13 +82,9 @@ def line_points(
     return x, y
 
 
-def number(value: float, separators: str) -> str:
-    """A number in three significant digits with the reader's decimal sign, the first of `separators`."""
-    text = f"{value:.3g}"
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        text = f"{mantissa}×10<sup>{int(exponent)}</sup>"
-    return text.replace("-", "−").replace(".", separators[0])
+def power_of_ten(exponent: float, language: Language) -> str:
+    """A tick of a logarithmic scale: a whole power as it is, another place in three significant digits."""
+    return language.number(10.0**exponent, 1 if exponent == int(exponent) else 3)
 
 
 def decades(low: float, high: float) -> list[float]:
@@ -97,7 +94,7 @@ def decades(low: float, high: float) -> list[float]:
     return [float(power) for power in powers[::stride]] if len(powers) > 1 else [low, high]
 
 
-def base_layout(title: str, x_title: str, y_title: str, separators: str) -> Spec:
+def base_layout(title: str, x_title: str, y_title: str, language: Language) -> Spec:
     """The look that all figures share."""
     return {
         "title": {
@@ -110,7 +107,7 @@ def base_layout(title: str, x_title: str, y_title: str, separators: str) -> Spec
             "font": {"size": 16},
         },
         "font": {"size": TEXT_SIZE, "color": "role:text"},
-        "separators": separators,
+        "separators": language.separators,
         "height": HEIGHT,
         "margin": MARGIN,
         "paper_bgcolor": "role:background",

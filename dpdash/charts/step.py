@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpdash.charts.fit import X_RANGE, replica_points, straight_lines, y_range
-from dpdash.charts.spec import MARGIN, Figure, Spec, Translate, base_layout, number
+from dpdash.charts.spec import MARGIN, Figure, Spec, base_layout
 from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE
 from dpdash.core.steps import Phase, ReplicaStep, StepTrace
+from dpdash.core.translations import Language
 from dpdash.findings.step import MILLISECONDS, PERCENT, phase_shares
 
 PATTERNS: Final = ("", "/", "\\", "x", "-", "|", "+", ".")
@@ -28,17 +29,18 @@ Coordinates = NDArray[np.float32]
 
 
 def shards_figure(
-    points: Mapping[int, tuple[Coordinates, Coordinates]], num_replicas: int, _: Translate, separators: str = ".,"
+    points: Mapping[int, tuple[Coordinates, Coordinates]], num_replicas: int, language: Language
 ) -> Figure:
     """The samples of one step in the colours and symbols of the fit chart, by the replica that has them.
 
     `points` are (x, y) by replica; an idle replica has none.
     """
-    layout = base_layout(_("The batch, cut into shards"), "x", "y", separators)
+    _ = language.text
+    layout = base_layout(_("The batch, cut into shards"), "x", "y", language)
     layout["xaxis"]["range"] = list(X_RANGE)
     layout["yaxis"]["range"] = y_range(np.concatenate([y for _x, y in points.values()]))
     traces = [
-        replica_points(*points.get(rank, (NOTHING, NOTHING)), rank, num_replicas, _)
+        replica_points(*points.get(rank, (NOTHING, NOTHING)), rank, num_replicas, language)
         for rank in range(num_replicas)
     ]
     traces.append(
@@ -48,44 +50,44 @@ def shards_figure(
     return Figure(layout["title"]["text"], description, tuple(traces), layout)
 
 
-def timeline_figure(
-    trace: StepTrace, title: str, longest_seconds: float, _: Translate, separators: str = ".,"
-) -> Figure:
+def timeline_figure(trace: StepTrace, title: str, longest_seconds: float, language: Language) -> Figure:
     """What each device did when: a lane for each replica, a bar for each span of a phase.
 
     `longest_seconds` is the end of the time axis, so that two steps can be compared by the length of their bars.
     """
-    layout = base_layout(title, _("milliseconds since the step began"), _("replica"), separators)
+    _ = language.text
+    layout = base_layout(title, _("milliseconds since the step began"), _("replica"), language)
     layout["xaxis"]["range"] = [0, MILLISECONDS * longest_seconds * 1.02]
     num_lanes = len(trace.replicas)
     layout["yaxis"] |= {"range": [num_lanes - 0.5, -0.5], "showgrid": False} | _lane_ticks(num_lanes)
     layout |= {"barmode": "overlay", "bargap": 0.3, "margin": MARGIN | {"b": LEGEND_MARGIN}}
     layout["legend"] |= {"xref": "container", "x": 0.01, "font": {"size": LEGEND_TEXT_SIZE}}
     shares = phase_shares(trace)
-    traces = tuple(_phase_bars(trace, phase, share, _, separators) for phase, share in shares.items())
+    traces = tuple(_phase_bars(trace, phase, share, language) for phase, share in shares.items())
     description = _(
         "Timeline of one step of {milliseconds} ms on {replicas} replicas. Share of each phase: {shares}."
     )
     return Figure(
         title,
         description.format(
-            milliseconds=number(MILLISECONDS * trace.seconds, separators),
+            milliseconds=language.number(MILLISECONDS * trace.seconds),
             replicas=num_lanes,
-            shares=", ".join(_with_share(phase, share, _) for phase, share in shares.items()),
+            shares=", ".join(_with_share(phase, share, language) for phase, share in shares.items()),
         ),
         traces,
         layout,
     )
 
 
-def memory_figure(trace: StepTrace, _: Translate, separators: str = ".,") -> Figure:
+def memory_figure(trace: StepTrace, language: Language) -> Figure:
     """What each device held, got and gave in the step."""
+    _ = language.text
     replicas = trace.replicas
     largest = max(
         max(replica.memory_bytes or 0, replica.received_bytes, replica.sent_bytes) for replica in replicas
     )
-    size, unit = byte_unit(largest, _)
-    layout = base_layout(_("Memory of each device, and bytes moved"), _("replica"), unit, separators)
+    size, unit = byte_unit(largest, language)
+    layout = base_layout(_("Memory of each device, and bytes moved"), _("replica"), unit, language)
     layout["xaxis"] |= _lane_ticks(len(replicas)) | {"range": [-0.5, len(replicas) - 0.5]}
     layout["yaxis"] |= {"rangemode": "tozero"}
     layout |= {"barmode": "group", "bargap": 0.25}
@@ -104,8 +106,9 @@ def memory_figure(trace: StepTrace, _: Translate, separators: str = ".,") -> Fig
     return Figure(layout["title"]["text"], description.format(replicas=len(replicas)), traces, layout)
 
 
-def byte_unit(largest: float, _: Translate) -> tuple[int, str]:
+def byte_unit(largest: float, language: Language) -> tuple[int, str]:
     """How many bytes a unit has in which the largest of some numbers is easily read, and its name."""
+    _ = language.text
     units = ((GIB, _("GiB")), (MIB, _("MiB")), (KIB, _("KiB")))
     return next(((size, name) for size, name in units if largest >= size), (1, _("bytes")))
 
@@ -123,14 +126,15 @@ def _lane_ticks(num_lanes: int) -> Spec:
     return {"tickvals": list(range(num_lanes)), "ticktext": [str(lane) for lane in range(num_lanes)]}
 
 
-def _phase_bars(trace: StepTrace, phase: Phase, share: float, _: Translate, separators: str) -> Spec:
+def _phase_bars(trace: StepTrace, phase: Phase, share: float, language: Language) -> Spec:
+    _ = language.text
     spans = [span for span in trace.spans if span.phase is phase]
     index = list(Phase).index(phase)
     return {
         "uid": phase.value,
         "type": "bar",
         "orientation": "h",
-        "name": _with_share(phase, share, _),
+        "name": _with_share(phase, share, language),
         "y": [span.lane for span in spans],
         "base": [MILLISECONDS * span.start for span in spans],
         "x": [MILLISECONDS * span.seconds for span in spans],
@@ -149,7 +153,8 @@ def _phase_bars(trace: StepTrace, phase: Phase, share: float, _: Translate, sepa
     }
 
 
-def _with_share(phase: Phase, share: float, _: Translate) -> str:
+def _with_share(phase: Phase, share: float, language: Language) -> str:
+    _ = language.text
     return _("{phase} {percent} %").format(phase=phase.value, percent=round(PERCENT * share))
 
 

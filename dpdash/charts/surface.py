@@ -10,14 +10,14 @@ from dpdash.charts.spec import (
     SMALL_TEXT_SIZE,
     Figure,
     Spec,
-    Translate,
     Update,
     base_layout,
     decades,
-    number,
     packed,
+    power_of_ten,
 )
 from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE
+from dpdash.core.translations import Language
 
 SMALLEST_LOSS: Final = 1e-12
 """Where there is no noise the optimum's loss is 0, which has no logarithm."""
@@ -29,18 +29,18 @@ def surface_base(
     grid_intercept: ArrayLike,
     grid_loss: ArrayLike,
     optimum: tuple[float, float],
-    _: Translate,
-    separators: str = ".,",
+    language: Language,
 ) -> Figure:
     """Contours of the loss in equal ratios. `grid_loss` has a row for each intercept, a column for each slope."""
+    _ = language.text
     slopes, intercepts = np.asarray(grid_slope), np.asarray(grid_intercept)
     log_loss = np.log10(np.maximum(np.asarray(grid_loss, dtype=np.float64), SMALLEST_LOSS))
-    layout = base_layout(_("Loss of every line"), _("slope"), _("intercept"), separators)
+    layout = base_layout(_("Loss of every line"), _("slope"), _("intercept"), language)
     layout["margin"] = layout["margin"] | {"r": COLOR_BAR_WIDTH}
     layout["xaxis"]["range"] = [float(slopes.min()), float(slopes.max())]
     layout["yaxis"]["range"] = [float(intercepts.min()), float(intercepts.max())]
     traces = (
-        _contours(slopes, intercepts, log_loss, _, separators),
+        _contours(slopes, intercepts, log_loss, language),
         _point("true", _("true line"), (TRUE_SLOPE, TRUE_INTERCEPT), "cross-thin", "role:text"),
         _point("optimum", _("least squares"), optimum, "circle-open", "role:text"),
         {
@@ -71,9 +71,9 @@ def _contours(
     slopes: NDArray[np.float64],
     intercepts: NDArray[np.float64],
     log_loss: NDArray[np.float64],
-    _: Translate,
-    separators: str,
+    language: Language,
 ) -> Spec:
+    _ = language.text
     ticks = decades(float(log_loss.min()), float(log_loss.max()))
     return {
         "uid": "surface",
@@ -89,7 +89,7 @@ def _contours(
         "colorbar": {
             "title": {"text": _("loss"), "font": {"size": SMALL_TEXT_SIZE}},
             "tickvals": ticks,
-            "ticktext": [number(10.0**tick, separators) for tick in ticks],
+            "ticktext": [power_of_ten(tick, language) for tick in ticks],
             "tickfont": {"size": SMALL_TEXT_SIZE},
             "thickness": 12,
             "outlinewidth": 0,

@@ -1,13 +1,12 @@
 """The trials of a sweep over two settings, and the best so far. A click on a trial names its run."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Translate, base_layout, decades, number
-from dpdash.core.sweep import Sweep, Trial, TrialStatus
-from dpdash.core.sweep_axis import Value
+from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, base_layout, decades, power_of_ten
+from dpdash.core.sweep import Sweep, SweepPlan, Trial, TrialStatus
+from dpdash.core.translations import Language
 from dpdash.findings.sweep import Cell, LinearRule, SweepMap, Ticks
 
 COLOR_BAR_WIDTH: Final = 84
@@ -25,29 +24,15 @@ MARKS: Final = {
 """What stands in a cell without a value: shapes, as a cell has no colour then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """A language, and what the figures of a sweep call things in it."""
-
-    text: Translate
-    separators: str
-    settings: Mapping[str, str]
-    """Titles of the settings that are searched over."""
-    value: Callable[[Value], str]
-    """How one of their values is written."""
-    objective: str
-    """What the value of a trial is, with its unit."""
-    statuses: Mapping[TrialStatus, str]
-
-    def trial(self, trial: Trial, settings: Sequence[str]) -> str:
-        """One trial in a few lines."""
-        lines = [
-            f"{self.settings[setting]}: {self.value(value)}"
-            for setting, value in zip(settings, trial.values, strict=True)
-        ]
-        if trial.value is None:
-            return "<br>".join((*lines, self.statuses[trial.status]))
-        return "<br>".join((*lines, f"{self.objective}: {number(trial.value, self.separators)}"))
+def trial_text(trial: Trial, plan: SweepPlan, language: Language) -> str:
+    """One trial in a few lines."""
+    lines = [
+        f"{language.title(setting)}: {language.value(value)}"
+        for setting, value in zip(plan.settings, trial.values, strict=True)
+    ]
+    if trial.value is None:
+        return "<br>".join((*lines, language.name(trial.status)))
+    return "<br>".join((*lines, f"{language.name(plan.objective)}: {language.number(trial.value)}"))
 
 
 def in_two_lines(name: str) -> str:
@@ -59,34 +44,36 @@ def in_two_lines(name: str) -> str:
     return f"{name[:middle]}<br>{name[middle + 1 :]}"
 
 
-def map_figure(sweep: Sweep, found: SweepMap, rule: LinearRule | None, words: Words) -> Figure:
+def map_figure(sweep: Sweep, found: SweepMap, rule: LinearRule | None, language: Language) -> Figure:
     """The best value of each pair of settings, with what became of the trials that have none."""
-    _ = words.text
+    _ = language.text
     scatters = any(cell.spread is not None for cell in found.cells)
     title = _("Spread of the slopes by settings") if scatters else _("Best trial by settings")
     x, y = found.x.axis.setting, None if found.y is None else found.y.axis.setting
-    layout = base_layout(title, words.settings[x], "" if y is None else words.settings[y], words.separators)
+    layout = base_layout(title, language.title(x), "" if y is None else language.title(y), language)
     layout["margin"] = layout["margin"] | {"r": COLOR_BAR_WIDTH, "l": NAMES_WIDTH}
-    layout["xaxis"] |= _cells_axis(found.x, words)
-    layout["yaxis"] |= _cells_axis(found.y, words) if found.y else {"range": [-0.5, 0.5], "showticklabels": False}
+    layout["xaxis"] |= _cells_axis(found.x, language)
+    layout["yaxis"] |= (
+        _cells_axis(found.y, language) if found.y else {"range": [-0.5, 0.5], "showticklabels": False}
+    )
     values, description = _values(found), _("Heat map of the smallest value of the objective, by two settings.")
     if scatters:
         values = {(cell.column, cell.row): cell.spread.measured for cell in found.cells if cell.spread is not None}
         description = _("Heat map of the standard deviation of the slopes over the seeds, by two settings.")
-    traces = [_heat(sweep, found, values, words), *_marks(sweep, found, words)]
+    traces = [_heat(sweep, found, values, language), *_marks(sweep, found, language)]
     best = None if scatters else sweep.best
     if best is not None:
-        traces.append(_best_cell(found, best, words))
+        traces.append(_best_cell(found, best, language))
     if rule is not None and found.y is not None:
-        traces.append(_rule_line(found.x, found.y, rule, _))
+        traces.append(_rule_line(found.x, found.y, rule, language))
     return Figure(title, description, tuple(traces), layout)
 
 
-def best_figure(sweep: Sweep, best: Sequence[tuple[int, float]], words: Words) -> Figure:
+def best_figure(sweep: Sweep, best: Sequence[tuple[int, float]], language: Language) -> Figure:
     """Every trial's value, and the smallest so far."""
-    _ = words.text
+    _ = language.text
     title = _("Best so far")
-    layout = base_layout(title, _("trial"), words.objective, words.separators)
+    layout = base_layout(title, _("trial"), language.name(sweep.plan.objective), language)
     layout["xaxis"]["range"] = [0.5, sweep.plan.num_trials + 0.5]
     measured = [trial for trial in sweep.trials if trial.value is not None]
     layout["yaxis"] |= {"type": "log", "exponentformat": "power"}
@@ -100,7 +87,7 @@ def best_figure(sweep: Sweep, best: Sequence[tuple[int, float]], words: Words) -
             "x": [trial.number + 1 for trial in measured],
             "y": [max(trial.value or 0.0, lowest) for trial in measured],
             "customdata": [trial.run_id for trial in measured],
-            "text": [words.trial(trial, sweep.plan.settings) for trial in measured],
+            "text": [trial_text(trial, sweep.plan, language) for trial in measured],
             "hovertemplate": "%{text}<extra></extra>",
             "marker": {"color": "role:series-1@0.7", "size": 8},
         },
@@ -119,11 +106,11 @@ def best_figure(sweep: Sweep, best: Sequence[tuple[int, float]], words: Words) -
     return Figure(title, description, tuple(traces), layout)
 
 
-def _cells_axis(ticks: Ticks, words: Words) -> Spec:
+def _cells_axis(ticks: Ticks, language: Language) -> Spec:
     places = list(range(len(ticks.centers)))
     return {
         "tickvals": places,
-        "ticktext": [in_two_lines(words.value(center)) for center in ticks.centers],
+        "ticktext": [in_two_lines(language.value(center)) for center in ticks.centers],
         "range": [-0.5, len(places) - 0.5],
         "showgrid": False,
     }
@@ -133,7 +120,7 @@ def _values(found: SweepMap) -> dict[tuple[int, int], float]:
     return {(cell.column, cell.row): cell.trial.value for cell in found.cells if cell.trial.value is not None}
 
 
-def _heat(sweep: Sweep, found: SweepMap, values: Mapping[tuple[int, int], float], words: Words) -> Spec:
+def _heat(sweep: Sweep, found: SweepMap, values: Mapping[tuple[int, int], float], language: Language) -> Spec:
     columns, rows = len(found.x.centers), 1 if found.y is None else len(found.y.centers)
     z: list[list[float | None]] = [[None] * columns for _row in range(rows)]
     texts, runs = [[""] * columns for _row in range(rows)], [[""] * columns for _row in range(rows)]
@@ -141,7 +128,7 @@ def _heat(sweep: Sweep, found: SweepMap, values: Mapping[tuple[int, int], float]
     for cell in found.cells:
         value = values.get((cell.column, cell.row))
         runs[cell.row][cell.column] = cell.trial.run_id
-        texts[cell.row][cell.column] = _cell_text(sweep, cell, words)
+        texts[cell.row][cell.column] = _cell_text(sweep, cell, language)
         z[cell.row][cell.column] = None if value is None else math.log10(max(value, lowest))
     shown = [math.log10(max(value, lowest)) for value in values.values()] or [0.0]
     marks = decades(min(shown), max(shown))
@@ -162,7 +149,7 @@ def _heat(sweep: Sweep, found: SweepMap, values: Mapping[tuple[int, int], float]
         "showscale": bool(values),
         "colorbar": {
             "tickvals": marks,
-            "ticktext": [number(10.0**mark, words.separators) for mark in marks],
+            "ticktext": [power_of_ten(mark, language) for mark in marks],
             "tickfont": {"size": SMALL_TEXT_SIZE},
             "thickness": 12,
             "outlinewidth": 0,
@@ -170,17 +157,17 @@ def _heat(sweep: Sweep, found: SweepMap, values: Mapping[tuple[int, int], float]
     }
 
 
-def _cell_text(sweep: Sweep, cell: Cell, words: Words) -> str:
-    _ = words.text
+def _cell_text(sweep: Sweep, cell: Cell, language: Language) -> str:
+    _ = language.text
     if cell.spread is None:
-        return words.trial(cell.trial, sweep.plan.settings)
-    shared = "<br>".join(f"{words.settings[name]}: {words.value(value)}" for name, value in cell.spread.values)
+        return trial_text(cell.trial, sweep.plan, language)
+    shared = "<br>".join(f"{language.title(name)}: {language.value(value)}" for name, value in cell.spread.values)
     return (
         shared
         + "<br>"
         + _("slopes scatter by {measured}, by the formula {predicted}").format(
-            measured=number(cell.spread.measured, words.separators),
-            predicted=number(cell.spread.predicted, words.separators),
+            measured=language.number(cell.spread.measured),
+            predicted=language.number(cell.spread.predicted),
         )
     )
 
@@ -190,7 +177,7 @@ def _log_floor(values: Sequence[float]) -> float:
     return min((value for value in values if value > 0), default=1.0)
 
 
-def _marks(sweep: Sweep, found: SweepMap, words: Words) -> list[Spec]:
+def _marks(sweep: Sweep, found: SweepMap, language: Language) -> list[Spec]:
     """A trace for each reason why a cell has no value."""
     traces: list[Spec] = []
     for status, symbol in MARKS.items():
@@ -200,12 +187,12 @@ def _marks(sweep: Sweep, found: SweepMap, words: Words) -> list[Spec]:
                 "uid": f"mark-{status.value}",
                 "type": "scatter",
                 "mode": "markers",
-                "name": words.statuses[status],
+                "name": language.name(status),
                 "showlegend": bool(cells),
                 "x": [cell.column for cell in cells],
                 "y": [cell.row for cell in cells],
                 "customdata": [cell.trial.run_id for cell in cells],
-                "text": [words.trial(cell.trial, sweep.plan.settings) for cell in cells],
+                "text": [trial_text(cell.trial, sweep.plan, language) for cell in cells],
                 "hovertemplate": "%{text}<extra></extra>",
                 "marker": {
                     "symbol": symbol,
@@ -218,8 +205,8 @@ def _marks(sweep: Sweep, found: SweepMap, words: Words) -> list[Spec]:
     return traces
 
 
-def _best_cell(found: SweepMap, best: Trial, words: Words) -> Spec:
-    _ = words.text
+def _best_cell(found: SweepMap, best: Trial, language: Language) -> Spec:
+    _ = language.text
     cells = [cell for cell in found.cells if cell.trial.number == best.number]
     return {
         "uid": "best",
@@ -239,7 +226,8 @@ def _best_cell(found: SweepMap, best: Trial, words: Words) -> Spec:
     }
 
 
-def _rule_line(x: Ticks, y: Ticks, rule: LinearRule, _: Translate) -> Spec:
+def _rule_line(x: Ticks, y: Ticks, rule: LinearRule, language: Language) -> Spec:
+    _ = language.text
     batches, rates = (x, y) if x.axis.setting == "global_batch_size" else (y, x)
     sizes = [float(size) for size in batches.centers]
     along, across = list(range(len(sizes))), [rates.position(rule.rate(size)) for size in sizes]

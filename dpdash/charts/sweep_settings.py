@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from dpdash.charts.scaling import NUM_COLORS, SYMBOLS
-from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, base_layout, number
-from dpdash.charts.sweep import Words, in_two_lines
+from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, base_layout
+from dpdash.charts.sweep import in_two_lines
 from dpdash.core.sweep import Sweep, Trial
 from dpdash.core.sweep_axis import Axis
+from dpdash.core.translations import Language
 from dpdash.findings.sweep import SlopeSpread, Ticks, ticks
 
 GOOD_SHARE: Final = 0.1
@@ -18,15 +19,15 @@ DIGITS: Final = 4
 """Of a height: a chart has fewer pixels than that."""
 
 
-def parallel_figure(sweep: Sweep, words: Words) -> Figure:
+def parallel_figure(sweep: Sweep, language: Language) -> Figure:
     """A line for each trial through all settings to its value; the best tenth stands out."""
-    _ = words.text
+    _ = language.text
     title = _("All settings at once")
     settings = sweep.plan.settings
-    layout = base_layout(title, "", "", words.separators)
+    layout = base_layout(title, "", "", language)
     layout["margin"] = layout["margin"] | {"l": 40, "r": 64}
     layout["hovermode"] = "closest"
-    names = [*(words.settings[setting] for setting in settings), words.objective]
+    names = [*(language.title(setting) for setting in settings), language.name(sweep.plan.objective)]
     layout["xaxis"] |= {
         "tickvals": list(range(len(names))),
         "ticktext": [in_two_lines(name) for name in names],
@@ -39,8 +40,8 @@ def parallel_figure(sweep: Sweep, words: Words) -> Figure:
     scales = [ticks(axis) for axis in sweep.plan.axes]
     measured = sorted((trial.value, trial.number) for trial in sweep.trials if trial.value is not None)
     layout["annotations"] = [
-        *(label for place, scale in enumerate(scales) for label in _labels(place, scale, words)),
-        *_value_labels(len(settings), [value for value, _number in measured], words),
+        *(label for place, scale in enumerate(scales) for label in _labels(place, scale, language)),
+        *_value_labels(len(settings), [value for value, _number in measured], language),
     ]
     good = {number_of for _value, number_of in measured[: max(1, math.ceil(GOOD_SHARE * len(measured)))]}
     with_value = {number_of for _value, number_of in measured}
@@ -53,22 +54,22 @@ def parallel_figure(sweep: Sweep, words: Words) -> Figure:
     traces = []
     for uid, name, color, dash, width, wanted in groups:
         chosen = [trial for trial in sweep.trials if trial.number in wanted]
-        lines = _lines(chosen, scales, extent, words)
+        lines = _lines(chosen, scales, extent, language)
         style = {"color": color, "width": width, "dash": dash}
         traces.append({**lines, "uid": f"lines-{uid}", "name": name, "line": style, "marker": {"color": color}})
     description = _("A line for each trial through the values of its settings to its result.")
     return Figure(title, description, tuple(traces), layout)
 
 
-def importance_figure(shares: Sequence[tuple[str, float]], words: Words) -> Figure:
+def importance_figure(shares: Sequence[tuple[str, float]], language: Language) -> Figure:
     """How much of the trials' ranking each setting explains by itself."""
-    _ = words.text
+    _ = language.text
     title = _("What matters")
-    layout = base_layout(title, _("share of the ranking explained"), "", words.separators)
+    layout = base_layout(title, _("share of the ranking explained"), "", language)
     layout["margin"] = layout["margin"] | {"l": 124}
     layout["xaxis"] |= {"range": [0, 1], "tickformat": ".0%"}
     layout["yaxis"] |= {"type": "category", "autorange": "reversed"}
-    names = [words.settings[setting] for setting, _share in shares]
+    names = [language.title(setting) for setting, _share in shares]
     values = [share for _setting, share in shares]
     if shares:
         names.append(_("only together, or by chance"))
@@ -88,12 +89,12 @@ def importance_figure(shares: Sequence[tuple[str, float]], words: Words) -> Figu
     return Figure(title, description, (bars,), layout)
 
 
-def spread_figure(spreads: Sequence[SlopeSpread], words: Words) -> Figure:
+def spread_figure(spreads: Sequence[SlopeSpread], language: Language) -> Figure:
     """Measured spread of the slopes over the seeds, beside the standard error that theory gives."""
-    _ = words.text
+    _ = language.text
     title = _("Spread of the slopes")
     x_title, y_title = _("standard error by the formula σ/√Σ(x−x̄)²"), _("measured standard deviation")
-    layout = base_layout(title, x_title, y_title, words.separators)
+    layout = base_layout(title, x_title, y_title, language)
     for name in ("xaxis", "yaxis"):
         layout[name] |= {"type": "log", "tickformat": "~g", "dtick": "D2"}
     ends = [min(spread.predicted for spread in spreads) / 1.5, max(spread.predicted for spread in spreads) * 1.5]
@@ -111,15 +112,15 @@ def spread_figure(spreads: Sequence[SlopeSpread], words: Words) -> Figure:
     ]
     firsts = list(dict.fromkeys(spread.values[:1] for spread in spreads))
     for place, first in enumerate(firsts):
-        traces.append(_spread(place, [spread for spread in spreads if spread.values[:1] == first], words))
+        traces.append(_spread(place, [spread for spread in spreads if spread.values[:1] == first], language))
     description = _(
         "Measured standard deviation of the slopes over the seeds, beside the standard error by theory."
     )
     return Figure(title, description, tuple(traces), layout)
 
 
-def _spread(place: int, spreads: Sequence[SlopeSpread], words: Words) -> Spec:
-    _ = words.text
+def _spread(place: int, spreads: Sequence[SlopeSpread], language: Language) -> Spec:
+    _ = language.text
     color = f"role:series-{place % NUM_COLORS + 1}"
     shared = spreads[0].values[:1]
     errors = [spread.measured * spread.relative_error for spread in spreads]
@@ -127,27 +128,29 @@ def _spread(place: int, spreads: Sequence[SlopeSpread], words: Words) -> Spec:
         "uid": f"spread-{place}",
         "type": "scatter",
         "mode": "markers",
-        "name": _named(shared, words) or _("measured"),
+        "name": _named(shared, language) or _("measured"),
         "x": [spread.predicted for spread in spreads],
         "y": [spread.measured for spread in spreads],
         "error_y": {"type": "data", "array": errors, "color": color, "thickness": 1.5, "width": 5},
         "marker": {"color": color, "size": 11, "symbol": SYMBOLS[place % len(SYMBOLS)]},
-        "text": [_named(spread.values, words) for spread in spreads],
+        "text": [_named(spread.values, language) for spread in spreads],
         "hovertemplate": "%{text}<br>%{x:.3~g} → %{y:.3~g}<extra></extra>",
     }
 
 
-def _named(values: Sequence[tuple[str, object]], words: Words) -> str:
-    return ", ".join(f"{words.settings[name]} {words.value(value)}" for name, value in values)  # type: ignore[arg-type]
+def _named(values: Sequence[tuple[str, object]], language: Language) -> str:
+    return ", ".join(f"{language.title(name)} {language.value(value)}" for name, value in values)
 
 
 def _numbers(sweep: Sweep) -> set[int]:
     return {trial.number for trial in sweep.trials if trial.status.is_over}
 
 
-def _lines(trials: Sequence[Trial], scales: Sequence[Ticks], extent: tuple[float, float], words: Words) -> Spec:
+def _lines(
+    trials: Sequence[Trial], scales: Sequence[Ticks], extent: tuple[float, float], language: Language
+) -> Spec:
     """The lines of some trials as one trace, with a gap after each; small, as it is sent with every trial."""
-    _ = words.text
+    _ = language.text
     x: list[float | None] = []
     y: list[float | None] = []
     runs: list[str] = []
@@ -202,19 +205,19 @@ def _upright(place: int) -> Spec:
     return {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "line": line, "layer": "below"}
 
 
-def _labels(place: int, scale: Ticks, words: Words) -> list[Spec]:
+def _labels(place: int, scale: Ticks, language: Language) -> list[Spec]:
     axis = scale.axis
     if axis.is_range or len(axis.values) > MOST_LABELS:
         low, high = sorted(axis.extremes, key=float)[:: len(axis.extremes) - 1 or 1]
-        return [_label(place, 0.0, words.value(low)), _label(place, 1.0, words.value(high))]
-    return [_label(place, _height(scale, value), words.value(value)) for value in scale.centers]
+        return [_label(place, 0.0, language.value(low)), _label(place, 1.0, language.value(high))]
+    return [_label(place, _height(scale, value), language.value(value)) for value in scale.centers]
 
 
-def _value_labels(place: int, values: Sequence[float], words: Words) -> list[Spec]:
+def _value_labels(place: int, values: Sequence[float], language: Language) -> list[Spec]:
     if not values:
         return []
     ends = (values[0], values[-1])
-    return [_label(place, _share(value, ends), number(value, words.separators)) for value in dict.fromkeys(ends)]
+    return [_label(place, _share(value, ends), language.number(value)) for value in dict.fromkeys(ends)]
 
 
 def _label(place: int, height: float, text: str) -> Spec:

@@ -5,7 +5,6 @@ Exit status: 0 finished, 1 failed or diverged, 2 bad arguments or an engine that
 
 import logging
 import sys
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 import typer
@@ -18,11 +17,21 @@ from dpdash.cli.runs import export_runs, import_file, open_store
 from dpdash.cli.scaling import scaling
 from dpdash.cli.serve import serve
 from dpdash.cli.sweep import sweep
-from dpdash.cli.terminal import FAILED, FINISHED, complain, option, or_exit, print_json, signals_received
+from dpdash.cli.terminal import (
+    ENGLISH_WORDS,
+    FAILED,
+    FINISHED,
+    complain,
+    option,
+    or_exit,
+    print_json,
+    signals_received,
+)
 from dpdash.core.config import RunConfig
 from dpdash.core.events import Checkpoint, EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatus
 from dpdash.core.limits import lifted
 from dpdash.core.settings import read_settings
+from dpdash.core.words import moment
 from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.store.resuming import NO_CHECKPOINT
 from dpdash.store.store import RunRecord
@@ -127,26 +136,25 @@ def list_runs(
     if as_json:
         print_json([_record_values(record) for record in records])
         return
+    said = ENGLISH_WORDS
     table = Table(box=None)
     for column in ("run", "name", "started", "status", "epochs", "loss", "slope", "samples", "engine", "tags"):
         table.add_column(column, no_wrap=True)
     for record in records:
-        started = datetime.fromtimestamp(record.created_at).strftime("%Y-%m-%d %H:%M:%S")
-        loss = "–" if record.loss is None else f"{record.loss:.4g}"
-        slope = "–" if record.slope is None else f"{record.slope:.5g}"
-        progress = f"{record.num_epochs} of {record.config.epochs}"
-        engine = f"{record.config.engine} × {record.config.replicas}"
-        status = f"{record.status}, imported" if record.is_imported else record.status.value
+        loss = "–" if record.loss is None else said.number(record.loss, 4)
+        slope = "–" if record.slope is None else said.number(record.slope, 5)
+        progress = f"{said.number(record.num_epochs)} of {said.setting(record.config.epochs)}"
+        status = said.name(record.status)
         table.add_row(
             record.run_id,
-            escape(record.name or _changes(record.config)),
-            started,
-            status,
+            escape(record.name or said.run_name(record.config)),
+            moment(record.created_at),
+            f"{status}, imported" if record.is_imported else status,
             progress,
             loss,
             slope,
-            str(record.config.samples),
-            engine,
+            said.setting(record.config.samples),
+            said.engine(record.config),
             escape(", ".join(record.tags)),
         )
     # Into a pipe, nothing is cut: the lines are as wide as they are.
@@ -203,7 +211,7 @@ def _watch(service: RunService, run_id: str, owner: str, quiet: bool) -> RunSnap
                 service.stop(run_id, owner)
             shown = service.runs.snapshot(run_id)
             latest = shown.history.latest
-            loss = "–" if latest is None else f"{latest.loss:.4g}"
+            loss = "–" if latest is None else ENGLISH_WORDS.number(float(latest.loss), 4)
             progress.update(task, completed=shown.history.num_epochs, loss=loss)
     return shown
 
@@ -263,26 +271,21 @@ def _record_values(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _changes(config: RunConfig) -> str:
-    """What is not as usual in the settings that have no column of their own: the name of a run without one."""
-    shown = ("samples", "engine", "replicas")
-    changes = config.changes_from(RunConfig()).items()
-    return " ".join(f"{name}={'all' if value is None else value}" for name, value in changes if name not in shown)
-
-
 def _print_result(shown: RunSnapshot) -> None:
-    history = shown.history
+    history, said = shown.history, ENGLISH_WORDS
     latest, line = history.latest, history.line
-    status = f"{shown.status.value} after {history.num_epochs} of {shown.config.epochs} epochs"
+    num_epochs = said.number(history.num_epochs)
+    status = f"{said.name(shown.status)} after {num_epochs} of {said.setting(shown.config.epochs)} epochs"
     if isinstance(history.ended, RunDiverged):
         status = (
-            f"diverged at epoch {history.ended.epoch}: the loss is no longer a finite number. "
+            f"diverged at epoch {said.number(history.ended.epoch)}: the loss is no longer a finite number. "
             f"Try --learning-rate {shown.config.learning_rate / 10:g}"
         )
     elif isinstance(history.ended, RunFailed):
-        status = f"failed after {history.num_epochs} epochs: {history.ended.message}"
+        status = f"failed after {num_epochs} epochs: {history.ended.message}"
     typer.echo(f"run {shown.run_id} {status}")
     if latest is not None and line is not None:
-        typer.echo(f"loss {latest.loss:.5g}, slope {line[0]:.5g} (true 3), intercept {line[1]:.5g} (true 0)")
-        speed = f", {history.num_epochs / history.seconds:,.0f} epochs/s" if history.seconds else ""
-        typer.echo(f"{history.seconds:.3f} s of training{speed}")
+        loss, slope, intercept = (said.number(float(value), 5) for value in (latest.loss, *line))
+        typer.echo(f"loss {loss}, slope {slope} (true 3), intercept {intercept} (true 0)")
+        speed = f", {said.number(history.num_epochs / history.seconds)} epochs/s" if history.seconds else ""
+        typer.echo(f"{said.number(history.seconds)} s of training{speed}")

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from dpdash.cli.terminal import (
+    ENGLISH_WORDS,
     FAILED,
     complain,
     option,
@@ -24,7 +25,6 @@ from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import StoreError
 from dpdash.core.settings import read_settings
 from dpdash.core.study import LEAST_SECONDS, MOST_REPEATS, MOST_SECONDS, ScalingMode, Study, StudyPlan, StudyStatus
-from dpdash.core.translations import ENGLISH, language
 from dpdash.findings.curves import curves
 from dpdash.findings.scaling import Sentence, verdicts
 from dpdash.scaling.export import as_csv, as_values
@@ -134,24 +134,26 @@ def _print(study: Study) -> None:
             marks = f"{point.replicas}{' oversubscribed' if point.is_oversubscribed else ''}"
             numbers = (speed_up.median, speed_up.low, speed_up.high, speed_up.standard_error)
             table.add_row(
-                f"{curve.engine.value}{' (emulated)' if curve.emulated else ''}",
+                ENGLISH_WORDS.name(curve.engine),
                 str(curve.hidden_width),
                 marks,
-                f"{1000 * point.step_seconds:.3g}",
-                *(f"{number:.3g}" for number in numbers),
+                ENGLISH_WORDS.number(1000 * point.step_seconds),
+                *(ENGLISH_WORDS.number(number) for number in numbers),
                 f"{100 * point.efficiency:.0f} %",
             )
     console = Console(width=None if Console().is_terminal else 160)
     console.print(table if shown else "Nothing could be compared: the study ended before its first round did.")
     for said in verdicts(study, shown):
-        typer.echo(f"{said.engine.value}: {' '.join(_written(sentence) for sentence in said.sentences)}")
+        typer.echo(
+            f"{ENGLISH_WORDS.name(said.engine)}: {' '.join(_written(sentence) for sentence in said.sentences)}"
+        )
     if study.status is not StudyStatus.FINISHED:
         done, wanted = len(study.measurements), study.plan.num_measurements
         typer.echo(f"Ended after {done} of {wanted} measurements.")
 
 
 def _written(sentence: Sentence) -> str:
-    return language(ENGLISH).sentence(sentence.template, sentence.values)
+    return ENGLISH_WORDS.sentence(sentence.template, sentence.values)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from dpdash.cli.terminal import (
+    ENGLISH_WORDS,
     FAILED,
     complain,
     or_exit,
@@ -189,23 +190,24 @@ def _watch(sweeps: SweepService, sweep_id: str, quiet: bool) -> None:
             shown = sweeps.snapshot(sweep_id)
             if shown is not None:
                 best = shown.sweep.best
-                text = "–" if best is None else f"{best.value:.4g}"
+                text = "–" if best is None or best.value is None else ENGLISH_WORDS.number(best.value, 4)
                 bar.update(task, completed=shown.sweep.num_over, best=text)
 
 
 def _print(found: Sweep) -> None:
-    table = Table(box=None)
-    for column in ("trial", *found.plan.settings, found.plan.objective.value, "slope", "epochs", "status", "run"):
+    said, plan, table = ENGLISH_WORDS, found.plan, Table(box=None)
+    settings = (said.title(setting).lower() for setting in plan.settings)
+    for column in ("trial", *settings, said.name(plan.objective), "slope", "epochs", "status", "run"):
         table.add_column(column, justify="right", no_wrap=True)
     ranked = sorted(found.trials, key=lambda trial: (trial.value is None, trial.value or 0.0, trial.number))
     for trial in ranked[:MOST_ROWS]:
         table.add_row(
             str(trial.number + 1),
-            *(value if isinstance(value, str) else f"{value:.4g}" for value in trial.values),
-            "–" if trial.value is None else f"{trial.value:.4g}",
-            "–" if trial.slope is None else f"{trial.slope:.5g}",
-            str(trial.num_epochs),
-            trial.status.value,
+            *(said.value(value) for value in trial.values),
+            "–" if trial.value is None else said.number(trial.value, 4),
+            "–" if trial.slope is None else said.number(trial.slope, 5),
+            said.number(trial.num_epochs),
+            said.name(trial.status),
             trial.run_id,
         )
     console = Console(width=None if Console().is_terminal else 160)
@@ -213,12 +215,12 @@ def _print(found: Sweep) -> None:
     if len(ranked) > MOST_ROWS:
         typer.echo(f"The best {MOST_ROWS} of {len(ranked)} trials.")
     for setting, share in importances(found):
-        typer.echo(f"{setting} explains {100 * share:.0f} % of the trials' ranking by itself.")
+        typer.echo(f"{said.title(setting)} explains {100 * share:.0f} % of the trials' ranking by itself.")
     for spread in slope_spreads(found):
-        shared = ", ".join(f"{name} {value}" for name, value in spread.values)
+        shared = ", ".join(said.named(setting, value) for setting, value in spread.values)
         typer.echo(
-            f"{shared}: the slopes scatter by {spread.measured:.3g} (± {100 * spread.relative_error:.0f} %), "
-            f"σ/√Σ(x−x̄)² is {spread.predicted:.3g}."
+            f"{shared}: the slopes scatter by {said.number(spread.measured)} "
+            f"(± {100 * spread.relative_error:.0f} %), σ/√Σ(x−x̄)² is {said.number(spread.predicted)}."
         )
     typer.echo(f"Sweep {found.sweep_id}: {found.status.value}.")
     if found.status is not SweepStatus.FINISHED:

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import typer
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import DpdashError
+from dpdash.core.translations import ENGLISH, language
 
 FINISHED, FAILED, BAD_ARGUMENTS = 0, 1, 2
+ENGLISH_WORDS: Final = language(ENGLISH)
 
 T = TypeVar("T")
 

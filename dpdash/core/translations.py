@@ -7,6 +7,7 @@ import gettext
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache, cached_property, lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -17,8 +18,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_scientific
 
-from dpdash.core.config import RunConfig
+from dpdash.core.config import EngineName, OptimizerName, RunConfig
 from dpdash.core.errors import DpdashError, SettingError
+from dpdash.core.words import NAMES
 
 FOLDER: Final = Path(__file__).parent / "locale"
 DOMAIN: Final = "dpdash"
@@ -29,6 +31,11 @@ PSEUDO: Final = "pseudo"
 SCIENTIFIC_FROM: Final = 1e7
 SCIENTIFIC_BELOW: Final = 1e-4
 LARGEST_SETTING: Final = 1e15
+MOST_SET_DIGITS: Final = 6
+"""Significant ones of a number that a person sets; what a search draws from a range has some seventeen."""
+USUAL: Final = RunConfig()
+HAVE_A_COLUMN: Final = ("engine", "replicas")
+"""Settings that stand beside a run's name wherever it does."""
 SUPERSCRIPTS: Final = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -65,8 +72,47 @@ class Language:
             for name, value in error.values.items()
         }
         if isinstance(error, SettingError) and error.setting in RunConfig.model_fields:
-            written["setting"] = self.text(RunConfig.model_fields[error.setting].title or error.setting)
+            written["setting"] = self.title(error.setting)
         return self.text(error.template).format(**written)
+
+    def title(self, setting: str) -> str:
+        """What a setting is called."""
+        return self.text(RunConfig.model_fields[setting].title or setting)
+
+    def help(self, setting: str) -> str:
+        """What a setting does."""
+        return self.text(RunConfig.model_fields[setting].description or "")
+
+    def name(self, choice: StrEnum) -> str:
+        """What a choice or a state is called."""
+        return self.text(NAMES[type(choice)][choice])
+
+    def value(self, value: object) -> str:
+        """A setting's value: a choice by its name, a number as it was set, a longer one in three digits."""
+        _ = self.text
+        if value is None:
+            return _("all")
+        if isinstance(value, str):
+            return self.name(value if isinstance(value, StrEnum) else OptimizerName(value))
+        assert isinstance(value, int | float)
+        is_set = isinstance(value, int) or float(f"{value:.{MOST_SET_DIGITS}g}") == value
+        return self.setting(value) if is_set else self.number(value)
+
+    def named(self, setting: str, value: object) -> str:
+        """A setting with its value."""
+        return f"{self.title(setting).lower()} {self.value(value)}"
+
+    def engine(self, config: RunConfig) -> str:
+        """The engine and its replicas; an emulated one says so."""
+        name = self.name(config.engine)
+        return name if config.engine is EngineName.SINGLE else f"{name} × {self.setting(config.replicas)}"
+
+    def run_name(self, config: RunConfig) -> str:
+        """The name that a run has by itself: what is not as usual in its settings, but for engine and replicas."""
+        _ = self.text
+        changes = config.changes_from(USUAL).items()
+        parts = [self.named(setting, value) for setting, value in changes if setting not in HAVE_A_COLUMN]
+        return " · ".join(parts) or _("usual settings")
 
     def setting(self, value: float) -> str:
         """Write a number that a person set: all of its digits, and none that it does not have."""

@@ -1,17 +1,63 @@
-"""What the states of a run are called."""
+"""What choices and states are called, and when something was: the same on pages, in files and on the terminal."""
 
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+from enum import StrEnum
 from typing import Final
 
+from dpdash.core.config import EngineName, OptimizerName
 from dpdash.core.errors import N_
 from dpdash.core.events import RunStatus
+from dpdash.core.study import ScalingMode
+from dpdash.core.sweep import Objective, SearchMethod, TrialStatus
 
-STATUS_NAMES: Final = {
-    RunStatus.WAITING: N_("waiting"),
-    RunStatus.RUNNING: N_("running"),
-    RunStatus.PAUSED: N_("paused"),
-    RunStatus.FINISHED: N_("finished"),
-    RunStatus.DIVERGED: N_("diverged"),
-    RunStatus.STOPPED: N_("stopped"),
-    RunStatus.FAILED: N_("failed"),
-    RunStatus.INTERRUPTED: N_("interrupted"),
+NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
+    EngineName: {
+        EngineName.SINGLE: N_("one device"),
+        EngineName.DATA_PARALLEL: N_("torch DataParallel"),
+        EngineName.CPU_REPLICAS: N_("DataParallel, emulated on CPU"),
+        EngineName.DDP: N_("torch DistributedDataParallel"),
+    },
+    OptimizerName: {
+        OptimizerName.ADAM: N_("Adam"),
+        OptimizerName.ADAMW: N_("AdamW"),
+        OptimizerName.SGD: N_("SGD"),
+        OptimizerName.SGD_MOMENTUM: N_("SGD with momentum"),
+        OptimizerName.RMSPROP: N_("RMSprop"),
+    },
+    RunStatus: {
+        RunStatus.WAITING: N_("waiting"),
+        RunStatus.RUNNING: N_("running"),
+        RunStatus.PAUSED: N_("paused"),
+        RunStatus.FINISHED: N_("finished"),
+        RunStatus.DIVERGED: N_("diverged"),
+        RunStatus.STOPPED: N_("stopped"),
+        RunStatus.FAILED: N_("failed"),
+        RunStatus.INTERRUPTED: N_("interrupted"),
+    },
+    ScalingMode: {ScalingMode.STRONG: N_("Strong"), ScalingMode.WEAK: N_("Weak")},
+    SearchMethod: {
+        SearchMethod.GRID: N_("Grid"),
+        SearchMethod.RANDOM: N_("Random"),
+        SearchMethod.TPE: N_("TPE"),
+    },
+    Objective: {
+        Objective.FINAL_LOSS: N_("final loss above the optimum"),
+        Objective.EPOCHS_TO_REACH: N_("epochs to 1.05 × the noise floor"),
+        Objective.SECONDS_TO_REACH: N_("seconds to 1.05 × the noise floor"),
+    },
+    TrialStatus: {
+        TrialStatus.RUNNING: N_("training"),
+        TrialStatus.COMPLETE: N_("complete"),
+        TrialStatus.NOT_REACHED: N_("not reached"),
+        TrialStatus.DIVERGED: N_("diverged"),
+        TrialStatus.PRUNED: N_("stopped early"),
+        TrialStatus.STOPPED: N_("stopped"),
+        TrialStatus.FAILED: N_("failed"),
+    },
 }
+
+
+def moment(at: float, zone: tzinfo | None = None) -> str:
+    """A moment of Unix time in seconds, to the second; on this machine's clock where no zone is given."""
+    return datetime.fromtimestamp(at, zone).strftime("%Y-%m-%d %H:%M:%S")

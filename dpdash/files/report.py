@@ -4,7 +4,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cache
 from html import escape
 from math import sqrt
@@ -21,7 +21,7 @@ from dpdash.charts.spec import MIXES, Figure, Update
 from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
 from dpdash.core.history import HistorySnapshot
 from dpdash.core.translations import Language
-from dpdash.core.words import STATUS_NAMES
+from dpdash.core.words import moment
 from dpdash.files.run import WholeRun
 from dpdash.findings.run import verdict
 from dpdash.problem.preview import preview, target
@@ -78,7 +78,7 @@ def light_colors() -> Mapping[str, str]:
 
 
 def _in_short(run: RunView, language: Language) -> str:
-    settings = ", ".join(f"{name} {value}" for name, value in run.config.to_query().items())
+    settings = ", ".join(language.named(setting, value) for setting, value in run.config)
     slope, intercept = (language.number(value) for value in run.line)
     _ = language.text
     return _("Slope {slope}, intercept {intercept}. Settings: {settings}.").format(
@@ -95,7 +95,7 @@ def _numbers(runs: Sequence[RunView], language: Language) -> str:
     lines: list[tuple[str, Write]] = [
         (_("What is happening"), lambda run: _happening(run, language)),
         (_("Status"), lambda run: _status(run, language)),
-        (_("Started"), lambda run: _written_time(run.created_at)),
+        (_("Started"), lambda run: _started(run)),
         (_("Epochs trained"), lambda run: number(_num_epochs(run))),
         (_("Loss"), lambda run: number(run.row.loss if run.row else None)),
         (_("Lowest loss"), lambda run: number(_lowest_loss(run))),
@@ -123,9 +123,9 @@ def _numbers(runs: Sequence[RunView], language: Language) -> str:
 
 def _settings(runs: Sequence[RunView], language: Language) -> str:
     def lines() -> Iterator[tuple[str, list[str]]]:
-        for name, field in RunConfig.model_fields.items():
+        for name in RunConfig.model_fields:
             values = [getattr(run.config, name) for run in runs]
-            yield language.text(field.title or name), [_setting(value, language) for value in values]
+            yield language.title(name), [language.value(value) for value in values]
 
     # What differs comes first, each kind in the order of the fields.
     return _table(sorted(lines(), key=lambda line: len(set(line[1])) == 1), marks_differences=True)
@@ -157,7 +157,7 @@ def _figures(runs: Sequence[RunView], language: Language) -> list[tuple[Figure, 
         if run.history is not None and run.history.num_epochs
     ]
     floor = common_floor(run.preview.noise_floor for run in runs)
-    return [(overlay_figure(curves, Axes(), floor, language.text, language.separators), Update()), *of_one]
+    return [(overlay_figure(curves, Axes(), floor, language), Update()), *of_one]
 
 
 def _points(history: HistorySnapshot) -> Points:
@@ -180,7 +180,7 @@ def _happening(run: RunView, language: Language) -> str:
 
 
 def _status(run: RunView, language: Language) -> str:
-    status = "–" if run.status is None else language.text(STATUS_NAMES[run.status])
+    status = "–" if run.status is None else language.name(run.status)
     _ = language.text
     return _("{status}, imported from a file").format(status=status) if run.is_imported else status
 
@@ -212,13 +212,5 @@ def _slope_error(run: RunView) -> float | None:
     return run.config.noise / sqrt(spread) if spread > 0 else None
 
 
-def _written_time(created_at: float | None) -> str:
-    if created_at is None:
-        return "–"
-    return datetime.fromtimestamp(created_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _setting(value: object, language: Language) -> str:
-    if value is None:
-        return language.text("all")
-    return language.setting(value) if isinstance(value, int | float) else str(value)
+def _started(run: RunView) -> str:
+    return "–" if run.created_at is None else f"{moment(run.created_at, UTC)} UTC"

@@ -74,8 +74,8 @@ def test_a_new_engine(tree: Path) -> None:
     put(tree, catalog, "(Single(), ", "(Single(), Mine(), ")
     imported = "from dpdash.training.engines.single import Single\n"
     put(tree, catalog, imported, f"from dpdash.training.engines.mine import Mine\n{imported}")
-    names = '    EngineName.SINGLE: N_("one device"),\n'
-    put(tree, "dpdash/ui/parts/sidebar.py", names, f'{names}    EngineName.MINE: N_("mine"),\n')
+    names = '        EngineName.SINGLE: N_("one device"),\n'
+    put(tree, "dpdash/core/words.py", names, f'{names}        EngineName.MINE: N_("mine"),\n')
     assert '"status": "finished"' in python(tree, "-m", "dpdash", "train", "--engine=mine", "--epochs=3", "--json")
     suite = ("tests/contract/test_engines.py", "-k", "mine and (listing or paused)")
     assert "passed" in python(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", *suite)

@@ -12,7 +12,6 @@ from dpdash.problem.preview import points
 from dpdash.ui.parallelism.step import ShownStep, engine_of
 from dpdash.ui.parts.live_chart import chart
 from dpdash.ui.parts.notices import escaped
-from dpdash.ui.parts.sidebar import ENGINE_NAMES
 from dpdash.ui.session.language import _, current, number
 
 MAX_POINTS: Final = 800
@@ -22,9 +21,8 @@ MAX_POINTS: Final = 800
 def show_shards_and_memory(step: ShownStep, trace: StepTrace) -> None:
     """Show the batch by its shards, and what each device held, got and gave."""
     language = current()
-    words = (language.text, language.separators)
-    shards = shards_figure(_points(step.config, trace), len(trace.replicas), *words)
-    chart("step", step.name, [shards, memory_figure(trace, *words)])
+    shards = shards_figure(_points(step.config, trace), len(trace.replicas), language)
+    chart("step", step.name, [shards, memory_figure(trace, language)])
     idle = [number(rank) for rank, replica in enumerate(trace.replicas) if not replica.shard_size]
     if idle:
         st.caption(escaped(_("Idle, without a shard: replica {ranks}.").format(ranks=", ".join(idle))))
@@ -41,13 +39,13 @@ def show_timelines(step: ShownStep, trace: StepTrace, other: StepTrace | None) -
 
 def step_title(trace: StepTrace) -> str:
     """What did a step, in a few words."""
-    engine = _(ENGINE_NAMES[engine_of(trace)])
+    engine = current().name(engine_of(trace))
     return _("{engine}, replicas: {replicas}").format(engine=engine, replicas=number(len(trace.replicas)))
 
 
 def _timeline(trace: StepTrace, longest: float) -> Figure:
     language = current()
-    return timeline_figure(trace, step_title(trace), longest, language.text, language.separators)
+    return timeline_figure(trace, step_title(trace), longest, language)
 
 
 def _points(config: RunConfig, trace: StepTrace) -> dict[int, tuple[Coordinates, Coordinates]]:

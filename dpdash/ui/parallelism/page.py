@@ -27,8 +27,7 @@ from dpdash.ui.parts.button import button
 from dpdash.ui.parts.header import show_part, show_title
 from dpdash.ui.parts.notices import escaped, show_error, show_run_notices
 from dpdash.ui.parts.refreshing import nothing, refreshing
-from dpdash.ui.parts.sidebar import ENGINE_NAMES
-from dpdash.ui.session.language import _, error_text, number, sentence
+from dpdash.ui.session.language import _, current, error_text, number, sentence
 from dpdash.ui.session.shown_run import is_mine, shown_run
 from dpdash.web.process import run_service
 
@@ -162,7 +161,7 @@ def _compared(step: ShownStep) -> ShownStep | None:
     # Before they are drawn: on a page that has just been turned to, they then say for a moment what is usual.
     engine, replicas = EngineName(st.session_state[ENGINE_KEY]), int(st.session_state[REPLICAS_KEY])
     with st.container(horizontal=True, key="step_beside"):
-        names = {name: _(ENGINE_NAMES[name]) for name in engines}
+        names = {name: current().name(name) for name in engines}
         st.selectbox(
             _("Engine beside it"),
             engines,

@@ -8,9 +8,8 @@ import streamlit as st
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import N_
 from dpdash.core.events import RunDiverged, RunStatus, RunStopped, StopReason
-from dpdash.core.words import STATUS_NAMES as STATUS_NAMES
 from dpdash.runs.service import RunSnapshot
-from dpdash.ui.session.language import _, number
+from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.links import address
 from dpdash.ui.session.state import wanted_settings
 from dpdash.ui.train.code import show_code_button
@@ -63,7 +62,7 @@ def status_text(shown: RunSnapshot | None) -> str:
         return _("waiting, place {place}").format(place=number(shown.place))
     if shown.config.engine is EngineName.DDP and shown.is_live and history.started is None:
         return _("starting {replicas} processes").format(replicas=number(shown.config.replicas))
-    return _(STATUS_NAMES[shown.status])
+    return current().name(shown.status)
 
 
 def _state(shown: RunSnapshot | None) -> str:

@@ -22,19 +22,6 @@ from dpdash.web.process import run_service
 NOISES: Final = (*(tenth / 10 for tenth in range(11)), 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 WIDTHS: Final = tuple(2**power for power in range(13))
 BYTES_PER_GIB: Final = 2**30
-OPTIMIZER_NAMES: Final = {
-    OptimizerName.ADAM: N_("Adam"),
-    OptimizerName.ADAMW: N_("AdamW"),
-    OptimizerName.SGD: N_("SGD"),
-    OptimizerName.SGD_MOMENTUM: N_("SGD with momentum"),
-    OptimizerName.RMSPROP: N_("RMSprop"),
-}
-ENGINE_NAMES: Final = {
-    EngineName.SINGLE: N_("one device"),
-    EngineName.DATA_PARALLEL: N_("torch DataParallel"),
-    EngineName.CPU_REPLICAS: N_("DataParallel, emulated on CPU"),
-    EngineName.DDP: N_("torch DistributedDataParallel"),
-}
 WAY_KEY: Final = "parallel_way"
 
 
@@ -68,7 +55,7 @@ def sidebar(shown: RunSnapshot | None) -> None:
 
 
 def _more(later: set[str]) -> None:
-    optimizers = {name: _(text) for name, text in OPTIMIZER_NAMES.items()}
+    optimizers = {name: current().name(name) for name in OptimizerName}
     st.selectbox(
         options=list(OptimizerName),
         format_func=optimizers.__getitem__,
@@ -135,7 +122,7 @@ def _badge(engine: EngineName, replicas: int, num_gpus: int) -> None:
             help=_("Threads stand in for GPUs: the algorithm is DataParallel's own, the speed is not a GPU's."),
         )
     elif engine is not EngineName.DDP or replicas <= num_gpus:
-        st.badge(_(ENGINE_NAMES[engine]), color="blue")
+        st.badge(current().name(engine), color="blue")
     elif num_gpus:
         st.badge(
             _("DDP, {replicas} processes share a GPU").format(replicas=number(replicas)),
@@ -193,12 +180,9 @@ def _choices(
 
 
 def _labels(name: str, later: set[str]) -> dict[str, Any]:
-    field = RunConfig.model_fields[name]
-    assert field.title is not None
-    assert field.description is not None
     return {
-        "label": _marked(_(field.title), name in later),
-        "help": _(field.description),
+        "label": _marked(current().title(name), name in later),
+        "help": current().help(name),
         "key": name,
         "persist_state": "session",
     }

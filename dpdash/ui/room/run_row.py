@@ -1,14 +1,17 @@
 """A run of the room, in a row."""
 
 import html
+from typing import Final
 
 from dpdash.core.config import RunConfig
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.header import status_text
-from dpdash.ui.parts.sidebar import OPTIMIZER_NAMES
 from dpdash.ui.room.nicknames import COLOUR_NAMES, Nicknames
-from dpdash.ui.session.language import _, number, setting
+from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.shown_run import epochs_per_second
+
+TELLING: Final = ("samples", "noise", "learning_rate", "optimizer", "replicas")
+"""The settings that tell one run from another."""
 
 
 def row_html(shown: RunSnapshot, viewer: str, names: Nicknames) -> str:
@@ -55,12 +58,4 @@ def _loss(shown: RunSnapshot) -> str:
 
 def settings_in_short(config: RunConfig) -> str:
     """The settings that tell one run from another, in a line."""
-    return _(
-        "samples {samples} · noise {noise} · learning rate {rate} · {optimizer} · replicas {replicas}"
-    ).format(
-        samples=setting(config.samples),
-        noise=setting(config.noise),
-        rate=setting(config.learning_rate),
-        optimizer=_(OPTIMIZER_NAMES[config.optimizer]),
-        replicas=setting(config.replicas),
-    )
+    return " · ".join(current().named(setting, getattr(config, setting)) for setting in TELLING)

@@ -9,8 +9,7 @@ from dpdash.core.errors import N_
 from dpdash.core.events import RunStatus
 from dpdash.store.query import LONGEST_TEXT, RunOrder, RunPage, RunQuery, Viewer
 from dpdash.ui.parts.button import button
-from dpdash.ui.parts.header import STATUS_NAMES
-from dpdash.ui.session.language import _, number
+from dpdash.ui.session.language import _, current, number
 
 T = TypeVar("T", bound=StrEnum)
 ROWS: Final = 50
@@ -45,7 +44,7 @@ def show_filters(viewer: Viewer, tags: tuple[str, ...]) -> RunQuery:
                 "settings such as learning_rate>0.01 and noise=0.5. All of them have to fit."
             ),
         )
-        statuses = {status: _(name) for status, name in STATUS_NAMES.items()}
+        statuses = {status: current().name(status) for status in RunStatus}
         chosen_statuses = _several("runs_statuses", _("Status"), statuses)
         chosen_tags = _several("runs_tags", _("Tags"), {tag: tag for tag in _with_chosen(tags)})
         orders = {order: _(name) for order, name in ORDER_NAMES.items()}

@@ -19,10 +19,10 @@ from dpdash.core.history import HistorySnapshot
 from dpdash.core.optimum import noise_floor
 from dpdash.store.store import RunRecord
 from dpdash.ui.parts.choice import choice
-from dpdash.ui.parts.header import STATUS_NAMES, show_part
+from dpdash.ui.parts.header import show_part
 from dpdash.ui.parts.live_chart import chart
 from dpdash.ui.parts.metrics import signed
-from dpdash.ui.parts.names import differing, names_of, title, value_of
+from dpdash.ui.parts.names import differing, names_of
 from dpdash.ui.parts.notices import show_error
 from dpdash.ui.runs.table import slope_error, speed
 from dpdash.ui.session.language import _, current, number, setting
@@ -72,7 +72,7 @@ def show_overlay(chosen: Sequence[RunRecord], baseline_of: Sequence[RunRecord]) 
     axes, window, baseline = _controls(sides)
     overlaid = [_overlaid(side, axes.along, window, side is baseline) for side in sides]
     floor = common_floor(noise_floor(side.record.config) for side in sides)
-    figure = overlay_figure(overlaid, axes, floor, current().text, current().separators)
+    figure = overlay_figure(overlaid, axes, floor, current())
     chart("overlay", _shown_as(sides, axes), [figure])
     if window > 1 and any(run.smooth is None for run in overlaid):
         st.caption(_("Not every run can be smoothed: its epochs are not all stored."))
@@ -197,7 +197,7 @@ def _show_results(sides: Sequence[_Side], baseline: _Side | None) -> None:
     reads = {_("Loss"): _loss, _("Best loss"): _best, _("Epochs/s"): speed, _("Seconds of training"): _seconds}
     columns: dict[str, list[str]] = {
         _("Name"): [_numbered(side) for side in sides],
-        _("Status"): [_(STATUS_NAMES[side.history.status]) for side in sides],
+        _("Status"): [current().name(side.history.status) for side in sides],
     }
     for label, read in reads.items():
         values = [read(side.record) for side in sides]
@@ -239,6 +239,8 @@ def _show_differing_settings(sides: Sequence[_Side]) -> None:
         st.caption(_("All settings of these runs are the same."))
         return
     show_part(_("Settings that differ"))
-    columns = {_("Setting"): [title(name) for name in names]}
-    columns |= {_numbered(side): [value_of(name, side.record.config) for name in names] for side in sides}
+    columns = {_("Setting"): [current().title(name) for name in names]}
+    columns |= {
+        _numbered(side): [current().value(getattr(side.record.config, name)) for name in names] for side in sides
+    }
     st.dataframe(pd.DataFrame(columns), hide_index=True, key="runs_settings")

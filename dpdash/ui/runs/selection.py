@@ -8,10 +8,9 @@ import streamlit as st
 from dpdash.store.query import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG, MOST_TAGS
 from dpdash.store.store import RunRecord
 from dpdash.ui.parts.button import button, once
-from dpdash.ui.parts.names import automatic_name
 from dpdash.ui.runs import commands as run_commands
 from dpdash.ui.runs.commands import DELETED_KEY
-from dpdash.ui.session.language import _, number
+from dpdash.ui.session.language import _, current, number
 
 NOTE_HEIGHT: Final = 100
 LONGEST_TAGS: Final = MOST_TAGS * (LONGEST_TAG + 2)
@@ -64,7 +63,7 @@ def show_label(record: RunRecord) -> None:
                 record.name or "",
                 key=name,
                 max_chars=LONGEST_NAME,
-                placeholder=automatic_name(record.config),
+                placeholder=current().run_name(record.config),
                 help=_("Left empty, the run is called by what is not as usual in its settings."),
             )
             st.text_input(

@@ -9,12 +9,11 @@ import streamlit as st
 
 from dpdash.core.config import TRUE_SLOPE
 from dpdash.store.store import RunRecord
-from dpdash.ui.parts.header import STATUS_NAMES
 from dpdash.ui.parts.metrics import signed
-from dpdash.ui.parts.names import engine_of, name_of
+from dpdash.ui.parts.names import name_of
 from dpdash.ui.room.run_row import settings_in_short
 from dpdash.ui.session.clock import written_time
-from dpdash.ui.session.language import _, number
+from dpdash.ui.session.language import _, current, number
 
 ROW_HEIGHT: Final = 35
 """Pixels, as Streamlit has it."""
@@ -32,11 +31,11 @@ def show_table(rows: Sequence[RunRecord], chosen: Collection[str]) -> list[str]:
     """Show runs with those that are chosen selected; the ids of the rows that are selected now."""
     numbers = _numbers()
     columns: dict[str, list[Any]] = {_("Name"): [name_of(row) for row in rows]}
-    columns |= {_("Status"): [_(STATUS_NAMES[row.status]) for row in rows]}
+    columns |= {_("Status"): [current().name(row.status) for row in rows]}
     columns |= {label: [read(row) for row in rows] for label, (read, _write) in numbers.items()}
     columns |= {
         _("Epochs"): [_progress(row) for row in rows],
-        _("Engine × replicas"): [engine_of(row.config) for row in rows],
+        _("Engine × replicas"): [current().engine(row.config) for row in rows],
         _("Started"): [written_time(row.created_at) for row in rows],
         _("Marks"): [_marks(row) for row in rows],
         _("Tags"): [", ".join(row.tags) for row in rows],

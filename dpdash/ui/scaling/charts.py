@@ -13,7 +13,6 @@ from dpdash.core.translations import Language
 from dpdash.findings.curves import curves, phase_seconds, step_seconds
 from dpdash.findings.fits import fit
 from dpdash.ui.parts.live_chart import MAX_PLOTS, chart
-from dpdash.ui.scaling.controls import engine_name
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.state import NUM_SHARED
 
@@ -36,19 +35,19 @@ def show_breakdown(study: Study) -> None:
 @lru_cache(maxsize=NUM_SHARED)
 def _curve_figures(study: Study | None, language: Language) -> list[Figure]:
     lines, replicas = ([], LEAST_REPLICAS) if study is None else (_lines(study), study.plan.replicas)
-    words = (language.text, language.separators)
-    return [speed_up_figure(lines, replicas, *words), efficiency_figure(lines, replicas, *words)]
+    return [speed_up_figure(lines, replicas, language), efficiency_figure(lines, replicas, language)]
 
 
 @lru_cache(maxsize=NUM_SHARED)
 def _breakdown(study: Study, language: Language) -> tuple[Figure, ...]:
     bars = _bars(study)
-    words = (language.text, language.separators)
-    figures = [phases_figure(bars, *words)] if bars else []
+    figures = [phases_figure(bars, language)] if bars else []
     if study.plan.is_map:
         found = curves(study)
         figures += [
-            map_figure(engine_name(engine), [curve for curve in found if curve.engine is engine], study, *words)
+            map_figure(
+                language.name(engine), [curve for curve in found if curve.engine is engine], study, language
+            )
             for engine in study.plan.engines
             if any(curve.engine is engine for curve in found)
         ]
@@ -62,7 +61,7 @@ def _lines(study: Study) -> list[Line]:
 
 
 def _line(study: Study, curve: Curve) -> Line:
-    name = engine_name(curve.engine)
+    name = current().name(curve.engine)
     found = fit(curve, study.plan.mode)
     if found is None or not found.describes:
         return Line(name, curve, None, "")

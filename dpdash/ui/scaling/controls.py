@@ -6,7 +6,6 @@ from typing import Final
 import streamlit as st
 
 from dpdash.core.config import EngineName, RunConfig, bounds
-from dpdash.core.errors import N_
 from dpdash.core.scales import scale
 from dpdash.core.settings import num_cores
 from dpdash.core.study import ScalingMode, StudyPlan
@@ -14,7 +13,7 @@ from dpdash.scaling.live import StudySnapshot
 from dpdash.training import catalog, hardware
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.choice import choice
-from dpdash.ui.parts.sidebar import ENGINE_NAMES, WIDTHS
+from dpdash.ui.parts.sidebar import WIDTHS
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.train import commands
 from dpdash.web.process import owner, run_service
@@ -25,12 +24,6 @@ MAP_WIDTHS: Final = (8, 32, 128, 512)
 MOST_REPEATS: Final = 10
 USUAL: Final = {"samples": 10_000, "hidden_width": 64, "hidden_depth": 1, "repeats": 3}
 LEAST_SAMPLES: Final = 100
-MODE_NAMES: Final = {ScalingMode.STRONG: N_("Strong"), ScalingMode.WEAK: N_("Weak")}
-
-
-def engine_name(engine: EngineName) -> str:
-    """An engine's name in the reader's language."""
-    return _(ENGINE_NAMES[engine]) if engine in ENGINE_NAMES else engine.value
 
 
 def offered_engines() -> tuple[EngineName, ...]:
@@ -101,7 +94,7 @@ def wanted_plan(widths: Sequence[int]) -> StudyPlan:
 def _choose_engines() -> None:
     offered = offered_engines()
     st.session_state.setdefault("scaling_engines", list(offered))
-    names = {name: engine_name(name) for name in offered}
+    names = {name: current().name(name) for name in offered}
     with st.container(horizontal=True, key="scaling_choices"):
         st.pills(
             _("Engines"),
@@ -114,7 +107,7 @@ def _choose_engines() -> None:
         )
         choice(
             _("What stays the same"),
-            {mode: _(name) for mode, name in MODE_NAMES.items()},
+            {mode: current().name(mode) for mode in ScalingMode},
             "scaling_mode",
             ScalingMode.STRONG,
             help=_(
@@ -169,18 +162,16 @@ _SLIDERS: Final[tuple[Callable[[], None], ...]] = (_replicas, _samples, _width, 
 
 def _field(name: str, options: tuple[int, ...]) -> None:
     """A slider over a run's setting, with its title and help."""
-    field = RunConfig.model_fields[name]
-    assert field.title is not None and field.description is not None
     key = f"scaling_{name}"
     if st.session_state.get(key) not in options:
         st.session_state[key] = min(options, key=lambda value: abs(value - USUAL[name]))
     st.select_slider(
-        _(field.title),
+        current().title(name),
         options,
         key=key,
         persist_state="session",
         format_func=current().setting,
-        help=_(field.description),
+        help=current().help(name),
     )
 
 

@@ -22,9 +22,9 @@ from dpdash.ui.parts.labels import choose
 from dpdash.ui.parts.notices import escaped, show_error, show_warnings
 from dpdash.ui.parts.refreshing import refreshing
 from dpdash.ui.scaling.charts import show_breakdown, show_curves
-from dpdash.ui.scaling.controls import MODE_NAMES, engine_name, show_controls, show_machine
+from dpdash.ui.scaling.controls import show_controls, show_machine
 from dpdash.ui.session.clock import written_time
-from dpdash.ui.session.language import _, number, sentence, setting
+from dpdash.ui.session.language import _, current, number, sentence, setting
 from dpdash.ui.session.state import STUDY_KEY
 from dpdash.ui.train.commands import take_problem
 from dpdash.web.process import owner, run_service, scaling_service
@@ -99,8 +99,8 @@ def _label(study: Head[StudyPlan]) -> str:
     plan = study.plan
     return _("{time} · {engines} · {mode} · {samples} samples · width {widths} · depth {depth}").format(
         time=written_time(study.created_at),
-        engines=", ".join(engine_name(engine) for engine in plan.engines),
-        mode=_(MODE_NAMES[plan.mode]),
+        engines=", ".join(current().name(engine) for engine in plan.engines),
+        mode=current().name(plan.mode),
         samples=setting(plan.samples),
         widths=", ".join(setting(width) for width in plan.hidden_widths),
         depth=setting(plan.hidden_depth),
@@ -143,7 +143,7 @@ def _show_verdict(study: Study) -> None:
     with st.container(key="scaling_verdict"):
         for said in found:
             text = " ".join(escaped(sentence(part.template, part.values)) for part in said.sentences)
-            st.markdown(f"**{escaped(engine_name(said.engine))}**: {text}")
+            st.markdown(f"**{escaped(current().name(said.engine))}**: {text}")
 
 
 def _show_downloads() -> None:

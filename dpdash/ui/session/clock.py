@@ -1,14 +1,15 @@
 """When something was, by the reader's own clock."""
 
-from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from dpdash.core.words import moment
+
 
 def written_time(at: float) -> str:
     """A moment of Unix time in seconds, to the second."""
-    return datetime.fromtimestamp(at, _timezone()).strftime("%Y-%m-%d %H:%M:%S")
+    return moment(at, _timezone())
 
 
 def _timezone() -> ZoneInfo:

@@ -15,7 +15,6 @@ from dpdash.findings.sweep import best_so_far, importances, linear_rule, slope_s
 from dpdash.ui.parts.live_chart import MAX_PLOTS, chart, picked
 from dpdash.ui.session.language import _, current
 from dpdash.ui.session.state import NUM_SHARED
-from dpdash.ui.sweep.words import setting_title, words
 from dpdash.ui.train import commands
 
 X_KEY: Final = "sweep_map_x"
@@ -27,7 +26,7 @@ def choose_map(sweep: Sweep) -> None:
     settings = list(sweep.plan.settings)
     if len(settings) <= MAX_PLOTS:
         return
-    titles = {setting: setting_title(setting) for setting in settings}
+    titles = {setting: current().title(setting) for setting in settings}
     with st.container(horizontal=True, key="sweep_map_axes"):
         for key, label, usual in ((X_KEY, _("Across"), settings[0]), (Y_KEY, _("Upwards"), settings[1])):
             if st.session_state.get(key) not in settings:
@@ -72,10 +71,9 @@ def _axes(sweep: Sweep) -> tuple[str, str | None]:
 
 @lru_cache(maxsize=NUM_SHARED)
 def _map_figures(sweep: Sweep, x: str, y: str | None, language: Language) -> tuple[Figure, ...]:
-    spoken = words(sweep.plan, language)
     return (
-        map_figure(sweep, sweep_map(sweep, x, y), linear_rule(sweep) if _draws_rule(x, y) else None, spoken),
-        best_figure(sweep, best_so_far(sweep), spoken),
+        map_figure(sweep, sweep_map(sweep, x, y), linear_rule(sweep) if _draws_rule(x, y) else None, language),
+        best_figure(sweep, best_so_far(sweep), language),
     )
 
 
@@ -85,8 +83,7 @@ def _draws_rule(x: str, y: str | None) -> bool:
 
 @lru_cache(maxsize=NUM_SHARED)
 def _more_figures(sweep: Sweep, language: Language) -> tuple[Figure, ...]:
-    spoken = words(sweep.plan, language)
     shares, spreads = importances(sweep), slope_spreads(sweep)
-    figures = (parallel_figure(sweep, spoken), importance_figure(shares, spoken))
+    figures = (parallel_figure(sweep, language), importance_figure(shares, language))
     # First where it is what the sweep is about: its trials then differ in their seeds.
-    return (spread_figure(spreads, spoken), *figures) if spreads else figures
+    return (spread_figure(spreads, language), *figures) if spreads else figures

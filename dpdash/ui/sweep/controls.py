@@ -5,16 +5,15 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.core.errors import N_
+from dpdash.core.config import RunConfig
 from dpdash.core.sweep import MOST_SETTINGS, Objective, SearchMethod, SweepPlan
 from dpdash.core.sweep_axis import SEARCHABLE, Axis
 from dpdash.sweeps.live import SweepSnapshot
 from dpdash.sweeps.presets import PRESETS, PresetName
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.choice import choice
-from dpdash.ui.session.language import _, number
+from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.state import wanted_settings
-from dpdash.ui.sweep.words import OBJECTIVE_NAMES, others_text, setting_title
 from dpdash.ui.train import commands
 
 LONGEST_TEXT: Final = 200
@@ -45,13 +44,6 @@ class What(StrEnum):
     OWN = "own"
 
 
-METHOD_NAMES: Final = {
-    SearchMethod.GRID: N_("Grid"),
-    SearchMethod.RANDOM: N_("Random"),
-    SearchMethod.TPE: N_("TPE"),
-}
-
-
 def show_controls(searching: SweepSnapshot | None) -> None:
     """Show what to search, and Start or Stop; `searching` is this browser's own sweep."""
     names = {What(preset): _(PRESETS[preset].title) for preset in PresetName} | {
@@ -71,7 +63,8 @@ def show_controls(searching: SweepSnapshot | None) -> None:
         st.markdown(_(preset.teaches))
         st.caption(
             _("{trials} trials. All other settings: {settings}").format(
-                trials=number(preset.plan.num_trials), settings=others_text(preset.plan.base, preset.plan.settings)
+                trials=number(preset.plan.num_trials),
+                settings=_others_text(preset.plan.base, preset.plan.settings),
             )
         )
     with st.container(horizontal=True, vertical_alignment="center", key="sweep_buttons"):
@@ -121,7 +114,7 @@ def wanted_plan() -> SweepPlan:
 
 def _show_own() -> None:
     st.session_state.setdefault("sweep_settings", list(USUAL_SETTINGS))
-    titles = {setting: setting_title(setting) for setting in SEARCHABLE}
+    titles = {setting: current().title(setting) for setting in SEARCHABLE}
     chosen = st.multiselect(
         _("Settings to search over"),
         list(SEARCHABLE),
@@ -156,13 +149,13 @@ def _show_own() -> None:
                 "End a trial early whose loss is above the median of the others at the same share of its epochs."
             ),
         )
-    st.caption(_("All other settings: {settings}").format(settings=others_text(wanted_settings(), tuple(chosen))))
+    st.caption(_("All other settings: {settings}").format(settings=_others_text(wanted_settings(), tuple(chosen))))
 
 
 def _search() -> SearchMethod:
     method = choice(
         _("Search"),
-        {method: _(name) for method, name in METHOD_NAMES.items()},
+        {method: current().name(method) for method in SearchMethod},
         "sweep_method",
         SearchMethod.TPE,
         help=_(
@@ -172,7 +165,7 @@ def _search() -> SearchMethod:
     )
     choice(
         _("Objective"),
-        {objective: _(name) for objective, name in OBJECTIVE_NAMES.items()},
+        {objective: current().name(objective) for objective in Objective},
         "sweep_objective",
         Objective.FINAL_LOSS,
         help=_("What the search makes as small as it can."),
@@ -184,7 +177,7 @@ def _values(setting: str) -> None:
     key = f"sweep_values_{setting}"
     st.session_state.setdefault(key, USUAL_VALUES[setting])
     st.text_input(
-        setting_title(setting),
+        current().title(setting),
         key=key,
         persist_state="session",
         max_chars=LONGEST_TEXT,
@@ -194,3 +187,14 @@ def _values(setting: str) -> None:
 
 def _typed(setting: str) -> str:
     return str(st.session_state.get(f"sweep_values_{setting}", ""))
+
+
+def _others_text(base: RunConfig, searched: tuple[str, ...]) -> str:
+    """The settings that all trials share, in a line."""
+    shown = ["samples", "noise", "seed", "epochs", "learning_rate", "optimizer"]
+    shown += ["global_batch_size"] if base.global_batch_size is not None else []
+    shown += ["replicas"] if base.replicas > 1 else []
+    shown += ["hidden_depth", "hidden_width"] if base.hidden_depth else []
+    return " · ".join(
+        current().named(setting, getattr(base, setting)) for setting in shown if setting not in searched
+    )

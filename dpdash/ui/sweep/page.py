@@ -22,11 +22,10 @@ from dpdash.ui.parts.labels import choose
 from dpdash.ui.parts.notices import escaped, show_error, show_warnings
 from dpdash.ui.parts.refreshing import refreshing
 from dpdash.ui.session.clock import written_time
-from dpdash.ui.session.language import _, error_text, number
+from dpdash.ui.session.language import _, current, error_text, number
 from dpdash.ui.session.state import OPEN_KEY, SWEEP_KEY
 from dpdash.ui.sweep.charts import choose_map, show_charts
 from dpdash.ui.sweep.controls import show_controls
-from dpdash.ui.sweep.words import OBJECTIVE_NAMES, STATUS_NAMES, named, setting_title, value_text
 from dpdash.ui.train import commands
 from dpdash.ui.train.commands import take_problem
 from dpdash.web.process import owner, run_service, sweep_service
@@ -129,7 +128,7 @@ def _label(sweep: Head[SweepPlan]) -> str:
     return _("{time} · {settings} · {objective} · {trials} trials").format(
         time=written_time(sweep.created_at),
         settings=_title(plan),
-        objective=_(OBJECTIVE_NAMES[plan.objective]),
+        objective=current().name(plan.objective),
         trials=number(plan.num_trials),
     )
 
@@ -138,7 +137,7 @@ def _title(plan: SweepPlan) -> str:
     preset = plan.preset
     if preset in tuple(PresetName):
         return _(PRESETS[PresetName(preset)].title)
-    return " × ".join(setting_title(setting) for setting in plan.settings)
+    return " × ".join(current().title(setting) for setting in plan.settings)
 
 
 def _show_progress(shown: SweepSnapshot) -> None:
@@ -148,7 +147,7 @@ def _show_progress(shown: SweepSnapshot) -> None:
     for status in (TrialStatus.PRUNED, TrialStatus.DIVERGED, TrialStatus.NOT_REACHED, TrialStatus.FAILED):
         if count := sweep.count(status):
             text = _("{progress} · {count} {status}").format(
-                progress=text, count=number(count), status=_(STATUS_NAMES[status])
+                progress=text, count=number(count), status=current().name(status)
             )
     if shown.is_stopping:
         text = _("{progress} · ending").format(progress=text)
@@ -174,7 +173,7 @@ def _show_state(shown: SweepSnapshot) -> None:
 
 
 def _show_verdict(sweep: Sweep) -> None:
-    best, objective = sweep.best, _(OBJECTIVE_NAMES[sweep.plan.objective])
+    best, objective = sweep.best, current().name(sweep.plan.objective)
     with st.container(key="sweep_verdict"):
         if best is None or best.value is None:
             st.markdown(escaped(_("No trial has a value yet.")))
@@ -196,7 +195,7 @@ def _show_verdict(sweep: Sweep) -> None:
 
 
 def _values_text(sweep: Sweep, trial: Trial) -> str:
-    return ", ".join(named(*pair) for pair in zip(sweep.plan.settings, trial.values, strict=True))
+    return ", ".join(current().named(*pair) for pair in zip(sweep.plan.settings, trial.values, strict=True))
 
 
 def _show_table(sweep: Sweep) -> None:
@@ -207,8 +206,8 @@ def _show_table(sweep: Sweep) -> None:
     )
     columns = (
         _("Trial"),
-        *(setting_title(setting) for setting in sweep.plan.settings),
-        _(OBJECTIVE_NAMES[sweep.plan.objective]),
+        *(current().title(setting) for setting in sweep.plan.settings),
+        current().name(sweep.plan.objective),
         _("Slope"),
         _("Epochs"),
         _("Status"),
@@ -221,11 +220,11 @@ def _show_table(sweep: Sweep) -> None:
 
 def _row(trial: Trial) -> str:
     cells = (
-        *(value_text(value) for value in trial.values),
+        *(current().value(value) for value in trial.values),
         "–" if trial.value is None else number(trial.value),
         "–" if trial.slope is None else number(trial.slope, 5),
         number(trial.num_epochs),
-        _(STATUS_NAMES[trial.status]),
+        current().name(trial.status),
     )
     named_row = f"<th scope='row'>{html.escape(number(trial.number + 1))}</th>"
     return f"<tr>{named_row}{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"

@@ -13,7 +13,7 @@ from dpdash.findings.run import Suggestion, Verdict, verdict
 from dpdash.problem.preview import target
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.notices import escaped
-from dpdash.ui.session.language import _, sentence, setting
+from dpdash.ui.session.language import _, current, sentence
 from dpdash.ui.session.shown_run import is_shown_by_teacher
 from dpdash.ui.session.state import NUM_SHARED
 from dpdash.ui.train.commands import take_suggestion
@@ -57,9 +57,7 @@ def _text(found: Verdict | None) -> str:
 
 
 def _suggestion_text(suggestion: Suggestion) -> str:
-    title = RunConfig.model_fields[suggestion.setting].title
-    assert title is not None
-    return _("Try {setting} {value}").format(setting=_(title).lower(), value=setting(suggestion.value))
+    return _("Try {setting}").format(setting=current().named(suggestion.setting, suggestion.value))
 
 
 def _take(suggestion: Suggestion | None, shown: RunSnapshot | None) -> None:

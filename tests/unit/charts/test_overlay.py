@@ -23,16 +23,14 @@ from dpdash.charts.spec import Figure
 from dpdash.core.config import RunConfig
 from dpdash.core.events import EpochBlock
 from dpdash.core.history import NUM_BUCKETS, History, HistorySnapshot
+from dpdash.core.translations import PSEUDO, language
 
 MOST_BYTES = 300_000
+BRACKETED = language(PSEUDO)
 CONFIG = RunConfig(samples=70)
 COLORS = {f"series-{number}": "#102030" for number in range(1, NUM_COLORS + 1)} | dict.fromkeys(
     ("text", "background", "reference", "muted", "grid", "primary"), "#405060"
 )
-
-
-def bracketed(text: str) -> str:
-    return f"[{text}]"
 
 
 def history(num_epochs: int, seed: int = 0) -> HistorySnapshot:
@@ -53,7 +51,7 @@ def overlaid(number: int, num_epochs: int = 50, *, smooth: bool = False, is_base
 
 
 def figure(*runs: OverlaidRun, axes: Axes | None = None, floor: float | None = 0.25) -> Figure:
-    return overlay_figure(runs, axes or Axes(), floor, bracketed)
+    return overlay_figure(runs, axes or Axes(), floor, BRACKETED)
 
 
 def valid(shown: Figure) -> None:

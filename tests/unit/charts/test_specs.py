@@ -12,10 +12,10 @@ from dpdash.charts.fit import MAX_NAMED_REPLICAS, fit_base, fit_update
 from dpdash.charts.loss import MAX_POINTS, loss_base, loss_update
 from dpdash.charts.scaling import Bar, Line, efficiency_figure, map_figure, phases_figure, speed_up_figure
 from dpdash.charts.slope import slope_base, slope_update
-from dpdash.charts.spec import Figure, Update, number, packed
+from dpdash.charts.spec import Figure, Update, packed, power_of_ten
 from dpdash.charts.step import imbalance, memory_figure, shards_figure, timeline_figure
 from dpdash.charts.surface import surface_base, surface_update
-from dpdash.charts.sweep import Words, best_figure
+from dpdash.charts.sweep import best_figure
 from dpdash.charts.sweep import map_figure as sweep_map_figure
 from dpdash.charts.sweep_settings import importance_figure, parallel_figure, spread_figure
 from dpdash.core.config import RunConfig
@@ -24,6 +24,7 @@ from dpdash.core.history import History, HistorySnapshot, Row
 from dpdash.core.steps import Phase, ReplicaStep, Span, StepTrace
 from dpdash.core.sweep import Sweep, TrialStatus
 from dpdash.core.sweep_axis import Axis
+from dpdash.core.translations import PSEUDO, language
 from dpdash.findings.curves import curves
 from dpdash.findings.fits import amdahl
 from dpdash.findings.sweep import best_so_far, importances, linear_rule, slope_spreads, sweep_map
@@ -31,10 +32,7 @@ from tests.unit.sweeps.conftest import study_of, sweep_of
 
 CONFIG = RunConfig(epochs=5000)
 MAX_REFRESH_BYTES = 12_000
-
-
-def bracketed(text: str) -> str:
-    return f"[{text}]"
+BRACKETED = language(PSEUDO)
 
 
 def history(num_epochs: int, num_changes: int = 0) -> HistorySnapshot:
@@ -50,13 +48,13 @@ def history(num_epochs: int, num_changes: int = 0) -> HistorySnapshot:
 def fit(num_replicas: int, num_points: int = 400) -> Figure:
     x = np.linspace(-5, 5, num_points)
     replica = np.arange(num_points) % num_replicas
-    return fit_base(x, 3 * x, replica, num_replicas, CONFIG, bracketed)
+    return fit_base(x, 3 * x, replica, num_replicas, CONFIG, BRACKETED)
 
 
 def surface() -> Figure:
     slopes, intercepts = np.linspace(-2, 6, 30), np.linspace(-3, 3, 20)
     loss = (slopes[None, :] - 3) ** 2 * 8 + intercepts[:, None] ** 2
-    return surface_base(slopes, intercepts, loss, (3.0, 0.0), bracketed)
+    return surface_base(slopes, intercepts, loss, (3.0, 0.0), BRACKETED)
 
 
 def step(memory: tuple[int | None, ...]) -> StepTrace:
@@ -71,17 +69,17 @@ def step(memory: tuple[int | None, ...]) -> StepTrace:
 
 def shards() -> Figure:
     points = np.linspace(-5, 5, 7, dtype=np.float32)
-    return shards_figure({0: (points, 3 * points), 1: (points, points)}, 4, bracketed)
+    return shards_figure({0: (points, 3 * points), 1: (points, points)}, 4, BRACKETED)
 
 
 NOTHING_NEW = Update()
 STUDY = study_of(lambda point: 0.02 * point.hidden_width * point.replicas, num_cores=2, hidden_widths=(8, 64))
 CURVES = curves(STUDY)
 LINES = [
-    Line("[replicas]", CURVES[1], lambda count: amdahl(0.1, count), "[Amdahl]"),
-    Line("[none]", CURVES[0], None, ""),
+    Line("⟦replicas⟧", CURVES[1], lambda count: amdahl(0.1, count), "⟦Amdahl⟧"),
+    Line("⟦none⟧", CURVES[0], None, ""),
 ]
-BARS = [Bar("one device", {"[loss]": 0.002}), Bar("2×", {"[loss]": 0.002, "[scatter]": 0.001})]
+BARS = [Bar("one device", {"⟦loss⟧": 0.002}), Bar("2×", {"⟦loss⟧": 0.002, "⟦scatter⟧": 0.001})]
 
 RATES_AND_BATCHES = (Axis("global_batch_size", (5, 10, 50)), Axis("learning_rate", (0.001, 0.01, 0.1)))
 SEEDS = (Axis("noise", (0.5, 2.0)), Axis("samples", (50, 100)), Axis("seed", (0, 1, 2)))
@@ -102,52 +100,46 @@ SPREAD = replace(
 HOPELESS = sweep_of(lambda _values: TrialStatus.PRUNED, axes=RATES_AND_BATCHES[:1])
 
 
-def sweep_words(sweep: Sweep) -> Words:
-    titles = {setting: f"[{setting}]" for setting in sweep.plan.settings}
-    statuses = {status: f"[{status.value}]" for status in TrialStatus}
-    return Words(bracketed, ".,", titles, str, "[objective]", statuses)
-
-
 def sweep_map_of(sweep: Sweep, x: str, y: str | None) -> Figure:
-    return sweep_map_figure(sweep, sweep_map(sweep, x, y), linear_rule(sweep), sweep_words(sweep))
+    return sweep_map_figure(sweep, sweep_map(sweep, x, y), linear_rule(sweep), BRACKETED)
 
 
 def loss_at(curve: HistorySnapshot, epoch: int | None) -> Update:
     """The loss up to now, or looked back to an epoch."""
-    return loss_update(curve, curve.latest if epoch is None else curve.row(epoch), epoch, bracketed)
+    return loss_update(curve, curve.latest if epoch is None else curve.row(epoch), epoch, BRACKETED)
 
 
 FIGURES = {
     "shards": (shards(), NOTHING_NEW),
-    "timeline": (timeline_figure(step((3, 2)), "[step]", 0.02, bracketed), NOTHING_NEW),
-    "timeline of many": (timeline_figure(step((3,) * 20), "[step]", 0.02, bracketed), NOTHING_NEW),
-    "memory": (memory_figure(step((3_000_000, 2_000_000)), bracketed), NOTHING_NEW),
-    "memory that nobody knows": (memory_figure(step((None, None)), bracketed), NOTHING_NEW),
-    "loss": (loss_base(CONFIG, 0.25, 0.249, bracketed), loss_at(history(3000, 20), 140)),
+    "timeline": (timeline_figure(step((3, 2)), "⟦step⟧", 0.02, BRACKETED), NOTHING_NEW),
+    "timeline of many": (timeline_figure(step((3,) * 20), "⟦step⟧", 0.02, BRACKETED), NOTHING_NEW),
+    "memory": (memory_figure(step((3_000_000, 2_000_000)), BRACKETED), NOTHING_NEW),
+    "memory that nobody knows": (memory_figure(step((None, None)), BRACKETED), NOTHING_NEW),
+    "loss": (loss_base(CONFIG, 0.25, 0.249, BRACKETED), loss_at(history(3000, 20), 140)),
     "loss, nothing trained": (
-        loss_base(CONFIG, 0.25, 0.26, bracketed),
+        loss_base(CONFIG, 0.25, 0.26, BRACKETED),
         loss_at(History().snapshot(), None),
     ),
     "fit": (fit(2), fit_update((2.0, 0.1), [(0.5, 0.0), (1.0, 0.2)])),
     "fit, nothing trained": (fit(64), fit_update(None)),
-    "slope": (slope_base(CONFIG, bracketed), slope_update(history(700))),
-    "speed-up": (speed_up_figure(LINES, 3, bracketed), Update()),
-    "speed-up, nothing measured": (speed_up_figure([], 2, bracketed), Update()),
-    "efficiency": (efficiency_figure(LINES, 3, bracketed), Update()),
-    "phases": (phases_figure(BARS, bracketed), Update()),
-    "map": (map_figure("[replicas]", CURVES, STUDY, bracketed), Update()),
-    "map, begun": (map_figure("[replicas]", CURVES[:1], STUDY, bracketed), Update()),
+    "slope": (slope_base(CONFIG, BRACKETED), slope_update(history(700))),
+    "speed-up": (speed_up_figure(LINES, 3, BRACKETED), Update()),
+    "speed-up, nothing measured": (speed_up_figure([], 2, BRACKETED), Update()),
+    "efficiency": (efficiency_figure(LINES, 3, BRACKETED), Update()),
+    "phases": (phases_figure(BARS, BRACKETED), Update()),
+    "map": (map_figure("⟦replicas⟧", CURVES, STUDY, BRACKETED), Update()),
+    "map, begun": (map_figure("⟦replicas⟧", CURVES[:1], STUDY, BRACKETED), Update()),
     "surface": (surface(), surface_update([0.0, 1.0], [0.5, 0.2], (1.0, 0.2))),
     "sweep": (sweep_map_of(TUNED, "global_batch_size", "learning_rate"), NOTHING_NEW),
     "sweep, turned": (sweep_map_of(TUNED, "learning_rate", "global_batch_size"), NOTHING_NEW),
     "sweep of one setting without a value": (sweep_map_of(HOPELESS, "global_batch_size", None), NOTHING_NEW),
-    "best so far": (best_figure(TUNED, best_so_far(TUNED), sweep_words(TUNED)), NOTHING_NEW),
-    "best of nothing": (best_figure(HOPELESS, best_so_far(HOPELESS), sweep_words(HOPELESS)), NOTHING_NEW),
-    "all settings": (parallel_figure(SEEDED, sweep_words(SEEDED)), NOTHING_NEW),
-    "all settings, nothing found": (parallel_figure(HOPELESS, sweep_words(HOPELESS)), NOTHING_NEW),
-    "what matters": (importance_figure(importances(TUNED), sweep_words(TUNED)), NOTHING_NEW),
-    "what matters, too early": (importance_figure((), sweep_words(HOPELESS)), NOTHING_NEW),
-    "spread": (spread_figure(slope_spreads(SPREAD), sweep_words(SPREAD)), NOTHING_NEW),
+    "best so far": (best_figure(TUNED, best_so_far(TUNED), BRACKETED), NOTHING_NEW),
+    "best of nothing": (best_figure(HOPELESS, best_so_far(HOPELESS), BRACKETED), NOTHING_NEW),
+    "all settings": (parallel_figure(SEEDED, BRACKETED), NOTHING_NEW),
+    "all settings, nothing found": (parallel_figure(HOPELESS, BRACKETED), NOTHING_NEW),
+    "what matters": (importance_figure(importances(TUNED), BRACKETED), NOTHING_NEW),
+    "what matters, too early": (importance_figure((), BRACKETED), NOTHING_NEW),
+    "spread": (spread_figure(slope_spreads(SPREAD), BRACKETED), NOTHING_NEW),
 }
 
 
@@ -247,11 +239,11 @@ def test_an_update_changes_only_traces_that_the_base_has(name: str) -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_text_went_through_the_translator(name: str) -> None:
     base, _update = FIGURES[name]
-    assert base.name.startswith("[")
-    assert base.description.startswith("[")
+    assert base.name.startswith("⟦")
+    assert base.description.startswith("⟦")
     assert base.layout["title"]["text"] == base.name
     for trace in base.traces:
-        assert trace.get("name", "[").startswith("[")
+        assert trace.get("name", "⟦").startswith("⟦")
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -280,7 +272,7 @@ def test_each_curve_shows_its_own_column() -> None:
 
 def test_the_strongest_colour_of_a_sweep_is_its_lowest_loss_and_of_a_speed_up_the_highest() -> None:
     sweep = traces_of(sweep_map_of(TUNED, "global_batch_size", "learning_rate"))["map"]
-    speed_up = traces_of(map_figure("", CURVES, STUDY, bracketed))["map"]
+    speed_up = traces_of(map_figure("", CURVES, STUDY, BRACKETED))["map"]
     assert sweep["reversescale"] is True
     assert not speed_up.get("reversescale")
 
@@ -288,13 +280,13 @@ def test_the_strongest_colour_of_a_sweep_is_its_lowest_loss_and_of_a_speed_up_th
 def test_an_error_bar_is_a_standard_error_in_the_unit_of_its_axis() -> None:
     noisy = study_of(lambda point: float(point.replicas), noise=0.1, hidden_widths=(8,))
     (curve,) = curves(noisy)
-    lines = [Line("[replicas]", curve, None, "")]
+    lines = [Line("⟦replicas⟧", curve, None, "")]
     errors = [point.speed_up.standard_error for point in curve.points]
     assert max(errors) > 0
     for figure, expected in (
-        (speed_up_figure(lines, 3, bracketed), errors),
+        (speed_up_figure(lines, 3, BRACKETED), errors),
         (
-            efficiency_figure(lines, 3, bracketed),
+            efficiency_figure(lines, 3, BRACKETED),
             [e / p.replicas for e, p in zip(errors, curve.points, strict=True)],
         ),
     ):
@@ -327,17 +319,17 @@ def test_packed_numbers_are_float32_and_keep_their_shape() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "separators", "text"),
-    [(0.25, ".,", "0.25"), (0.2493, ",.", "0,249"), (-3, ".,", "−3"), (1e-7, ",.", "1×10<sup>−7</sup>")],
+    ("exponent", "code", "text"),
+    [(-1.0, "en", "0.1"), (3.0, "pt_BR", "1.000"), (-8.0, "en", "1×10⁻⁸"), (-0.6, "pt_BR", "0,251")],
 )
-def test_numbers_are_written_as_the_reader_writes_them(value: float, separators: str, text: str) -> None:
-    assert number(value, separators) == text
+def test_a_tick_is_a_whole_power_or_has_three_digits(exponent: float, code: str, text: str) -> None:
+    assert power_of_ten(exponent, language(code)) == text
 
 
 def test_reference_lines_stand_with_labels_on_either_side() -> None:
-    base = loss_base(CONFIG, 0.25, 0.249, bracketed, ",.")
+    base = loss_base(CONFIG, 0.25, 0.249, language("pt_BR"))
     floor, optimum = base.layout["annotations"]
-    assert floor["text"] == "[noise floor] 0,25"
+    assert floor["text"] == "piso de ruído 0,250"
     assert floor["yanchor"] == "bottom"
     assert optimum["yanchor"] == "top"
     assert (floor["y"], optimum["y"]) == pytest.approx((np.log10(0.25), np.log10(0.249))), "as the axis counts"
@@ -347,7 +339,7 @@ def test_reference_lines_stand_with_labels_on_either_side() -> None:
 def test_a_line_that_a_logarithm_cannot_show_is_left_out(
     noise_floor: float, optimum_loss: float, num_lines: int
 ) -> None:
-    assert len(loss_base(CONFIG, noise_floor, optimum_loss, bracketed).layout["annotations"]) == num_lines
+    assert len(loss_base(CONFIG, noise_floor, optimum_loss, BRACKETED).layout["annotations"]) == num_lines
 
 
 def test_labels_of_learning_rates_do_not_stand_on_each_other() -> None:
@@ -371,7 +363,7 @@ def test_look_back_marks_the_very_epoch_where_the_history_has_been_thinned() -> 
     thinned = history(20_000)
     assert thinned.width > 4
     exact = Row(10_002, 1.25, 2.5, 0.5, 0.01, 9.0)
-    update = loss_update(thinned, exact, 10_002, bracketed)
+    update = loss_update(thinned, exact, 10_002, BRACKETED)
     assert (update.traces["now"]["x"], update.traces["now"]["y"]) == ([10_002], [1.25])
     assert update.layout["shapes"][-1]["path"] == "M10002,0V1"
 
@@ -388,7 +380,7 @@ def test_the_legend_names_replicas_while_they_are_few(num_replicas: int, *, name
 
 
 def test_the_data_is_inside_the_axes_and_so_is_the_true_line() -> None:
-    figure = fit_base([0.0], [40.0], [0], 1, CONFIG, bracketed)
+    figure = fit_base([0.0], [40.0], [0], 1, CONFIG, BRACKETED)
     low, high = figure.layout["yaxis"]["range"]
     assert low < -15
     assert high > 40
@@ -401,19 +393,19 @@ def test_a_surface_without_noise_has_a_finite_bottom() -> None:
 
 
 def test_a_timeline_has_a_bar_for_each_span_in_its_lane() -> None:
-    figure = timeline_figure(step((3, 2, 1)), "[step]", 0.02, bracketed)
+    figure = timeline_figure(step((3, 2, 1)), "⟦step⟧", 0.02, BRACKETED)
     assert [trace["uid"] for trace in figure.traces] == [phase.value for phase in Phase]
     gather = figure.traces[list(Phase).index(Phase.GATHER)]
     assert gather["y"] == [0, 1, 2]
     assert gather["base"] == pytest.approx([3.0] * 3) and gather["x"] == pytest.approx([1.0] * 3)
-    assert gather["name"] == "[gather 10 %]"
+    assert gather["name"] == "⟦gather 10 %⟧"
     marks = {(trace["marker"]["color"], trace["marker"]["pattern"]["shape"]) for trace in figure.traces}
     assert len(marks) == len(Phase)
     assert len({pattern for _color, pattern in marks}) == len(Phase), "colour alone tells no two phases apart"
 
 
 def test_two_timelines_of_one_axis_can_be_compared() -> None:
-    short, long = (timeline_figure(step((3,)), "[step]", 0.02, bracketed) for _ in range(2))
+    short, long = (timeline_figure(step((3,)), "⟦step⟧", 0.02, BRACKETED) for _ in range(2))
     assert short.layout["xaxis"]["range"] == long.layout["xaxis"]["range"]
 
 
@@ -424,8 +416,8 @@ def test_shards_look_as_in_the_fit_chart() -> None:
 
 
 def test_memory_is_in_a_unit_that_fits() -> None:
-    figure = memory_figure(step((3 * 2**20, 2**20)), bracketed)
-    assert figure.layout["yaxis"]["title"]["text"] == "[MiB]"
+    figure = memory_figure(step((3 * 2**20, 2**20)), BRACKETED)
+    assert figure.layout["yaxis"]["title"]["text"] == "⟦MiB⟧"
     assert figure.traces[0]["y"] == [3.0, 1.0]
 
 
@@ -437,7 +429,7 @@ def test_the_imbalance_is_that_of_the_first(memory: tuple[int | None, ...], rati
 
 
 def test_a_map_divides_where_parallelism_pays_from_where_not() -> None:
-    whole, begun = map_figure("", CURVES, STUDY, bracketed), map_figure("", CURVES[:1], STUDY, bracketed)
+    whole, begun = map_figure("", CURVES, STUDY, BRACKETED), map_figure("", CURVES[:1], STUDY, BRACKETED)
     assert [trace["type"] for trace in whole.traces] == ["heatmap", "contour"]
     assert [trace["type"] for trace in begun.traces] == ["heatmap"]
     assert whole.traces[0]["z"] == [
@@ -447,9 +439,9 @@ def test_a_map_divides_where_parallelism_pays_from_where_not() -> None:
 
 
 def test_points_that_share_cores_are_hollow() -> None:
-    curve = next(trace for trace in speed_up_figure(LINES, 3, bracketed).traces if trace["uid"] == "curve-0")
+    curve = next(trace for trace in speed_up_figure(LINES, 3, BRACKETED).traces if trace["uid"] == "curve-0")
     assert curve["marker"]["symbol"] == ["circle", "circle", "circle-open"]
-    assert curve["text"][2] == ", [oversubscribed]"
+    assert curve["text"][2] == ", ⟦oversubscribed⟧"
 
 
 def traces_of(figure: Figure) -> dict[str, dict[str, object]]:
@@ -472,7 +464,7 @@ def test_a_map_names_the_run_of_each_cell_and_draws_the_rule() -> None:
 
 
 def test_lines_break_between_trials_and_name_their_runs() -> None:
-    traces = traces_of(parallel_figure(SEEDED, sweep_words(SEEDED)))
+    traces = traces_of(parallel_figure(SEEDED, BRACKETED))
     x, y, runs = (traces["lines-others"][name] for name in ("x", "y", "customdata"))
     assert isinstance(x, list) and isinstance(y, list) and isinstance(runs, list)
     assert len(x) == len(y) == len(runs)

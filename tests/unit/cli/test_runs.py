@@ -71,7 +71,7 @@ def test_an_imported_run_of_no_time_at_all_is_shown(database: Path, tmp_path: Pa
     (run_id,) = called(database, "runs", "import", str(tmp_path / "runs.jsonl")).stdout.split()
     said = called(database, "runs", "show", run_id)
     assert said.status == 0
-    assert "0.000 s of training\n" in said.stdout
+    assert "\n0 s of training\n" in said.stdout
 
 
 def test_standard_output_takes_a_file_too(database: Path) -> None:

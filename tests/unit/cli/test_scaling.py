@@ -23,7 +23,14 @@ def test_a_study_prints_a_table_a_law_and_a_verdict(tmp_path: Path) -> None:
     database, file = tmp_path / "runs.db", tmp_path / "study.csv"
     said = called(database, *TINY, "--csv", str(file))
     assert said.status == 0
-    for part in ("speed-up", "efficiency", "cpu_replicas (emulated)", "cpu_replicas: ", "one device", "Emulated:"):
+    for part in (
+        "speed-up",
+        "efficiency",
+        "DataParallel, emulated on CPU  ",
+        "DataParallel, emulated on CPU: ",
+        "one device",
+        "Emulated:",
+    ):
         assert part in said.stdout
     assert len(file.read_text().splitlines()) == 3
     store = RunStore(f"sqlite:///{database}")
@@ -54,7 +61,7 @@ def test_a_signal_keeps_and_prints_what_is_measured(number: signal.Signals, tmp_
     said = ended(process)
     assert said.status == 0
     assert "of 40 measurements." in said.stdout
-    assert "cpu_replicas: " in said.stdout
+    assert "DataParallel, emulated on CPU: " in said.stdout
     assert num_measured(database) >= 2
 
 

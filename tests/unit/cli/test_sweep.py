@@ -26,7 +26,7 @@ def test_a_sweep_prints_its_trials_and_keeps_them(tmp_path: Path) -> None:
     database, file = tmp_path / "runs.db", tmp_path / "sweep.csv"
     said = called(database, *GRID, "--csv", str(file))
     assert said.status == 0
-    for part in ("learning_rate", "final_loss", "complete", "finished"):
+    for part in ("learning rate", "final loss above the optimum", "SGD", "complete", "finished"):
         assert part in said.stdout
     lines = file.read_text().splitlines()
     assert lines[0] == "trial,learning_rate,optimizer,status,value,slope,epochs,run"

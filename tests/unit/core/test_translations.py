@@ -11,9 +11,10 @@ from babel.numbers import parse_decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpdash.core.config import RunConfig
+from dpdash.core.config import FIELD_NAMES, OptimizerName, RunConfig
 from dpdash.core.errors import ConfigError
 from dpdash.core.translations import DOMAIN, ENGLISH, FOLDER, LANGUAGES, PSEUDO, language, negotiate
+from dpdash.core.words import NAMES
 
 ROOT = FOLDER.parents[2]
 TRANSLATED = [code for code in LANGUAGES if code != ENGLISH]
@@ -156,3 +157,43 @@ def test_pseudo_language_brackets_every_text() -> None:
 
 def test_an_unknown_language_is_english() -> None:
     assert language("xx").code == ENGLISH
+
+
+def test_a_run_is_called_by_what_is_not_as_usual() -> None:
+    english, portuguese = language("en"), language("pt_BR")
+    assert english.run_name(RunConfig()) == "usual settings"
+    config = RunConfig(samples=1000, learning_rate=0.05, optimizer="sgd", engine="cpu_replicas", replicas=4)
+    assert english.run_name(config) == "samples 1,000 · learning rate 0.05 · optimizer SGD"
+    assert portuguese.run_name(RunConfig(noise=0.1)) == "ruído 0,1"
+
+
+def test_an_emulated_engine_says_so() -> None:
+    english = language("en")
+    assert english.engine(RunConfig(engine="cpu_replicas", replicas=2)) == "DataParallel, emulated on CPU × 2"
+    assert english.engine(RunConfig()) == "one device"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "all"),
+        (OptimizerName.ADAM, "Adam"),
+        ("sgd_momentum", "SGD with momentum"),
+        (10_000, "10,000"),
+        (12_345_678, "12,345,678"),
+        (0.000001, "0.000001"),
+        (0.123456, "0.123456"),
+        pytest.param(0.012345678, "0.0123", id="drawn by a search"),
+        pytest.param(12345.67, "12,346", id="seven digits"),
+    ],
+)
+def test_a_value_is_written_as_it_was_set(value: object, text: str) -> None:
+    assert language("en").value(value) == text
+
+
+def test_every_setting_and_every_choice_of_one_has_a_name() -> None:
+    english = language("en")
+    assert all(english.named(name, getattr(RunConfig(), name)) for name in FIELD_NAMES)
+    for kind, names in NAMES.items():
+        assert set(names) == set(kind), "a name for each"
+    assert all(english.help(name) and english.title(name) for name in FIELD_NAMES)

@@ -36,7 +36,7 @@ def test_a_report_says_what_was_found() -> None:
         "Noise floor 0.250000",
         "cpu:0, cpu:1: emulated, threads on the CPU stand in for GPUs",
         "Samples 100",
-        "Engine cpu_replicas",
+        "Engine DataParallel, emulated on CPU",
         "Note a note",
     ):
         assert expected in words

@@ -9,9 +9,10 @@ def page() -> None:
     from dpdash.charts.slope import slope_base, slope_update
     from dpdash.core.config import RunConfig
     from dpdash.core.history import History
+    from dpdash.core.translations import language
     from dpdash.ui.parts import live_chart
 
-    figure = slope_base(RunConfig(), str)
+    figure = slope_base(RunConfig(), language("en"))
     live_chart.chart("one", "run-1", [figure])
     live_chart.chart("two", "run-1", [figure, figure])
     update = slope_update(History().snapshot())
