@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+from dpdash.store.plans import PlanTable
+from dpdash.store.store import RunStore
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
@@ -19,6 +22,9 @@ START_SECONDS = 60
 STOP_SECONDS = 15
 LEAN: Final = {"DPDASH_TRAINING_PROCESSES": "1"}
 """Enough for a page or two; each process that trains takes seconds of a core to start."""
+
+T = TypeVar("T")
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -91,3 +97,15 @@ def stop_server(server: Server) -> None:
         except subprocess.TimeoutExpired:
             server.process.kill()
             server.process.wait()
+
+
+def newest(database: Path, table: Callable[[RunStore], PlanTable[T, P]]) -> T:
+    """The study or the sweep that was saved last."""
+    store = RunStore(f"sqlite:///{database}")
+    try:
+        plans = table(store)
+        value = plans.get(plans.heads(1)[0].value_id)
+        assert value is not None
+        return value
+    finally:
+        store.close()

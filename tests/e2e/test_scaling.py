@@ -1,17 +1,17 @@
 """The Scaling page in a real browser, with real engines in a real process of their own."""
 
 import re
+from operator import attrgetter
 from pathlib import Path
 
 import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from dpdash.core.study import Study, StudyStatus
-from dpdash.store.store import RunStore
+from dpdash.core.study import StudyStatus
 from tests.e2e.browser import NOT_RUNNING, assert_for_everybody, wait_for_script, wait_until_drawn
 from tests.e2e.conftest import OpenPage
-from tests.e2e.server import Server
+from tests.e2e.server import Server, newest
 
 STUDY_MS = 90_000
 POINTS = """() => { const plot = document.querySelector('.dpdash-plot');
@@ -60,16 +60,6 @@ def start(page: Page) -> None:
     page.locator(f"{key('cancel')} button:visible").wait_for()
 
 
-def newest(server: Server) -> Study:
-    store = RunStore(f"sqlite:///{server.database}")
-    try:
-        study = store.studies.get(store.studies.heads(1)[0].value_id)
-        assert study is not None
-        return study
-    finally:
-        store.close()
-
-
 def kill_what_measures(server: Server) -> None:
     """Kill every process that measures; one of an earlier study may still be ending."""
     below = psutil.Process(server.process.pid).children(recursive=True)
@@ -92,7 +82,7 @@ def test_a_study_shows_progress_a_curve_and_a_verdict(open_page: OpenPage, serve
     verdict = page.locator(key("verdict"))
     expect(verdict).to_contain_text("one device")
     expect(verdict).to_contain_text("Emulated:")
-    assert newest(server).status is StudyStatus.FINISHED
+    assert newest(server.database, attrgetter("studies")).status is StudyStatus.FINISHED
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the study (CSV)").click()
     assert len(Path(download.value.path()).read_text().splitlines()) == 3
@@ -118,7 +108,7 @@ def test_cancel_keeps_what_is_measured(open_page: OpenPage, server: Server) -> N
     page.locator(f"{key('cancel')} button:visible").click()
     page.get_by_text("Cancelled. What was measured is kept.").wait_for()
     page.locator(f"{key('start')} button:visible").wait_for()
-    study = newest(server)
+    study = newest(server.database, attrgetter("studies"))
     assert study.status is StudyStatus.CANCELLED
     assert 2 <= len(study.measurements) < study.plan.num_measurements
     wait_for_script(page, f"({POINTS})() === 2")

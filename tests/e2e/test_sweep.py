@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dpdash.core.sweep import Sweep, SweepStatus
-from dpdash.store.store import RunStore
+from dpdash.core.sweep import SweepStatus
 from tests.e2e.browser import NOT_RUNNING, assert_for_everybody, wait_for_script, wait_until_drawn
 from tests.e2e.conftest import OpenPage
-from tests.e2e.server import LEAN, Server, running_server, start_server, stop_server
+from tests.e2e.server import LEAN, Server, newest, running_server, start_server, stop_server
 from tests.fakes import eventually
 
 SWEEP_MS = 90_000
@@ -63,18 +63,8 @@ def start(page: Page, preset: str) -> None:
     page.locator(f"{key('stop')} button:visible").wait_for()
 
 
-def newest(database: Path) -> Sweep:
-    store = RunStore(f"sqlite:///{database}")
-    try:
-        sweep = store.sweeps.get(store.sweeps.heads(1)[0].value_id)
-        assert sweep is not None
-        return sweep
-    finally:
-        store.close()
-
-
 def wait_for_trials(database: Path, least: int) -> None:
-    eventually(lambda: newest(database).num_over >= least, SWEEP_SECONDS)
+    eventually(lambda: newest(database, attrgetter("sweeps")).num_over >= least, SWEEP_SECONDS)
 
 
 def stop(page: Page) -> None:
@@ -92,7 +82,7 @@ def test_a_map_fills_a_click_opens_a_trial_and_stop_keeps_what_was_found(
     page.get_by_text(re.compile(r"\d+ of 80 trials")).first.wait_for()
     wait_for_script(page, f"({CELLS})() >= 3", timeout_ms=SWEEP_MS)
     stop(page)
-    sweep = newest(server.database)
+    sweep = newest(server.database, attrgetter("sweeps"))
     assert sweep.status is SweepStatus.STOPPED
     assert 3 <= sweep.num_over < sweep.plan.num_trials
 
@@ -128,7 +118,7 @@ def test_a_sweep_goes_on_when_its_server_was_killed(browser: Browser, tmp_path: 
         page.close()
     finally:
         stop_server(first)
-    left = newest(tmp_path / "runs.db")
+    left = newest(tmp_path / "runs.db", attrgetter("sweeps"))
     assert left.status is SweepStatus.SEARCHING
     with running_server(tmp_path, LEAN) as second:
         wait_for_trials(tmp_path / "runs.db", left.num_over + 3)
@@ -138,7 +128,7 @@ def test_a_sweep_goes_on_when_its_server_was_killed(browser: Browser, tmp_path: 
         turned(page)
         wait_for_script(page, f"({CELLS})() >= 3", timeout_ms=SWEEP_MS)
         stop(page)
-        found = newest(tmp_path / "runs.db")
+        found = newest(tmp_path / "runs.db", attrgetter("sweeps"))
         done = [trial for trial in left.trials if trial.status.is_over]
         assert [found.trials[trial.number] for trial in done] == done, "what was found is not trained again"
         assert len({trial.values for trial in found.trials}) == len(found.trials)

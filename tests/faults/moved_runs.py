@@ -3,11 +3,8 @@
 `streamlit run` starts it; `resuming.py` has the runs, kills it, and lets them go on.
 """
 
-import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import streamlit as st
 
@@ -16,15 +13,8 @@ from dpdash.web import server
 from dpdash.web.process import run_service
 from tests.chance import chance
 from tests.e2e.server import ROOT
+from tests.faults.app import starting
 from tests.faults.resuming import BETWEEN_MOVES_SECONDS, CONFIGS, FACTORS, OWNER, PACE
-
-
-@asynccontextmanager
-async def lifespan(app: st.App) -> AsyncIterator[None]:
-    """The app's own, and the runs."""
-    async with server.lifespan(app):
-        await asyncio.to_thread(start_runs)
-        yield
 
 
 def start_runs() -> None:
@@ -43,9 +33,10 @@ def start_runs() -> None:
     threading.Thread(target=move, name="mover", daemon=True).start()
 
 
+# Written out: Streamlit looks for it in the text of this file.
 app = st.App(
     str(ROOT / "dpdash" / "main.py"),
-    lifespan=lifespan,
+    lifespan=starting(start_runs),
     routes=server.ROUTES,
     middleware=server.middleware(ServerSettings()),
 )

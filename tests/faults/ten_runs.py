@@ -3,10 +3,7 @@
 `streamlit run` starts it; `witness.py` has the other end of the pipe.
 """
 
-import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 from unittest import mock
@@ -22,17 +19,10 @@ from dpdash.web.process import run_service
 from tests.e2e.server import ROOT
 from tests.fakes import eventually
 from tests.faults import telling
+from tests.faults.app import starting
 from tests.faults.witness import CALM, CALM_PACE, HANGING, HANGS, HANGS_AT_EPOCH, PACES, SEEDS
 
 LOOK_AROUND_SECONDS: Final = 0.2
-
-
-@asynccontextmanager
-async def lifespan(app: st.App) -> AsyncIterator[None]:
-    """The app's own, and the runs."""
-    async with server.lifespan(app):
-        await asyncio.to_thread(start_runs)
-        yield
 
 
 def start_runs() -> None:
@@ -57,9 +47,10 @@ mock.patch.object(service_module, "LOOK_AROUND_SECONDS", LOOK_AROUND_SECONDS).st
 # Both, for as long as no process is ready, or where none is wanted, the server itself trains.
 mock.patch.object(trainers, "TrainingProcesses", partial(TrainingProcesses, module=telling.__name__)).start()
 telling.let_runs_tell()
+# Written out: Streamlit looks for it in the text of this file.
 app = st.App(
     str(ROOT / "dpdash" / "main.py"),
-    lifespan=lifespan,
+    lifespan=starting(start_runs),
     routes=server.ROUTES,
     middleware=server.middleware(ServerSettings()),
 )

@@ -70,6 +70,24 @@ class FakeControl(RunControl):
         self.resume()
 
 
+def paused_at_once(control: RunControl, stops_at: int | None = None) -> list[RunEvent]:
+    """What a run says that is paused after its first epoch, and asked for one epoch after the other."""
+    events: list[RunEvent] = []
+
+    def emit(event: RunEvent) -> None:
+        events.append(event)
+        match event:
+            case EpochBlock(first_epoch=1):
+                control.pause()
+            case RunPaused(epoch=epoch) if epoch == stops_at:
+                control.stop()
+            case RunPaused():
+                control.step_once()
+
+    train(SMALL, emit, control, cpu)
+    return events
+
+
 def events_of(config: RunConfig, control: RunControl, clock: FakeClock) -> list[RunEvent]:
     events: list[RunEvent] = []
     train(config, events.append, control, cpu, clock)
@@ -147,18 +165,7 @@ def test_going_on_during_a_single_epoch_is_told_with_the_epoch_it_happened_in() 
                 self.resume()
             return asked
 
-    control = ImpatientControl()
-    events: list[RunEvent] = []
-
-    def emit(event: RunEvent) -> None:
-        events.append(event)
-        match event:
-            case EpochBlock(first_epoch=1):
-                control.pause()
-            case RunPaused():
-                control.step_once()
-
-    train(SMALL, emit, control, cpu)
+    events = paused_at_once(ImpatientControl())
     assert [event for event in events if isinstance(event, RunPaused | RunResumed)] == [
         RunPaused(1),
         RunResumed(2),
@@ -327,20 +334,7 @@ def test_what_a_checkpoint_takes_is_no_training(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_pause_and_a_stop_take_one_checkpoint_before_they_are_told() -> None:
-    control = RunControl()
-    events: list[RunEvent] = []
-
-    def emit(event: RunEvent) -> None:
-        events.append(event)
-        match event:
-            case EpochBlock(first_epoch=1):
-                control.pause()
-            case RunPaused(epoch=3):
-                control.stop()
-            case RunPaused():
-                control.step_once()
-
-    train(SMALL, emit, control, cpu)
+    events = paused_at_once(RunControl(), stops_at=3)
     told = [event for event in events if isinstance(event, Checkpoint | RunPaused | RunStopped)]
     assert [(type(event), getattr(event, "epoch", None)) for event in told] == [
         *[(kind, epoch) for epoch in (1, 2, 3) for kind in (Checkpoint, RunPaused)],
