@@ -89,19 +89,9 @@ def _plan(values: dict[str, Any]) -> StudyPlan:
     Raises:
         DpdashError: when there is no such plan.
     """
-    whole = {name: _whole(name, values[name]) for name in ("samples", "hidden_depth")}
-    engines = tuple(_engine(name.strip()) for name in values["engines"].split(",") if name.strip())
-    widths = tuple(dict.fromkeys(_whole("hidden_width", part) for part in values["hidden_widths"].split(",")))
-    return StudyPlan.parse(values | whole | {"engines": engines, "hidden_widths": widths})
-
-
-def _engine(name: str) -> EngineName:
-    return RunConfig.parse({"engine": name}).engine
-
-
-def _whole(name: str, text: str) -> int:
-    parsed: int = getattr(RunConfig.parse({name: text.strip()}), name)
-    return parsed
+    lists = ("engines", "hidden_widths")
+    parts = {name: tuple(part.strip() for part in values[name].split(",") if part.strip()) for name in lists}
+    return StudyPlan.parse(values | parts)
 
 
 def _measured(live: LiveStudy, quiet: bool) -> Study:

@@ -3,26 +3,20 @@
 Sliders, the page's address, the command line and errors all read them from the fields of `RunConfig`.
 """
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import Field, model_validator
 
 from dpdash.core.errors import N_, ConfigError, SettingError
+from dpdash.core.validation import Settings, readable
 
 TRUE_SLOPE: Final = 3.0
 TRUE_INTERCEPT: Final = 0.0
 X_LOW: Final = -5.0
 X_HIGH: Final = 5.0
-MAX_RECEIVED_LENGTH: Final = 40
-SURROGATE: Final = re.compile("[\ud800-\udfff]")
-"""Half a character: Python puts one where a command line's bytes are no UTF-8, and nothing can write it."""
-BATCH_HINT: Final = 100
-"""What an error suggests for the global batch size, whose default is no number."""
 
 
 class EngineName(StrEnum):
@@ -44,10 +38,8 @@ class OptimizerName(StrEnum):
     RMSPROP = "rmsprop"
 
 
-class RunConfig(BaseModel):
+class RunConfig(Settings):
     """The settings of one run. Equal settings give equal numbers on the same kind of machine."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     samples: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
         default=10_000,
@@ -97,6 +89,7 @@ class RunConfig(BaseModel):
     )
     global_batch_size: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
         default=None,
+        examples=[100],
         title=N_("Global batch size"),
         description=N_(
             "Samples in one update, over all replicas; empty means all of them. A higher number gives fewer, "
@@ -137,37 +130,25 @@ class RunConfig(BaseModel):
     @model_validator(mode="after")
     def _settings_fit_together(self) -> Self:
         if self.engine is EngineName.SINGLE and self.replicas != 1:
-            raise _custom_error(
+            raise SettingError(
                 "replicas",
                 N_(
                     "{setting} must be 1 with the engine single. Received: {received}. "
                     "Try the engine cpu_replicas."
                 ),
-                self.replicas,
+                received=self.replicas,
             )
         if self.global_batch_size is not None and self.global_batch_size > self.samples:
-            raise _custom_error(
+            raise SettingError(
                 "global_batch_size",
                 N_(
                     "{setting} must be at most the number of samples, {limit}. Received: {received}. "
                     "Try {limit}, or leave it out."
                 ),
-                self.global_batch_size,
+                received=self.global_batch_size,
                 limit=self.samples,
             )
         return self
-
-    @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Build a config from values of any origin, strings included.
-
-        Raises:
-            ConfigError: with one sentence for every setting that is not allowed.
-        """
-        try:
-            return cls.model_validate(readable(values))
-        except ValidationError as error:
-            raise ConfigError(tuple(_setting_error(detail) for detail in error.errors())) from None
 
     @classmethod
     def parse_partly(cls, values: Mapping[str, Any]) -> tuple[Self, tuple[SettingError, ...]]:
@@ -205,70 +186,3 @@ def bounds(setting: str) -> tuple[float, float]:
 
 def _as_text(value: float | int | str) -> str:
     return repr(value) if isinstance(value, float) else str(value)
-
-
-def _custom_error(setting: str, template: str, received: object, **values: object) -> Exception:
-    return PydanticCustomError(
-        "together", "{template}", {"setting": setting, "template": template, "received": received, **values}
-    )
-
-
-_RULES: Final[dict[str, str]] = {
-    "greater_than_equal": N_("{setting} must be at least {limit}. Received: {received}. Try {hint}."),
-    "less_than_equal": N_("{setting} must be at most {limit}. Received: {received}. Try {hint}."),
-    "whole": N_("{setting} must be a whole number. Received: {received}. Try {hint}."),
-    "number": N_("{setting} must be a number. Received: {received}. Try {hint}."),
-    "choice": N_("{setting} must be one of {choices}. Received: {received}. Try {hint}."),
-    "unknown": N_("There is no setting called {received}. The settings are: {choices}."),
-}
-_RULE_OF_ERROR: Final[dict[str, str]] = {
-    "greater_than_equal": "greater_than_equal",
-    "less_than_equal": "less_than_equal",
-    "int_parsing": "whole",
-    "int_parsing_size": "whole",
-    "int_from_float": "whole",
-    "int_type": "whole",
-    "finite_number": "number",
-    "float_parsing": "number",
-    "float_type": "number",
-    "enum": "choice",
-    "extra_forbidden": "unknown",
-}
-
-
-def readable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same values, without characters that no text can hold, as a command line or a link may bring them."""
-    return {_without_surrogates(name): _without_surrogates(value) for name, value in values.items()}
-
-
-def _without_surrogates(value: Any) -> Any:
-    return SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
-
-
-def shown(received: object) -> str:
-    """A value that somebody sent, short and on one line whatever it is."""
-    # Python writes no decimal number of thousands of digits.
-    text = (
-        hex(received) if isinstance(received, int) and abs(received) > 10**MAX_RECEIVED_LENGTH else str(received)
-    )
-    short = text if len(text) <= MAX_RECEIVED_LENGTH else text[: MAX_RECEIVED_LENGTH - 1] + "…"
-    return "".join(character if character.isprintable() else "�" for character in short) or '""'
-
-
-def _setting_error(detail: ErrorDetails) -> SettingError:
-    context = detail.get("ctx", {})
-    if detail["type"] == "together":
-        values = {key: value for key, value in context.items() if key not in ("setting", "template")}
-        return SettingError(context["setting"], context["template"], **values)
-    setting = str(detail["loc"][0])
-    received = shown(detail["input"])
-    rule = _RULE_OF_ERROR[detail["type"]]
-    if rule == "unknown":
-        return SettingError(setting, _RULES[rule], received=shown(setting), choices=", ".join(FIELD_NAMES))
-    default = RunConfig.model_fields[setting].default
-    if rule == "choice":
-        choices = ", ".join(member.value for member in type(default))
-        return SettingError(setting, _RULES[rule], received=received, choices=choices, hint=default.value)
-    limit = context.get("ge", context.get("le"))
-    hint = BATCH_HINT if default is None else default
-    return SettingError(setting, _RULES[rule], received=received, limit=limit, hint=hint)

@@ -13,7 +13,7 @@ def N_(message: str) -> str:  # noqa: N802 (gettext's own name for "extract, tra
 
 
 class DpdashError(Exception):
-    """An error whose text is a translatable template plus its values."""
+    """An error whose text is a translatable template plus its values, errors among them."""
 
     def __init__(self, template: str, **values: object) -> None:
         super().__init__(template, values)

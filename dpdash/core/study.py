@@ -1,13 +1,15 @@
 """A scaling study: what is to be measured, what was measured, and the curves that follow. Plain values."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, Self
 
+from pydantic import Field, field_validator, model_validator
+
 from dpdash.core.config import EngineName, RunConfig, bounds
-from dpdash.core.errors import N_, ConfigError, SettingError
+from dpdash.core.errors import N_, SettingError
+from dpdash.core.validation import Settings
 
 MOST_REPEATS: Final = 20
 LEAST_SECONDS, MOST_SECONDS = 0.05, 10.0
@@ -53,40 +55,51 @@ class Point:
         return self.engine is EngineName.SINGLE
 
 
-@dataclass(frozen=True)
-class StudyPlan:
+class StudyPlan(Settings):
     """What a study measures."""
 
-    engines: tuple[EngineName, ...]
+    engines: tuple[EngineName, ...] = Field(examples=[EngineName.CPU_REPLICAS])
     """Without `single`, which is always measured: one device is the baseline."""
-    mode: ScalingMode
-    replicas: int
+    mode: ScalingMode = Field(examples=[ScalingMode.STRONG])
+    replicas: int = Field(ge=2, le=int(bounds("replicas")[1]), examples=[2])
     """The most of them; 1, 2, … up to there are measured."""
-    samples: int
+    samples: int = Field(examples=[10_000])
     """In the global batch (strong), or in the batch of one replica (weak)."""
-    hidden_widths: tuple[int, ...]
+    hidden_widths: tuple[int, ...] = Field(min_length=1, examples=[64])
     """One for curves, several for a map."""
-    hidden_depth: int
-    repeats: int
-    seconds: float
+    hidden_depth: int = Field(examples=[1])
+    repeats: int = Field(ge=1, le=MOST_REPEATS, examples=[3])
+    seconds: float = Field(ge=LEAST_SECONDS, le=MOST_SECONDS, examples=[0.5])
     """Of each measurement, its first block of epochs left out."""
 
+    @field_validator("engines", "hidden_widths")
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
-        """A plan from values of any origin.
+    def _each_is_measured_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(values))
 
-        Raises:
-            ConfigError: with one sentence for everything that is not allowed.
-        """
-        plan = cls(**values)
-        problems = [*_own_problems(plan)]
-        if not problems:
-            # The other bounds are those of the runs that measure.
-            for point in plan.points:
-                plan.config(point)
-        if problems:
-            raise ConfigError(tuple(problems))
-        return plan
+    @field_validator("engines")
+    @classmethod
+    def _are_compared_with_one_device(cls, engines: tuple[EngineName, ...]) -> tuple[EngineName, ...]:
+        if engines and EngineName.SINGLE not in engines:
+            return engines
+        raise SettingError(
+            "engines",
+            N_(
+                "Choose one or more engines of {choices} to compare with one device. Received: {received}. "
+                "Try {hint}."
+            ),
+            choices=", ".join(name for name in EngineName if name is not EngineName.SINGLE),
+            received=", ".join(engines) or '""',
+            hint=EngineName.CPU_REPLICAS,
+        )
+
+    @model_validator(mode="after")
+    def _runs_are_allowed(self) -> Self:
+        # The other bounds are those of the runs that measure, of which these have the fewest and the most samples.
+        for width in self.hidden_widths:
+            for point in (Point(EngineName.SINGLE, 1, width), Point(self.engines[0], self.replicas, width)):
+                self.config(point)
+        return self
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
@@ -229,40 +242,3 @@ class Curve:
     hidden_width: int
     emulated: bool
     points: tuple[CurvePoint, ...]
-
-
-def _own_problems(plan: StudyPlan) -> list[SettingError]:
-    problems = []
-    if not plan.engines or EngineName.SINGLE in plan.engines:
-        choices = ", ".join(name for name in EngineName if name is not EngineName.SINGLE)
-        problems.append(
-            SettingError(
-                "engines",
-                N_(
-                    "Choose one or more engines of {choices} to compare with one device. Received: {received}. "
-                    "Try {hint}."
-                ),
-                choices=choices,
-                received=", ".join(plan.engines) or '""',
-                hint=EngineName.CPU_REPLICAS.value,
-            )
-        )
-    limits = (("replicas", 2, bounds("replicas")[1]), ("repeats", 1, MOST_REPEATS))
-    problems += [
-        _out_of_bounds(name, getattr(plan, name), low, high)
-        for name, low, high in limits
-        if not low <= getattr(plan, name) <= high
-    ]
-    if not LEAST_SECONDS <= plan.seconds <= MOST_SECONDS:
-        problems.append(_out_of_bounds("seconds", plan.seconds, LEAST_SECONDS, MOST_SECONDS))
-    return problems
-
-
-def _out_of_bounds(setting: str, received: float, low: float, high: float) -> SettingError:
-    return SettingError(
-        setting,
-        N_("{setting} must be from {low} to {high}. Received: {received}."),
-        low=low,
-        high=high,
-        received=received,
-    )

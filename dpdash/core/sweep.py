@@ -1,16 +1,19 @@
 """A sweep: which settings are searched and for what, and the trials so far. Plain values."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from itertools import product
-from typing import Any, Final, Self
+from typing import Final, Self
+
+from pydantic import Field, model_validator
 
 from dpdash.core.config import RunConfig, bounds
 from dpdash.core.errors import N_, ConfigError, SettingError
 from dpdash.core.sweep_axis import MOST_VALUES, SEARCHABLE, Axis, Value, not_searchable, too_many_values
+from dpdash.core.validation import Settings
 
 MOST_SETTINGS: Final = 4
 MOST_TRIALS: Final = 500
@@ -83,40 +86,32 @@ class SweepStatus(StrEnum):
         return self is not SweepStatus.SEARCHING
 
 
-@dataclass(frozen=True)
-class SweepPlan:
+class SweepPlan(Settings):
     """What a sweep searches, and for what."""
 
-    base: RunConfig
+    base: RunConfig = Field(examples=["samples=1000"])
     """The settings that all trials share."""
-    axes: tuple[Axis, ...]
-    method: SearchMethod
-    objective: Objective
-    trials: int
+    axes: tuple[Axis, ...] = Field(examples=["learning_rate=0.01,0.1"])
+    method: SearchMethod = Field(examples=[SearchMethod.TPE])
+    objective: Objective = Field(examples=[Objective.FINAL_LOSS])
+    trials: int = Field(examples=[30])
     """How many; a grid has as many as it has combinations, whatever stands here."""
-    seed: int
+    seed: int = Field(ge=0, le=MOST_SEED, examples=[0])
     """Of the search; that of the data is a setting like the others."""
-    prunes: bool
+    prunes: bool = Field(examples=[True])
     """Whether trials that fall behind are stopped early."""
     preset: str = ""
     """Name of the preset that it comes from; empty for one of a person's own."""
 
-    @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
-        """A plan from values of any origin.
-
-        Raises:
-            ConfigError: with one sentence for everything that is not allowed.
-        """
-        plan = cls(**values)
-        problems = [*_own_problems(plan)]
-        if not problems:
-            # The other bounds are those of the runs.
-            for _corner in plan.corners():
-                pass
+    @model_validator(mode="after")
+    def _can_be_searched(self) -> Self:
+        problems = tuple(_problems(self))
         if problems:
-            raise ConfigError(tuple(problems))
-        return plan
+            raise ConfigError(problems)
+        # The other bounds are those of the runs.
+        for _corner in self.corners():
+            pass
+        return self
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -206,7 +201,7 @@ class Sweep:
         return next((trial for trial in self.trials if run_id and trial.run_id == run_id), None)
 
 
-def _own_problems(plan: SweepPlan) -> Iterator[SettingError]:
+def _problems(plan: SweepPlan) -> Iterator[SettingError]:
     if not 1 <= len(plan.axes) <= MOST_SETTINGS:
         yield SettingError(
             "settings",
@@ -221,7 +216,13 @@ def _own_problems(plan: SweepPlan) -> Iterator[SettingError]:
             yield SettingError(setting, N_("{setting} can be searched once. Received: it is there several times."))
     for axis in plan.axes:
         yield from _axis_problems(axis, plan.method)
-    yield from _count_problems(plan)
+    if not 1 <= plan.num_trials <= MOST_TRIALS:
+        yield SettingError(
+            "trials",
+            N_("A sweep has from 1 to {limit} trials. Received: {received}. Try fewer values, or the method tpe."),
+            limit=MOST_TRIALS,
+            received=plan.num_trials,
+        )
     if plan.objective.is_reaching and any(float(noise) == 0 for noise in _noises(plan)):
         yield SettingError(
             "noise",
@@ -245,23 +246,6 @@ def _axis_problems(axis: Axis, method: SearchMethod) -> Iterator[SettingError]:
         )
     if len(axis.values) > MOST_VALUES:
         yield too_many_values(axis.setting, len(axis.values))
-
-
-def _count_problems(plan: SweepPlan) -> Iterator[SettingError]:
-    if not 1 <= plan.num_trials <= MOST_TRIALS:
-        yield SettingError(
-            "trials",
-            N_("A sweep has from 1 to {limit} trials. Received: {received}. Try fewer values, or the method tpe."),
-            limit=MOST_TRIALS,
-            received=plan.num_trials,
-        )
-    if not 0 <= plan.seed <= MOST_SEED:
-        yield SettingError(
-            "seed",
-            N_("The seed of a search must be from 0 to {limit}. Received: {received}."),
-            limit=MOST_SEED,
-            received=plan.seed,
-        )
 
 
 def _noises(plan: SweepPlan) -> tuple[Value, ...]:

@@ -19,7 +19,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_scientific
 
 from dpdash.core.config import EngineName, OptimizerName, RunConfig
-from dpdash.core.errors import DpdashError, SettingError
+from dpdash.core.errors import ConfigError, DpdashError, SettingError
 from dpdash.core.words import NAMES
 
 FOLDER: Final = Path(__file__).parent / "locale"
@@ -66,14 +66,18 @@ class Language:
         return self.text(template).format(**written)
 
     def error(self, error: DpdashError) -> str:
-        """Translate an error; the values in it are settings, so every digit of them is written."""
-        written = {
-            name: self.setting(value) if isinstance(value, int | float) else str(value)
-            for name, value in error.values.items()
-        }
+        """Translate an error; the numbers in it are settings, so every digit of them is written."""
+        if isinstance(error, ConfigError):
+            return " ".join(map(self.error, error.problems))
+        written = {name: self._word(value) for name, value in error.values.items()}
         if isinstance(error, SettingError) and error.setting in RunConfig.model_fields:
             written["setting"] = self.title(error.setting)
         return self.text(error.template).format(**written)
+
+    def _word(self, value: object) -> str:
+        if isinstance(value, DpdashError):
+            return self.error(value)
+        return self.setting(value) if isinstance(value, int | float) else str(value)
 
     def title(self, setting: str) -> str:
         """What a setting is called."""

@@ -22,7 +22,7 @@ def import_runs(file: IO[bytes], service: RunService, owner: str) -> tuple[str, 
             raise RunFileError(
                 N_("Run {number} of the file is larger than this server allows. {problems}"),
                 number=number,
-                problems=str(ConfigError(problems)),
+                problems=ConfigError(problems),
             )
     named = {new_run_id(): run for run in arrived}
     service.runs.transfer.put(named, owner)

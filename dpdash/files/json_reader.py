@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any, Final, NoReturn
 
-from dpdash.core.config import shown
 from dpdash.core.errors import N_, RunFileError
+from dpdash.core.validation import shown
 from dpdash.files.bounds import DEEPEST, MOST_FILE_BYTES, MOST_NUMBER_DIGITS, MOST_PART_BYTES, MOST_PARTS
 
 NEAR: Final = 16

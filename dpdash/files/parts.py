@@ -1,14 +1,13 @@
-"""What each part of an exported file may hold, field by field, and the sentence for what it may not."""
+"""What each part of an exported file may hold, field by field."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
-from dpdash.core.config import bounds, shown
-from dpdash.core.errors import N_, RunFileError
+from dpdash.core.config import bounds
+from dpdash.core.errors import N_, DpdashError, RunFileError
 from dpdash.core.events import RunStatus, StopReason
+from dpdash.core.validation import sentence, shown
 from dpdash.files.bounds import MOST_DEVICES, MOST_PART_ROWS
 from dpdash.store.query import MOST_TAGS
 
@@ -21,78 +20,10 @@ Seconds = Annotated[float, Field(ge=0)]
 Column = Annotated[list[Any], Field(min_length=1, max_length=MOST_PART_ROWS)]
 """Its numbers are checked all at once, by numpy."""
 
-MISSING: Final = N_("{field} is missing in part {part} of the file. Export the run again with dpdash.")
-UNKNOWN: Final = N_(
+_UNKNOWN: Final = N_(
     "There is no field {field} in part {part} of the file as this dpdash knows it. Export the run with the "
     "same version."
 )
-OTHER: Final = N_(
-    "{field} in part {part} of the file is not as dpdash writes it. Received: {received}. Export the run again."
-)
-_RULES: Final[Mapping[str, str]] = {
-    "missing": MISSING,
-    "extra_forbidden": UNKNOWN,
-    "number": N_(
-        "{field} in part {part} of the file must be a number. Received: {received}. Correct it, or export again."
-    ),
-    "whole": N_(
-        "{field} in part {part} of the file must be a whole number. Received: {received}. Correct it, or "
-        "export again."
-    ),
-    "text": N_(
-        "{field} in part {part} of the file must be a text. Received: {received}. Correct it, or export again."
-    ),
-    "yes_or_no": N_(
-        "{field} in part {part} of the file must be true or false. Received: {received}. Correct it, or "
-        "export again."
-    ),
-    "list": N_(
-        "{field} in part {part} of the file must be a list. Received: {received}. Correct it, or export again."
-    ),
-    "object": N_(
-        "{field} in part {part} of the file must be an object. Received: {received}. Correct it, or export again."
-    ),
-    "choice": N_(
-        "{field} in part {part} of the file must be one of {choices}. Received: {received}. Correct it, or export "
-        "again."
-    ),
-    "least": N_(
-        "{field} in part {part} of the file must be at least {limit}. Received: {received}. Correct it, or export "
-        "again."
-    ),
-    "most": N_(
-        "{field} in part {part} of the file must be at most {limit}. Received: {received}. Correct it, or export "
-        "again."
-    ),
-    "longest": N_(
-        "{field} in part {part} of the file may have at most {limit} entries. Received: {received}. Export "
-        "again with dpdash."
-    ),
-}
-_RULE_OF_ERROR: Final[Mapping[str, str]] = {
-    "missing": "missing",
-    "extra_forbidden": "extra_forbidden",
-    "finite_number": "number",
-    "float_type": "number",
-    "float_parsing": "number",
-    "int_type": "whole",
-    "int_parsing": "whole",
-    "int_parsing_size": "whole",
-    "int_from_float": "whole",
-    "string_type": "text",
-    "bool_type": "yes_or_no",
-    "bool_parsing": "yes_or_no",
-    "list_type": "list",
-    "tuple_type": "list",
-    "dict_type": "object",
-    "model_type": "object",
-    "model_attributes_type": "object",
-    "enum": "choice",
-    "literal_error": "choice",
-    "greater_than_equal": "least",
-    "less_than_equal": "most",
-    "too_long": "longest",
-}
 
 
 class _Part(BaseModel):
@@ -187,15 +118,15 @@ def checked(model: type[PartModel], values: object, part: int) -> PartModel:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise _problem(error.errors(include_url=False)[0], part) from None
+        detail = error.errors(include_url=False)[0]
+        field = ".".join(str(step) for step in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            raise RunFileError(_UNKNOWN, field=shown(field), part=part) from None
+        template, words = sentence(detail)
+        raise refused(field, part, template, **words) from None
 
 
-def _problem(detail: ErrorDetails, part: int) -> RunFileError:
-    context = detail.get("ctx", {})
-    field = shown(".".join(str(step) for step in detail["loc"]))
-    rule = _RULES.get(_RULE_OF_ERROR.get(detail["type"], ""), OTHER)
-    limit = next((context[name] for name in ("ge", "le", "max_length") if name in context), None)
-    received = context.get("actual_length", detail["input"])
-    return RunFileError(
-        rule, field=field, part=part, received=shown(received), limit=limit, choices=context.get("expected", "")
-    )
+def refused(field: str, part: int, template: str, **words: object) -> RunFileError:
+    """That a field is not as the rule in the template wants it."""
+    place = DpdashError(N_("{field} in part {part} of the file"), field=shown(field), part=part)
+    return RunFileError(template, setting=place, way_out=DpdashError(N_("Correct it, or export again.")), **words)

@@ -7,7 +7,7 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from dpdash.core.config import RunConfig, shown
+from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_, ConfigError, RunFileError
 from dpdash.core.events import (
     COLUMNS,
@@ -20,6 +20,7 @@ from dpdash.core.events import (
     RunStopped,
     TerminalEvent,
 )
+from dpdash.core.validation import MISSING, shown
 from dpdash.files.bounds import (
     LONGEST_MESSAGE,
     MOST_FILE_EPOCHS,
@@ -27,7 +28,6 @@ from dpdash.files.bounds import (
 )
 from dpdash.files.json_reader import objects
 from dpdash.files.parts import (
-    MISSING,
     ChangesPart,
     EndedPart,
     HeadPart,
@@ -35,6 +35,7 @@ from dpdash.files.parts import (
     RunPart,
     StartedPart,
     checked,
+    refused,
 )
 from dpdash.store.query import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG
 from dpdash.store.transfer import ArrivedRun
@@ -117,7 +118,7 @@ class _Arriving:
         try:
             self._config = RunConfig.parse(part.config)
         except ConfigError as error:
-            raise RunFileError(BAD_SETTINGS, part=number, problems=str(error)) from None
+            raise RunFileError(BAD_SETTINGS, part=number, problems=error) from None
         self._part = part
         self._ended = None if part.ended is None else _ended(part.ended, number)
         self._changes: list[LearningRateChanged] = []
@@ -229,12 +230,12 @@ def _ended(part: EndedPart, number: int) -> TerminalEvent:
     if part.kind == "RunFailed":
         message = readable(part.message, LONGEST_MESSAGE)
         if not message:
-            raise RunFileError(MISSING, field="run.ended.message", part=number)
+            raise refused("run.ended.message", number, MISSING)
         return RunFailed(part.num_epochs, message, "", part.seconds)
     # A run that never began has no line.
     for name in ("slope", "intercept"):
         if part.num_epochs and getattr(part, name) is None:
-            raise RunFileError(MISSING, field=f"run.ended.{name}", part=number)
+            raise refused(f"run.ended.{name}", number, MISSING)
     slope = math.nan if part.slope is None else part.slope
     intercept = math.nan if part.intercept is None else part.intercept
     if part.kind == "RunFinished":

@@ -5,8 +5,8 @@ import secrets
 import string
 from typing import Final
 
-from dpdash.core.config import MAX_RECEIVED_LENGTH, shown
 from dpdash.core.errors import N_, UnknownRunError
+from dpdash.core.validation import MAX_RECEIVED_LENGTH, shown
 
 NUM_CHARACTERS: Final = 12
 

@@ -6,11 +6,14 @@ import json
 from dataclasses import asdict
 from typing import Any, Final
 
+from pydantic import TypeAdapter
+
 from dpdash.core.study import Study
 from dpdash.findings.curves import curves
 from dpdash.findings.fits import fit
 from dpdash.findings.scaling import verdicts
 
+_STUDY: Final = TypeAdapter(Study)
 COLUMNS: Final = (
     "engine",
     "replicas",
@@ -53,7 +56,7 @@ def as_values(study: Study) -> dict[str, Any]:
     shown = curves(study)
     fits = ((curve, fit(curve, study.plan.mode)) for curve in shown)
     return {
-        **{name: value for name, value in asdict(study).items() if name != "owner"},
+        **_STUDY.dump_python(study, mode="json", exclude={"owner"}),
         "curves": [asdict(curve) for curve in shown],
         "fits": [
             {"engine": curve.engine.value, "hidden_width": curve.hidden_width, **asdict(found)}

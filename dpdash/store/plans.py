@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from dpdash.core.errors import StoreError
 from dpdash.core.study import Study, StudyPlan
@@ -16,12 +16,10 @@ from dpdash.store.access import Reading, Write
 from dpdash.store.schema import studies, sweeps
 
 T = TypeVar("T")
-P = TypeVar("P")
+P = TypeVar("P", bound=BaseModel)
 
 _STUDY: Final = TypeAdapter(Study)
-_STUDY_PLAN: Final = TypeAdapter(StudyPlan)
 _SWEEP: Final = TypeAdapter(Sweep)
-_SWEEP_PLAN: Final = TypeAdapter(SweepPlan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class PlanTable(ABC, Generic[T, P]):
         reading: Reading,
         column: sa.Column[Any],
         adapter: TypeAdapter[T],
-        plan_adapter: TypeAdapter[P],
+        plan_model: type[P],
         locks: Locks,
     ) -> None:
         """`column` holds a value whole."""
@@ -65,7 +63,7 @@ class PlanTable(ABC, Generic[T, P]):
         self._table = column.table
         self._column = column
         self._adapter = adapter
-        self._plan_adapter = plan_adapter
+        self._plan_model = plan_model
         self._locks = locks
 
     def take(self, value_id: str) -> bool:
@@ -90,7 +88,7 @@ class PlanTable(ABC, Generic[T, P]):
         newest_first = sa.select(*columns).order_by(table.c.number.desc()).limit(limit)
         with self._reading() as connection:
             return tuple(
-                Head(value_id, owner, created_at, self._plan_adapter.validate_python(plan))
+                Head(value_id, owner, created_at, self._plan_model.model_validate(plan))
                 for value_id, owner, created_at, plan in connection.execute(newest_first)
             )
 
@@ -127,7 +125,7 @@ class StudyTable(PlanTable[Study, StudyPlan]):
     """Scaling studies, and which process measures each."""
 
     def __init__(self, write: Write, reading: Reading, locks: Locks) -> None:
-        super().__init__(write, reading, studies.c.study, _STUDY, _STUDY_PLAN, locks)
+        super().__init__(write, reading, studies.c.study, _STUDY, StudyPlan, locks)
 
     def head(self, study: Study) -> Head[StudyPlan]:
         return Head(study.study_id, study.owner, study.created_at, study.plan)
@@ -145,7 +143,7 @@ class SweepTable(PlanTable[Sweep, SweepPlan]):
     """Sweeps, and which process goes on with each."""
 
     def __init__(self, write: Write, reading: Reading, locks: Locks) -> None:
-        super().__init__(write, reading, sweeps.c.sweep, _SWEEP, _SWEEP_PLAN, locks)
+        super().__init__(write, reading, sweeps.c.sweep, _SWEEP, SweepPlan, locks)
 
     def head(self, sweep: Sweep) -> Head[SweepPlan]:
         return Head(sweep.sweep_id, sweep.owner, sweep.created_at, sweep.plan)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
 
-from dpdash.core.config import SURROGATE, shown
 from dpdash.core.errors import N_, DpdashError
 from dpdash.core.events import RunStatus
+from dpdash.core.validation import SURROGATE, shown
 from dpdash.store.rows import RunRecord
 
 LONGEST_NAME: Final = 80

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from pydantic import BaseModel
+
 from dpdash.store.plans import PlanTable
 from dpdash.store.store import RunStore
 
@@ -24,7 +26,7 @@ LEAN: Final = {"DPDASH_TRAINING_PROCESSES": "1"}
 """Enough for a page or two; each process that trains takes seconds of a core to start."""
 
 T = TypeVar("T")
-P = TypeVar("P")
+P = TypeVar("P", bound=BaseModel)
 
 
 @dataclass(frozen=True)

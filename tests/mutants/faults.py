@@ -46,7 +46,7 @@ FAULTS: Final = (
         CONFIG,
     ),
     Fault(
-        "dpdash/core/config.py",
+        "dpdash/core/validation.py",
         'text[: MAX_RECEIVED_LENGTH - 1] + "…"',
         'text[:MAX_RECEIVED_LENGTH] + "…"',
         CONFIG,

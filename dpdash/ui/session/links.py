@@ -11,9 +11,10 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import streamlit as st
 
-from dpdash.core.config import RunConfig, readable
+from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_, DpdashError, SettingError
 from dpdash.core.limits import Limits
+from dpdash.core.validation import readable
 from dpdash.training import catalog
 from dpdash.ui.session.state import put_settings, settle_settings, wanted_settings
 from dpdash.web.long_links import COUNT_PARAMETER, KNOWN, MOST_PARAMETERS, RUN_PARAMETER, too_many

@@ -68,13 +68,13 @@ def test_a_signal_keeps_and_prints_what_is_measured(number: signal.Signals, tmp_
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--engines", "nonsense"), "engine must be one of"),
+        (("--engines", "nonsense"), "engines must be one of"),
         (("--engines", "single"), "Choose one or more engines of"),
         (("--engines", ""), "Choose one or more engines of"),
-        (("--replicas", "1"), "replicas must be from 2 to 64. Received: 1."),
-        (("--hidden-width", "8,x"), "hidden width must be a whole number. Received: x."),
+        (("--replicas", "1"), "replicas must be at least 2. Received: 1. Try 2."),
+        (("--hidden-width", "8,x"), "hidden widths must be a whole number. Received: x. Try 64."),
         (("--samples", "0"), "samples must be at least 1"),
-        (("--seconds", "nan"), "seconds must be from"),
+        (("--seconds", "nan"), "seconds must be a number. Received: nan. Try 0.5."),
         (("--csv", "/nowhere/at/all.csv"), "there is no folder /nowhere/at."),
     ],
 )

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpdash.core.config import FIELD_NAMES, MAX_RECEIVED_LENGTH, RunConfig, bounds, readable
+from dpdash.core.config import FIELD_NAMES, RunConfig, bounds
 from dpdash.core.errors import ConfigError
+from dpdash.core.validation import MAX_RECEIVED_LENGTH, readable
 from tests.strategies import ANY_CHARACTERS, HOSTILE_VALUES, run_configs
 
 WHOLE = ("samples", "seed", "epochs", "replicas", "hidden_width", "hidden_depth", "global_batch_size")

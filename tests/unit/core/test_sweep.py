@@ -24,7 +24,7 @@ RATES = Axis("learning_rate", (0.01, 0.1))
         ({"axes": (Axis("seed", tuple(range(30))), Axis("epochs", tuple(range(1, 31))))}, "Received: 900."),
         ({"method": SearchMethod.TPE, "trials": 0}, "A sweep has from 1 to 500 trials. Received: 0."),
         ({"method": SearchMethod.TPE, "trials": 501}, "Received: 501."),
-        ({"seed": -1}, "The seed of a search must be from 0"),
+        ({"seed": -1}, "seed must be at least 0. Received: -1. Try 0."),
         ({"axes": (Axis("samples", (10, 100)),), "base": RunConfig(global_batch_size=50)}, "global batch size"),
         ({"axes": (Axis("replicas", (1, 2)),)}, "replicas must be 1 with the engine single"),
         ({"axes": (Axis("learning_rate", (0.1, 11.0)),)}, "learning rate must be at most 10"),

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpdash.core.errors import RunFileError
+from dpdash.core.translations import language
 from dpdash.files import json_reader as json_reading
 from dpdash.files import run_reader as run_reading
 from dpdash.files.bounds import MOST_PART_BYTES
@@ -168,6 +169,22 @@ def test_what_is_wrong_is_said(name: str) -> None:
     parts = parts_of(whole_run())
     change(parts)
     assert expected in refusal(file_with(parts))
+
+
+def test_a_refusal_is_told_whole_in_the_readers_language() -> None:
+    def in_portuguese(name: str) -> str:
+        parts = parts_of(whole_run())
+        CHANGES[name][0](parts)
+        with pytest.raises(RunFileError) as caught:
+            read_runs(file_with(parts))
+        return language("pt_BR").error(caught.value)
+
+    assert in_portuguese("another version") == (
+        "version na parte 1 do arquivo: deve ser um destes: 1. Recebido: 2. Corrija ou exporte de novo."
+    )
+    assert in_portuguese("a setting beyond its bound").endswith(
+        "Amostras: deve ser no máximo 10.000.000. Recebido: 1000000000. Tente 10.000."
+    )
 
 
 @pytest.mark.parametrize(
