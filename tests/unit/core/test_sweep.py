@@ -44,6 +44,12 @@ def test_a_plan_that_cannot_be_searched_is_refused(changes: dict[str, object], s
     assert sentence in str(raised.value)
 
 
+def test_a_plan_names_everything_that_is_wrong_with_it() -> None:
+    with pytest.raises(ConfigError) as raised:
+        sweep_plan_of(axes=(Axis("optimizer"), Axis("engine", ("single",))), method=SearchMethod.TPE, trials=0)
+    assert [problem.setting for problem in raised.value.problems] == ["engine", "optimizer", "trials"]
+
+
 def test_a_grid_has_as_many_trials_as_combinations() -> None:
     assert sweep_plan_of(trials=1).num_trials == 4
     assert sweep_plan_of(method=SearchMethod.RANDOM, trials=7).num_trials == 7
