@@ -358,6 +358,7 @@ def test_a_database_that_goes_away_is_told_at_the_end(tmp_path: Path, monkeypatc
     database = tmp_path / "runs.db"
     engine = Saboteur(catalog.engine(EngineName.SINGLE), database)
     monkeypatch.setattr(catalog, "require", lambda _config: engine)
+    monkeypatch.setattr(cli, "SHUTDOWN_SECONDS", 2.0)
     said = called(database, "train", "--json", "--samples", "50", "--epochs", "200")
     assert said.status == 0
     assert len(said.json["losses"]) == 200
