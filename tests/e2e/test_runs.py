@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from dpdash.store.query import RunLabel, Viewer
 from dpdash.store.store import RunStore
 from tests.e2e.browser import NOT_RUNNING, assert_for_everybody, wait_for_script, wait_for_status, wait_until_drawn
 from tests.e2e.conftest import OpenPage
-from tests.e2e.server import LEAN, Server, running_server
+from tests.e2e.server import Server
 
 EVERYBODY = Viewer("a test", sees_all=True)
 ROW = 35
@@ -23,12 +22,6 @@ LONG = 30.0
 TRACES = """() => [...document.querySelectorAll('.st-key-dpdash-frame-overlay .dpdash-plot')]
   .flatMap((plot) => plot._fullData ?? []).map((trace) => trace.uid)"""
 X_RANGE = "() => document.querySelector('.st-key-dpdash-frame-overlay .dpdash-plot')._fullLayout.xaxis.range"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("runs"), LEAN) as server:
-        yield server
 
 
 def stored(server: Server, *labels: tuple[str, str, RunConfig], num_epochs: int = 60) -> list[str]:

@@ -1,7 +1,6 @@
 """The Sweep page in a real browser: live, opened in Train by a click, stopped, and over a killed server."""
 
 import re
-from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
 
@@ -31,12 +30,6 @@ for (const [row, values] of [...trace.z].entries())
     if (Number.isFinite(value))
       return {x: left + xaxis.d2p(column), y: top + yaxis.d2p(row), run: trace.customdata[row][column]};
 } return null; }"""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("sweep"), LEAN) as server:
-        yield server
 
 
 def key(name: str) -> str:
