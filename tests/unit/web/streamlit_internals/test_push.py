@@ -11,6 +11,7 @@ from streamlit.runtime.app_session import AppSession
 
 from dpdash.web.streamlit_internals import push
 from dpdash.web.streamlit_internals.push import RUN_KEY, OpenPages
+from tests.loops import in_a_loop_of_its_own
 
 
 def page(page_script_hash: str, run_id: str | None) -> Mock:
@@ -40,7 +41,7 @@ def redraw(pages: list[Mock], run_id: str | None, monkeypatch: pytest.MonkeyPatc
             await asyncio.sleep(0)
 
     monkeypatch.setattr(push, "SPACING_SECONDS", 0.0)
-    asyncio.run(asyncio.wait_for(ask(), timeout=20.0))
+    in_a_loop_of_its_own(asyncio.wait_for(ask(), timeout=20.0))
 
 
 @pytest.mark.parametrize("run_id", ["shown", None])
