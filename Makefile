@@ -18,7 +18,7 @@ serve: $(VENV)/.run ## Install and serve everybody on this network, for a worksh
 	@$(BIN)/python -m dpdash serve
 
 test: $(VENV)/.dev browser ## Install and run the tests; of those that take long, a selection
-	@$(BIN)/pytest --numprocesses=2 --dist=worksteal -m "not long"
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m "not long"
 
 check: $(VENV)/.dev ## Formatting, lint, types, who may import whom, and known vulnerabilities
 	@$(BIN)/ruff format --check .

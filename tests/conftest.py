@@ -1,6 +1,7 @@
-"""What all tests share: a PostgreSQL server, and which tests of DDP every run has: a start takes seconds."""
+"""What all tests share: a PostgreSQL server, an order, and which tests of DDP every run has: they start slowly."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -17,6 +18,9 @@ IN_EVERY_RUN: Final = frozenset(
         "test_a_rank_that_dies_or_hangs_ends_the_run[killed-1]",
     }
 )
+LONGEST_FIRST: Final = ("e2e", "faults", "contract", "hostile", "app")
+"""Folders of tests that take seconds: short ones at the end let both processes of `make test` end together."""
+TESTS: Final = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _starts_ranks(item) and item.name not in IN_EVERY_RUN:
             item.add_marker(pytest.mark.long)
+    items.sort(key=_when)
+
+
+def _when(item: pytest.Item) -> int:
+    folder = item.path.relative_to(TESTS).parts[0]
+    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 def _starts_ranks(item: pytest.Item) -> bool:
