@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from dpdash.cli.terminal import BAD_ARGUMENTS, FAILED, complain, or_exit
+from dpdash.cli.terminal import BAD_ARGUMENTS, ENGLISH_WORDS, FAILED, complain, or_exit
 from dpdash.core.errors import DpdashError
 from dpdash.core.limits import lifted
 from dpdash.core.settings import read_settings
@@ -102,7 +102,7 @@ def _write_event_files(runs: Sequence[WholeRun], folder: Path) -> None:
     encode = FILES[FormatName.TENSORBOARD].encode
     for run in runs:
         path = folder / run.record.run_id / event_file_name(run)
-        _write(path, lambda run=run: encode([run], language(ENGLISH)))  # type: ignore[misc]  # the same
+        _write(path, lambda run=run: encode([run], ENGLISH_WORDS))  # type: ignore[misc]  # the same
 
 
 def _write(path: Path, encode: Callable[[], Iterable[bytes]]) -> None:

@@ -5,7 +5,7 @@ The catalogues are read from their `.po` files, so nothing has to be compiled be
 
 import gettext
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property, lru_cache
@@ -106,6 +106,10 @@ class Language:
         """A setting with its value."""
         return f"{self.title(setting).lower()} {self.value(value)}"
 
+    def settings(self, config: RunConfig, wanted: Iterable[str]) -> str:
+        """Some settings with their values, in a line."""
+        return " · ".join(self.named(setting, getattr(config, setting)) for setting in wanted)
+
     def engine(self, config: RunConfig) -> str:
         """The engine and its replicas; an emulated one says so."""
         name = self.name(config.engine)
@@ -114,9 +118,8 @@ class Language:
     def run_name(self, config: RunConfig) -> str:
         """The name that a run has by itself: what is not as usual in its settings, but for engine and replicas."""
         _ = self.text
-        changes = config.changes_from(USUAL).items()
-        parts = [self.named(setting, value) for setting, value in changes if setting not in HAVE_A_COLUMN]
-        return " · ".join(parts) or _("usual settings")
+        changed = [setting for setting in config.changes_from(USUAL) if setting not in HAVE_A_COLUMN]
+        return self.settings(config, changed) or _("usual settings")
 
     def setting(self, value: float) -> str:
         """Write a number that a person set: all of its digits, and none that it does not have."""

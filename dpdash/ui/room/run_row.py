@@ -58,4 +58,4 @@ def _loss(shown: RunSnapshot) -> str:
 
 def settings_in_short(config: RunConfig) -> str:
     """The settings that tell one run from another, in a line."""
-    return " · ".join(current().named(setting, getattr(config, setting)) for setting in TELLING)
+    return current().settings(config, TELLING)

@@ -195,6 +195,4 @@ def _others_text(base: RunConfig, searched: tuple[str, ...]) -> str:
     shown += ["global_batch_size"] if base.global_batch_size is not None else []
     shown += ["replicas"] if base.replicas > 1 else []
     shown += ["hidden_depth", "hidden_width"] if base.hidden_depth else []
-    return " · ".join(
-        current().named(setting, getattr(base, setting)) for setting in shown if setting not in searched
-    )
+    return current().settings(base, (setting for setting in shown if setting not in searched))
