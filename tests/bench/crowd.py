@@ -82,13 +82,25 @@ def measure(size: Size, folder: Path) -> list[Figure]:
 
 async def _crowds(server: Server, size: Size) -> list[Figure]:
     figures: list[Figure] = []
-    async with AsyncExitStack() as stack:
-        runs = [(await start_run(stack, server, LONG_RUN, "Max"))[1] for _run in range(FULL_SPEED_RUNS)]
-        async with learners(server):
-            for num_pages in CROWDS:
+    async with learners(server):
+        for num_pages in CROWDS:
+            async with _full_speed(server) as runs:
                 figures += await _crowd(server, runs, num_pages, size)
-            figures += await _trainers(server, runs, size)
+        figures += await _trainers(server, size)
     return figures
+
+
+@asynccontextmanager
+async def _full_speed(server: Server) -> AsyncIterator[list[str]]:
+    """New runs at full speed, stopped at the end: the longest run there can be is over within minutes."""
+    async with AsyncExitStack() as stack:
+        started = [await start_run(stack, server, LONG_RUN, "Max") for _run in range(FULL_SPEED_RUNS)]
+        runs = [run for _page, run in started]
+        while _num_epochs(server, runs) < FULL_SPEED_RUNS * CURVE_EPOCHS:
+            await asyncio.sleep(0.1)
+        yield runs
+        for page, _run in started:
+            await page.click("transport_stop")
 
 
 async def _crowd(server: Server, runs: Sequence[str], num_pages: int, size: Size) -> list[Figure]:
@@ -127,13 +139,14 @@ async def _crowd(server: Server, runs: Sequence[str], num_pages: int, size: Size
     ]
 
 
-async def _trainers(server: Server, runs: Sequence[str], size: Size) -> list[Figure]:
+async def _trainers(server: Server, size: Size) -> list[Figure]:
     """How fast the runs at full speed are while the largest crowd watches them, beside while nobody does."""
     alone, watched = [], []
     for _pair in range(size.pairs):
-        alone.append(await _progress(server, runs, size.pair_seconds))
-        async with _watching(server, runs, CROWDS[-1]):
-            watched.append(await _progress(server, runs, size.pair_seconds))
+        async with _full_speed(server) as runs:
+            alone.append(await _progress(server, runs, size.pair_seconds))
+            async with _watching(server, runs, CROWDS[-1]):
+                watched.append(await _progress(server, runs, size.pair_seconds))
     (epochs, cores), (epochs_alone, cores_alone) = zip(*watched, strict=True), zip(*alone, strict=True)
     in_turns = f"watched over unwatched, {size.pairs} pairs of {size.pair_seconds:g} s in turns"
     return [
