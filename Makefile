@@ -6,7 +6,7 @@ PLOTLY_JS_VERSION := 4.1.1
 STATIC := dpdash/web/static
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check bench soak mutants screenshots figures messages vendor clean
+.PHONY: help run serve test check bench soak mutants screenshots icons figures messages vendor clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ mutants: $(VENV)/.dev ## Put faults into a copy of the code, one at a time, and 
 
 screenshots: $(VENV)/.dev browser ## Take the README's pictures from the running app
 	@$(BIN)/python -m tests.e2e.screenshots
+
+icons: $(VENV)/.dev ## Cut the icons that pages use out of Streamlit's font
+	@$(BIN)/python -m tests.cut_icons
 
 figures: $(VENV)/.dev ## Make the figures and the measured sentences of docs/how-data-parallelism-works.md
 	@$(BIN)/python -m tests.guide

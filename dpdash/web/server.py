@@ -2,36 +2,32 @@
 
 import asyncio
 import gc
-import gzip
-import hashlib
 import os
 import re
 import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import cache
 from http.cookies import SimpleCookie
-from pathlib import Path
 from typing import Final
 
 import psutil
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request, cookie_parser
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dpdash.core.settings import ServerSettings
+from dpdash.web.assets import ASSET_NAMES, ASSET_ROUTES, ONE_YEAR, StreamlitsAssets, asset
+from dpdash.web.document import PageDocument
 from dpdash.web.ending import Ending
 from dpdash.web.page_guard import PageGuard
 from dpdash.web.request_guard import RequestGuard, SecurityHeaders
 from dpdash.web.streamlit_internals.refusals import quieten, shorten_forged
 from dpdash.web.streamlit_internals.session_once import keep_sessions
+from dpdash.web.streamlit_internals.turned_pages import keep_pages
+from dpdash.web.streamlit_internals.uncut import hear_out
 from dpdash.web.tickets import OWNER_COOKIE
 from dpdash.web.trainers import training_processes
 from dpdash.web.transfers import TRANSFER_ROUTES
@@ -45,7 +41,6 @@ LOUD: Final = (
     "streamlit.runtime.scriptrunner.script_runner",
 )
 """Loggers that write at least a line for whatever a caller sends."""
-ONE_YEAR: Final = 365 * 24 * 3600
 SHUTDOWN_SECONDS: Final = 3.0
 STUDY_END_SECONDS: Final = 0.5
 SWEEP_END_SECONDS: Final = 0.5
@@ -53,55 +48,6 @@ LONGEST_START_SECONDS: Final = 15.0
 """So long the first visitor waits for the processes that train; runs that start before train in this one."""
 LONGEST_END_SECONDS: Final = 4.0
 """Whoever ends a server waits for some five seconds and then kills it."""
-ASSET_PATH: Final = "/dpdash/static"
-ASSET_FOLDER: Final = Path(__file__).parent / "static"
-ASSET_NAMES: Final = ("live_chart.js", "import_form.js", "plotly-cartesian.min.js")
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A script as it is served, compressed once."""
-
-    digest: str
-    content: bytes
-    compressed: bytes
-
-
-@cache
-def asset(name: str) -> Asset:
-    """One of `ASSET_NAMES`, read and compressed at the first call."""
-    assert name in ASSET_NAMES
-    content = (ASSET_FOLDER / name).read_bytes()
-    return Asset(hashlib.sha256(content).hexdigest()[:16], content, gzip.compress(content))
-
-
-def asset_url(name: str) -> str:
-    """Where a script is served; the address changes with its content, so browsers may keep it for good."""
-    return f"{ASSET_PATH}/{asset(name).digest}/{name}"
-
-
-async def _serve_asset(request: Request) -> Response:
-    name = request.path_params["name"]
-    if name not in ASSET_NAMES or request.path_params["digest"] != asset(name).digest:
-        raise HTTPException(status_code=404)
-    headers = {
-        "Cache-Control": f"public, max-age={ONE_YEAR}, immutable",
-        "Vary": "Accept-Encoding",
-        "X-Content-Type-Options": "nosniff",
-    }
-    content = asset(name).content
-    if _takes_gzip(request.headers.get("accept-encoding", "")):
-        content = asset(name).compressed
-        headers["Content-Encoding"] = "gzip"
-    return Response(content, headers=headers, media_type="text/javascript")
-
-
-def _takes_gzip(accept_encoding: str) -> bool:
-    for part in accept_encoding.lower().split(","):
-        coding, _, quality = part.partition(";")
-        if coding.strip() in ("gzip", "*"):
-            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
 
 
 class OwnerCookie:
@@ -153,6 +99,8 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     quieten(*LOUD)
     shorten_forged()
     keep_sessions()
+    keep_pages()
+    hear_out()
     send_at_once()
     ending = Ending(shut_down, LONGEST_END_SECONDS)
     ending.watch_signals()
@@ -213,7 +161,7 @@ def shut_down() -> None:
     training_processes().close()
 
 
-ROUTES: Final = (Route(f"{ASSET_PATH}/{{digest}}/{{name}}", _serve_asset, methods=["GET"]), *TRANSFER_ROUTES)
+ROUTES: Final = (*ASSET_ROUTES, *TRANSFER_ROUTES)
 
 
 def middleware(settings: ServerSettings) -> tuple[Middleware, ...]:
@@ -223,4 +171,6 @@ def middleware(settings: ServerSettings) -> tuple[Middleware, ...]:
         Middleware(RequestGuard, allowed_hosts=settings.allowed_hosts),
         Middleware(PageGuard, max_pages=settings.max_pages),
         Middleware(OwnerCookie),
+        Middleware(StreamlitsAssets),
+        Middleware(PageDocument, settings=settings),
     )

@@ -1,5 +1,3 @@
-import gzip
-import hashlib
 import runpy
 import socket
 import tomllib
@@ -17,12 +15,11 @@ from starlette.types import Scope
 from streamlit import config as streamlit_config
 
 from dpdash.core.settings import ServerSettings
-from dpdash.web.server import ASSET_FOLDER, ASSET_NAMES, ROUTES, asset_url, middleware, send_at_once
+from dpdash.web.server import ROUTES, middleware, send_at_once
 from dpdash.web.tickets import OWNER_COOKIE
 from tests.asgi import answered
 
 ROOT = Path(__file__).parents[3]
-BUNDLE = "plotly-cartesian.min.js"
 HOST = "127.0.0.1:8501"
 NAME = "aZ09-_" * 5 + "xy"
 
@@ -58,47 +55,6 @@ def get(path: str, scheme: str = "http", **headers: str) -> tuple[int, Mapping[s
         ],
     }
     return answered(APP, scope)
-
-
-@pytest.mark.parametrize("name", ASSET_NAMES)
-def test_a_script_is_served_compressed_and_for_good(name: str) -> None:
-    status, headers, body = get(asset_url(name), accept_encoding="br;q=1.0, gzip")
-    assert status == 200
-    assert headers["content-encoding"] == "gzip"
-    assert headers["vary"] == "Accept-Encoding"
-    assert "immutable" in headers["cache-control"]
-    assert headers["content-type"].startswith("text/javascript")
-    assert gzip.decompress(body) == (ASSET_FOLDER / name).read_bytes()
-
-
-@pytest.mark.parametrize("encodings", ["", "br", "gzip;q=0"])
-def test_a_client_without_gzip_gets_the_script_as_it_is(encodings: str) -> None:
-    _status, headers, body = get(asset_url(BUNDLE), accept_encoding=encodings)
-    assert "content-encoding" not in headers
-    assert headers["vary"] == "Accept-Encoding"
-    assert body == (ASSET_FOLDER / BUNDLE).read_bytes()
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/dpdash/static/0000000000000000/live_chart.js",
-        "/dpdash/static/0000000000000000/README.md",
-        "/dpdash/static/x/../../server.py",
-        "/dpdash/static/x/..%2Fserver.py",
-        "/dpdash/static/",
-    ],
-)
-def test_nothing_else_is_served(path: str) -> None:
-    assert get(path)[0] == 404
-
-
-def test_the_vendored_bundle_is_the_published_one() -> None:
-    digest, name = (ASSET_FOLDER / "plotly-cartesian.sha256").read_text().split()
-    assert name == BUNDLE
-    assert hashlib.sha256((ASSET_FOLDER / BUNDLE).read_bytes()).hexdigest() == digest
-    assert b"(cartesian - minified) v4.1.1" in (ASSET_FOLDER / BUNDLE).read_bytes()[:200]
-    assert "MIT" in (ASSET_FOLDER / "plotly-LICENSE").read_text()
 
 
 def test_a_browser_gets_its_own_name_with_its_first_page() -> None:

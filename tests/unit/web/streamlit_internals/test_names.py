@@ -72,7 +72,15 @@ def attributes(kind: type) -> set[str]:
         (Runtime, {"_get_async_objs", "_session_mgr", "get_app_session", "is_active_session"}),
         (
             ScriptRunContext,
-            {"_enqueue", "fragment_ids_this_run", "session_id", "session_state", "script_requests"},
+            {
+                "_enqueue",
+                "cached_message_hashes",
+                "fragment_ids_this_run",
+                "is_history_navigation",
+                "session_id",
+                "session_state",
+                "script_requests",
+            },
         ),
         (SafeSessionState, {"_yield_callback"}),
         (ScriptRequests, {"_state"}),
