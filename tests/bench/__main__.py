@@ -12,12 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from playwright.sync_api import Browser
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crowd, ddp, export, machine, million, page, runs, saving, tracing
+from tests.bench import crowd, ddp, export, machine, million, page, runs, saving, tracing, visit
 from tests.bench.figure import Figure
 from tests.bench.training import DEFINITIONS, Definition, bare_listing, compare, recorded
+from tests.e2e.browser import launched_browser
 
 OUTPUT: Final = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 # The long run comes first: its memory is measured in a process that has done nothing else.
@@ -53,7 +55,7 @@ def main() -> int:
 
 
 def _measured(part: str, folder: Path, quick: bool, described: dict[str, str]) -> Iterable[Figure]:
-    """The figures of one part; the page's also tells which browser it was."""
+    """The figures of one part; the page's also tell which browser it was."""
     if part == "training":
         return _training(folder, quick)
     if part == "tracing":
@@ -61,8 +63,9 @@ def _measured(part: str, folder: Path, quick: bool, described: dict[str, str]) -
     if part == "ddp":
         return ddp.measure(ddp.QUICK if quick else ddp.FULL)
     if part == "page":
-        found, described["browser"] = page.measure(page.QUICK if quick else page.FULL, folder)
-        return found
+        with launched_browser() as browser:
+            described["browser"] = f"{browser.browser_type.name} {browser.version}"
+            return _page(folder, quick, browser)
     if part == "million":
         return million.measure(million.QUICK if quick else million.FULL, folder)
     if part == "export":
@@ -72,6 +75,11 @@ def _measured(part: str, folder: Path, quick: bool, described: dict[str, str]) -
     if part == "runs":
         return runs.measure(runs.QUICK if quick else runs.FULL, folder)
     return crowd.measure(crowd.QUICK if quick else crowd.FULL, folder)
+
+
+def _page(folder: Path, quick: bool, browser: Browser) -> list[Figure]:
+    figures = page.measure(page.QUICK if quick else page.FULL, folder, browser)
+    return [*figures, *visit.measure(visit.QUICK if quick else visit.FULL, folder, browser)]
 
 
 def _arguments() -> argparse.Namespace:

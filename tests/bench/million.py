@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-import streamlit as st
 from streamlit.logger import set_log_level
 
 from dpdash.core.config import RunConfig
@@ -17,7 +16,7 @@ from dpdash.core.events import RunStatus
 from dpdash.runs.service import Pace, RunService
 from dpdash.store.store import RunStore
 from dpdash.ui.parts.metrics import metrics
-from dpdash.ui.session.language import LANGUAGE_KEY
+from dpdash.ui.session.language import LANGUAGE
 from dpdash.ui.train import advice, live
 from dpdash.ui.train.charts import training_updates
 from dpdash.ui.train.views import ViewName, view_updates
@@ -57,7 +56,7 @@ def measure(size: Size, folder: Path) -> list[Figure]:
     """Let one run stand early and a second one shortly before its end, and compare them in turns."""
     # Pages' texts ask Streamlit for the language; outside a server it keeps one session and warns every time.
     set_log_level("error")
-    st.session_state[LANGUAGE_KEY] = "en"
+    LANGUAGE.put("en")
     config = RunConfig(samples=size.samples, epochs=size.epochs)
     process = psutil.Process()
     with opened_service(folder) as (service, store):

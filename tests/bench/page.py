@@ -11,37 +11,39 @@ from playwright.sync_api import Browser, BrowserContext, Page, WebSocket
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.bench.figure import Figure
-from tests.e2e.browser import button, launched_browser, wait_for_script, wait_for_status, wait_until_drawn
+from tests.e2e.browser import button, wait_for_script, wait_for_status, wait_until_drawn
 from tests.e2e.server import Server, running_server
 
 VIEWPORT: Final[Any] = {"width": 1440, "height": 1000}
-LONGEST_MS: Final = 20_000
+LONGEST_MS: Final = 60_000
 CURVE_RUN: Final = "?samples=1000&epochs=4000&engine=single&replicas=1"
 """At its usual pace it lasts eight seconds, and its curve soon has as many points as a curve can have."""
 SETTLE_MS: Final = 1500
 WATCH_MS: Final = 5000
 RUN_MS: Final = 9000
 
-# Both moments are the first frame after the one that drew, in the page's own clock, whose zero is the navigation.
-PROBE: Final = """
+WHEN: Final = """
 window.bench = {};
-const plots = () => [...document.querySelectorAll('.st-key-dpdash-frame-training .dpdash-plot')];
-const points = () =>
-  plots()[0]?._fullData?.find((trace) => trace.uid === 'loss')?.x?.length ?? 0;
-const drawn = () => plots().length === 2 && plots().every((plot) => plot.querySelector('.scatterlayer .trace'));
 function when(holds, name) {
   requestAnimationFrame(() => {
     if (!holds()) return when(holds, name);
     requestAnimationFrame(() => (window.bench[name] = performance.now()));
   });
 }
+"""
+"""A moment is the first frame after the one that drew, in the page's own clock, whose zero is the navigation."""
+PROBE: Final = f"""{WHEN}
+const plots = () => [...document.querySelectorAll('.st-key-dpdash-frame-training .dpdash-plot')];
+const points = () =>
+  plots()[0]?._fullData?.find((trace) => trace.uid === 'loss')?.x?.length ?? 0;
+const drawn = () => plots().length === 2 && plots().every((plot) => plot.querySelector('.scatterlayer .trace'));
 when(drawn, 'painted');
-addEventListener('click', (event) => {
+addEventListener('click', (event) => {{
   if (!event.target.closest('.st-key-transport_start')) return;
   window.bench.clicked = event.timeStamp;
   const before = points();
   when(() => points() > before, 'pointed');
-}, true);
+}}, true);
 """
 
 
@@ -57,16 +59,15 @@ FULL: Final = Size(visits=10, pairs=5)
 QUICK: Final = Size(visits=2, pairs=1)
 
 
-def measure(size: Size, folder: Path) -> tuple[list[Figure], str]:
-    """The figures, and the browser's name and version."""
-    with running_server(folder) as server, launched_browser() as browser:
+def measure(size: Size, folder: Path, browser: Browser) -> list[Figure]:
+    """The figures of a page that stays open."""
+    with running_server(folder) as server:
         with closing(_context(browser)) as context:
             _visit(context, server)  # the server's first visitor, and the browser's first page
         cold, clicks = zip(*(_first_visit(browser, server) for _visit in range(size.visits)), strict=True)
         warm = _later_visits(browser, server, size.visits)
         refreshes = [_refresh_cost(browser, server) for _pair in range(size.pairs)]
-        name = f"{browser.browser_type.name} {browser.version}"
-    return _figures(size, cold, warm, clicks, refreshes), name
+    return _figures(size, cold, warm, clicks, refreshes)
 
 
 def _figures(
@@ -127,7 +128,7 @@ def _visit(context: BrowserContext, server: Server) -> tuple[Page, float]:
     """Open the page; seconds until both charts were painted."""
     page = context.new_page()
     page.goto(server.url, wait_until="commit")
-    seconds = _moment(page, "painted")
+    seconds = moment(page, "painted")
     wait_until_drawn(page)
     return page, seconds
 
@@ -137,7 +138,7 @@ def _first_visit(browser: Browser, server: Server) -> tuple[float, float]:
     with closing(_context(browser)) as context:
         page, painted = _visit(context, server)
         button(page, "start").click()
-        pointed = _moment(page, "pointed") - _moment(page, "clicked")
+        pointed = moment(page, "pointed") - moment(page, "clicked")
         button(page, "stop").click()
         wait_for_status(page, "stopped")
         return painted, pointed
@@ -154,7 +155,7 @@ def _later_visits(browser: Browser, server: Server, visits: int) -> tuple[float,
     return tuple(seconds)
 
 
-def _moment(page: Page, name: str) -> float:
+def moment(page: Page, name: str) -> float:
     """Seconds of the page's clock at which something was there, once it is."""
     return float(wait_for_script(page, f"window.bench.{name}", timeout_ms=LONGEST_MS)) / 1000
 
@@ -197,7 +198,7 @@ def _run(browser: Browser, server: Server, watched: bool) -> tuple[float, int, i
         page.goto(server.url + "/" + CURVE_RUN)
         wait_until_drawn(page)
         button(page, "start").click()
-        _moment(page, "pointed")
+        moment(page, "pointed")
         began = time.monotonic()
         if not watched:
             page.goto("about:blank")
