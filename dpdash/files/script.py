@@ -3,6 +3,7 @@
 The scripts stand as they read in `standalone/`; what depends on the settings is put in here.
 """
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import lru_cache
@@ -11,6 +12,9 @@ from string import Template
 from typing import Final
 
 from dpdash.core.config import TRUE_SLOPE, X_HIGH, X_LOW, OptimizerName, RunConfig
+from dpdash.core.errors import N_
+from dpdash.core.translations import Language
+from dpdash.core.translations import language as language_of
 
 FOLDER: Final = Path(__file__).with_name("standalone")
 NUM_REPORTS: Final = 10
@@ -44,6 +48,31 @@ with torch.no_grad():
 centred = x - x.mean()
 slope = ((centred * predictions).sum() / centred.square().sum().clamp_min(1e-30)).item()
 intercept = (predictions.mean() - slope * x.mean()).item()"""
+COMMENT: Final = re.compile("(?<=# ).+$", re.MULTILINE)
+ENGLISH: Final = language_of("en")
+# Lines of the templates, and comments: what of a script is in the reader's language.
+SAID: Final = (
+    N_('"""y = 3x + noise, trained with torch\'s nn.DataParallel.'),
+    N_('"""y = 3x + noise, trained with torch\'s DistributedDataParallel: a process (rank) a replica.'),
+    N_("Start it with:  $command"),
+    N_("With a file name behind it, every loss is written there, as JSON."),
+    N_("One generator draws the data, then the weights, then the shuffles: equal seeds, equal numbers."),
+    N_("a straight line: its weight is the slope, its bias the intercept"),
+    N_("A network has no slope of its own: this is the line that fits its predictions best."),
+    N_("standard deviation, in units of y"),
+    N_("over all replicas"),
+    N_("epochs"),
+    N_("All starts on the first GPU: DataParallel takes the batch there, and brings the outputs back."),
+    N_("Each step cuts the batch over the GPUs, copies the model to each, and gathers the outputs."),
+    N_("On the model's own parameters: the replicas are copies that live for one step."),
+    N_("each replica's gradient is added up on the first GPU"),
+    N_("of the model as it was before this update"),
+    N_("over all data, before the updates: so epochs can be compared"),
+    N_("NCCL adds gradients up between GPUs, one a rank. With fewer GPUs, Gloo does it on CPU cores."),
+    N_("Every rank draws the same from the same seed, so that nothing has to be sent to it."),
+    N_("meanwhile DDP averages the gradients, so that all ranks have the same"),
+    N_("and all take the same step"),
+)
 
 
 class ScriptName(StrEnum):
@@ -66,11 +95,12 @@ def command(name: ScriptName, config: RunConfig) -> str:
 
 
 @lru_cache(maxsize=64)
-def script(name: ScriptName, config: RunConfig) -> str:
+def script(name: ScriptName, config: RunConfig, language: Language = ENGLISH) -> str:
     """The source of a script that trains as a run with this config does: the losses are the same."""
     template = (FOLDER / f"{name.file_name}.txt").read_text()
     section = "all" if config.global_batch_size is None else "batches"
-    return Template("\n".join(_lines_for(section, template))).substitute(
+    lines = map(language.text, _lines_for(section, template))
+    source = Template("\n".join(lines)).substitute(
         command=command(name, config),
         settings="\n".join(_settings(config)),
         data=DATA,
@@ -78,6 +108,7 @@ def script(name: ScriptName, config: RunConfig) -> str:
         optimizer=f"optimizer = {OPTIMIZERS[config.optimizer]}",
         result=MLP_RESULT if config.hidden_depth else LINE_RESULT,
     )
+    return COMMENT.sub(lambda comment: language.text(comment[0]), source)
 
 
 def _settings(config: RunConfig) -> Iterator[str]:

@@ -13,7 +13,7 @@ from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_
 from dpdash.files.script import ScriptName, command, script
 from dpdash.runs.service import RunSnapshot
-from dpdash.ui.session.language import _
+from dpdash.ui.session.language import _, current
 from dpdash.ui.session.state import wanted_settings
 
 CODE_KEY: Final = "code"
@@ -47,7 +47,7 @@ def _show_script(name: ScriptName, config: RunConfig) -> None:
         st.code(command(name, config), language=None, wrap_lines=True)
         st.download_button(
             _("Download {file}").format(file=name.file_name),
-            data=partial(script, name, config),
+            data=partial(script, name, config, current()),
             file_name=name.file_name,
             mime="text/x-python",
             key=f"download_{name}",
@@ -55,4 +55,4 @@ def _show_script(name: ScriptName, config: RunConfig) -> None:
             on_click="ignore",
         )
     # Wrapped: what scrolls by itself could not be scrolled with the keyboard.
-    st.code(script(name, config), wrap_lines=True)
+    st.code(script(name, config, current()), wrap_lines=True)

@@ -1,4 +1,5 @@
 import ast
+import re
 import sys
 
 import pytest
@@ -6,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpdash.core.config import RunConfig
-from dpdash.files.script import ScriptName, command, script
+from dpdash.core.translations import language
+from dpdash.files.script import SAID, ScriptName, command, script
 from tests.strategies import run_configs
 
 NAMES = {
@@ -52,6 +54,17 @@ def test_every_config_gives_a_script_that_compiles_and_holds_its_settings(
     assert "$" not in source
     assert "\n#: " not in source
     assert max(map(len, source.splitlines())) <= LONGEST_LINE
+
+
+@given(config=run_configs(), name=st.sampled_from(ScriptName))
+def test_in_another_language_it_says_the_same_and_does_the_same(config: RunConfig, name: ScriptName) -> None:
+    english, portuguese = script(name, config), script(name, config, language("pt_BR"))
+    assert set(re.findall("(?m)(?<=# ).+$", english)) <= set(SAID)
+    left = {text for text in SAID if re.search(rf"(?m)(^|# ){re.escape(text)}$", portuguese)}
+    assert not left, "said in English"
+    undocumented = [ast.parse(source).body[1:] for source in (english, portuguese)]
+    assert ast.dump(ast.Module(undocumented[0], [])) == ast.dump(ast.Module(undocumented[1], []))
+    compile(portuguese, name.file_name, "exec")
 
 
 def test_every_setting_is_in_a_script() -> None:
