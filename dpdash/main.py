@@ -12,13 +12,15 @@ from dpdash.ui.parts.frame import apply_page_style
 from dpdash.ui.session.language import _, choose_language
 from dpdash.ui.session.links import read_link, write_link
 from dpdash.ui.session.shown_run import follow_room
-from dpdash.ui.session.state import enter_page
 from dpdash.web.process import identify_browser, owner
+from dpdash.web.streamlit_internals.cached_messages import refer_to_the_last_run
+from dpdash.web.streamlit_internals.turned_pages import note_page
 from dpdash.web.teacher import has_room, is_teacher
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "pages"
 
+refer_to_the_last_run()
 st.set_page_config(page_title="dpdash", page_icon=HERE / "web/static/favicon.svg", layout="wide")
 choose_language()
 read_link()
@@ -42,7 +44,7 @@ if has_room():
     )
 pages.append(st.Page(guide.PAGE, title=_("How it works"), icon=":material/school:", url_path=guide.ADDRESS))
 page = st.navigation(pages, position="top")
-enter_page(page.url_path)
+note_page()
 follow_room()
 write_link()
 page.run()

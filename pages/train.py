@@ -1,5 +1,7 @@
 """Start a run, watch it, and look back through it."""
 
+import streamlit as st
+
 from dpdash.ui.guide.page import guide_link
 from dpdash.ui.parts.header import header
 from dpdash.ui.parts.notices import show_run_notices
@@ -11,8 +13,9 @@ from dpdash.ui.train.transport import transport
 take_settings_of_linked_run()
 shown = shown_run()
 sidebar(own_run())
-header(shown)
-show_run_notices(shown)
-transport(shown)
-live_area(shown)
-guide_link()
+with st.container(key="train"):
+    header(shown)
+    show_run_notices(shown)
+    transport(shown)
+    live_area(shown)
+    guide_link()

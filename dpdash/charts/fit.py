@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dpdash.charts.spec import Figure, Spec, Update, base_layout, line_points, packed
+from dpdash.charts.spec import Figure, Spec, Update, compact_layout, line_points, packed
 from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, X_HIGH, X_LOW, RunConfig
 from dpdash.core.translations import Language
 
@@ -17,6 +17,8 @@ SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x", "s
 MAX_NAMED_REPLICAS: Final = 4
 """With more, the legend names none, and the tooltip says which replica holds a point."""
 MARGIN_SHARE: Final = 0.05
+INSIDE: Final = {"orientation": "v", "x": 0.01, "y": 0.99, "yref": "paper", "yanchor": "top"}
+"""The upper left, where a line that rises has no data."""
 
 
 def fit_base(
@@ -30,7 +32,8 @@ def fit_base(
     """Data and lines that stand still, on axes that hold all of them."""
     _ = language.text
     xs, ys, replicas = np.asarray(x), np.asarray(y), np.asarray(replica)
-    layout = base_layout(_("Data and fitted line"), "x", "y", language)
+    layout = compact_layout(_("Data and fitted line, y over x"), language)
+    layout |= {"showlegend": True, "legend": {**layout["legend"], **INSIDE}}
     layout["xaxis"]["range"] = list(X_RANGE)
     layout["yaxis"]["range"] = y_range(ys)
     traces = [
@@ -79,14 +82,19 @@ def replica_points(x: NDArray[Any], y: NDArray[Any], rank: int, num_replicas: in
         "showlegend": num_replicas <= MAX_NAMED_REPLICAS,
         "x": packed(x),
         "y": packed(y),
-        "marker": {
-            "color": f"role:series-{rank % NUM_SERIES + 1}",
-            "symbol": SYMBOLS[(rank // NUM_SERIES + rank) % len(SYMBOLS)],
-            "size": 6,
-            "opacity": 0.6,
-        },
+        "marker": {"color": replica_color(rank), "symbol": replica_symbol(rank), "size": 6, "opacity": 0.6},
         "hovertemplate": f"{name}<br>x %{{x:.3~f}}<br>y %{{y:.3~f}}<extra></extra>",
     }
+
+
+def replica_color(rank: int) -> str:
+    """The role of a replica's colour."""
+    return f"role:series-{rank % NUM_SERIES + 1}"
+
+
+def replica_symbol(rank: int) -> str:
+    """The symbol of a replica, its second mark."""
+    return SYMBOLS[(rank // NUM_SERIES + rank) % len(SYMBOLS)]
 
 
 def straight_lines(

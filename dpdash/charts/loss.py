@@ -3,7 +3,7 @@
 from math import log10
 from typing import Final
 
-from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Update, base_layout, packed
+from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Update, compact_layout, packed
 from dpdash.core.config import TRUE_SLOPE, X_HIGH, X_LOW, RunConfig
 from dpdash.core.events import LearningRateChanged
 from dpdash.core.history import HistorySnapshot, Row
@@ -13,8 +13,8 @@ MAX_POINTS: Final = 600
 """About the pixels of a chart's width; the curve keeps its exact extremes."""
 MAX_CHANGES: Final = 40
 """Learning-rate changes drawn; the newest are kept."""
-LABEL_DISTANCE: Final = 0.05
-"""Share of the width that an upright label takes; one that would stand closer to the next is left out."""
+LABEL_DISTANCE: Final = 0.2
+"""Share of the width that a label takes; one that would stand closer to the next is left out."""
 NEGLIGIBLE: Final = 1e-6
 """An optimum below this share of the noise floor is rounding, and would stretch the axis to nothing."""
 
@@ -29,7 +29,7 @@ def loss_base(config: RunConfig, noise_floor: float, optimum_loss: float, langua
     ]
     shown = [line for line in references if line[2] > NEGLIGIBLE * noise_floor and noise_floor > 0]
     lowest = min((value for _uid, _name, value, _dash in shown), default=flat_line_loss / 5)
-    layout = base_layout(_("Loss per epoch"), _("epoch"), _("loss (mean squared error)"), language)
+    layout = compact_layout(_("Loss per epoch (mean squared error)"), language)
     layout["xaxis"]["range"] = [0, config.epochs]
     layout["yaxis"] |= {"type": "log", "tickformat": "~g"}
     traces: list[Spec] = [
@@ -52,27 +52,25 @@ def loss_base(config: RunConfig, noise_floor: float, optimum_loss: float, langua
         },
     ]
     traces += [_reference_line(*line, config.epochs) for line in shown]
-    layout["annotations"] = [
-        _reference_label(f"{name} {language.number(value)}", value, above=value > lowest or len(shown) == 1)
-        for _uid, name, value, _dash in shown
-    ]
+    label = " · ".join(f"{name} {language.number(value)}" for _uid, name, value, _dash in shown)
+    layout["annotations"] = [_reference_label(label, lowest)] if shown else []
     description = _("Line chart of the loss of every epoch, logarithmic. The noise floor is {floor}.").format(
         floor=language.number(noise_floor)
     )
     return Figure(layout["title"]["text"], description, tuple(traces), layout)
 
 
-def loss_update(history: HistorySnapshot, row: Row | None, cursor_epoch: int | None, language: Language) -> Update:
+def loss_update(
+    history: HistorySnapshot, row: Row | None, cursor_epoch: int | None, epochs_wanted: int, language: Language
+) -> Update:
     """The curve so far, the row it has reached (or looks back to), and where the learning rate changed."""
     _ = language.text
     epochs, losses = history.curve("loss", MAX_POINTS) if history.num_epochs else ((), ())
-    shapes, annotations = _rate_changes(history.learning_rate_changes, history.num_epochs, language)
+    shapes, annotations = _rate_changes(history.learning_rate_changes, epochs_wanted, language)
     if cursor_epoch is not None:
         shapes.append(_upright(f"M{cursor_epoch},0V1", "role:primary", "solid"))
-        label = _label(cursor_epoch, _("epoch {epoch}").format(epoch=cursor_epoch))
-        if cursor_epoch > LABEL_DISTANCE * history.num_epochs:
-            label["xanchor"] = "right"
-        annotations.append(label)
+        text = _("epoch {epoch}").format(epoch=language.number(cursor_epoch))
+        annotations.append(_label(cursor_epoch, text, epochs_wanted))
     return Update(
         traces={
             "loss": {"x": packed(epochs), "y": packed(losses)},
@@ -109,8 +107,8 @@ def _reference_line(uid: str, name: str, value: float, dash: str, epochs: int) -
     }
 
 
-def _reference_label(text: str, value: float, *, above: bool) -> Spec:
-    """Names a line at its left end, where the curve is still high."""
+def _reference_label(text: str, value: float) -> Spec:
+    """Names the lines below the lowest of them, where no loss can be."""
     return {
         "text": text,
         "x": 0,
@@ -118,16 +116,15 @@ def _reference_label(text: str, value: float, *, above: bool) -> Spec:
         "xanchor": "left",
         "xshift": 6,
         "y": log10(value),
-        "yanchor": "bottom" if above else "top",
-        "yshift": 3 if above else -3,
+        "yanchor": "top",
+        "yshift": -2,
         "showarrow": False,
         "font": {"size": SMALL_TEXT_SIZE},
-        "bgcolor": "role:background@0.8",
     }
 
 
 def _rate_changes(
-    changes: tuple[LearningRateChanged, ...], num_epochs: int, language: Language
+    changes: tuple[LearningRateChanged, ...], epochs: int, language: Language
 ) -> tuple[list[Spec], list[Spec]]:
     """One path for all upright lines, and labels for those that have the room; the newest has precedence."""
     _ = language.text
@@ -138,9 +135,9 @@ def _rate_changes(
     labels: list[Spec] = []
     next_epoch = float("inf")
     for change in reversed(recent):
-        if next_epoch - change.epoch >= LABEL_DISTANCE * max(num_epochs, 1):
-            text = _("learning rate {rate}").format(rate=language.setting(change.learning_rate))
-            labels.append(_label(change.epoch, text))
+        if next_epoch - change.epoch >= LABEL_DISTANCE * epochs:
+            text = _("rate {rate}").format(rate=language.value(change.learning_rate))
+            labels.append(_label(change.epoch, text, epochs))
             next_epoch = change.epoch
     return [_upright(path, "role:muted", "dot")], labels
 
@@ -155,16 +152,17 @@ def _upright(path: str, color: str, dash: str) -> Spec:
     }
 
 
-def _label(epoch: int, text: str) -> Spec:
+def _label(epoch: int, text: str, epochs: int) -> Spec:
+    """Stands at the top of an upright line, on the side where it has the room."""
+    is_late = epoch > (1 - LABEL_DISTANCE) * epochs
     return {
         "x": epoch,
         "y": 1,
         "yref": "paper",
         "text": text,
-        "textangle": -90,
-        "xanchor": "left",
+        "xanchor": "right" if is_late else "left",
+        "xshift": -3 if is_late else 3,
         "yanchor": "top",
         "showarrow": False,
         "font": {"size": SMALL_TEXT_SIZE},
-        "bgcolor": "role:background@0.8",
     }

@@ -74,7 +74,7 @@ def loss_now(shown: RunView, language: Language) -> Update:
     """What brings the loss up to the epoch shown."""
     if shown.history is None:
         return Update(traces={"loss": {"x": [], "y": []}, "now": {"x": [], "y": []}})
-    return loss_update(shown.history, shown.row, shown.cursor, language)
+    return loss_update(shown.history, shown.row, shown.cursor, shown.config.epochs, language)
 
 
 def fit_now(shown: RunView) -> Update:

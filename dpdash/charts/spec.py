@@ -28,6 +28,8 @@ LARGEST_U2: Final = 2**16 - 1
 MAX_TICKS: Final = 6
 MARGIN: Final = {"l": 68, "r": 16, "t": 44, "b": 118, "autoexpand": False}
 """Fixed, so that the plot area never moves: tick labels stand left, axis title and two rows of legend below."""
+COMPACT_MARGIN: Final = {"l": 40, "r": 6, "t": 22, "b": 22, "autoexpand": False}
+"""Of a figure of the first screen, which has its legend inside or none: at most 35 % of it is not data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,15 @@ def base_layout(title: str, x_title: str, y_title: str, language: Language) -> S
         "xaxis": axis(x_title),
         "yaxis": axis(y_title),
     }
+
+
+def compact_layout(title: str, language: Language) -> Spec:
+    """The look of a figure that fills what the first screen leaves it; its title says what its axes are."""
+    layout = base_layout(title, "", "", language)
+    # The browser gives a figure with a height of its own the room of its legend's rows below.
+    layout |= {"margin": COMPACT_MARGIN, "showlegend": False, "meta": {"compact": True}}
+    layout["title"] |= {"font": {"size": TEXT_SIZE}, "y": 1, "yref": "container", "pad": {"t": 3}}
+    return layout
 
 
 def axis(title: str) -> Spec:

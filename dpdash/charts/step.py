@@ -6,8 +6,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dpdash.charts.fit import X_RANGE, replica_points, straight_lines, y_range
-from dpdash.charts.spec import MARGIN, Figure, Spec, base_layout
+from dpdash.charts.fit import (
+    X_RANGE,
+    replica_color,
+    replica_points,
+    replica_symbol,
+    straight_lines,
+    y_range,
+)
+from dpdash.charts.spec import COMPACT_MARGIN, SMALL_TEXT_SIZE, Figure, Spec, axis, base_layout, compact_layout
 from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE
 from dpdash.core.steps import Phase, ReplicaStep, StepTrace
 from dpdash.core.translations import Language
@@ -17,9 +24,14 @@ PATTERNS: Final = ("", "/", "\\", "x", "-", "|", "+", ".")
 """A second mark of a phase: no two are told apart by colour alone."""
 MAX_NAMED_LANES: Final = 8
 """With more, their numbers stand where there is room for them."""
-LEGEND_MARGIN: Final = 164
-"""Pixels below a timeline: its legend has four rows, or as many again on a narrow page, which is taller."""
-LEGEND_TEXT_SIZE: Final = 12
+BATCH_END: Final = 0.17
+"""Share of a timeline's width in which the batch is cut; its lanes begin a little further right."""
+LANES_BEGIN: Final = 0.19
+AXIS_MARGIN: Final = 38
+"""Pixels below the lanes, for the numbers and the name of their axis."""
+CUT_AT: Final = 0.55
+"""Share of that width which the batch itself takes; from there its blocks go to their lanes."""
+HALF_A_LANE: Final = 0.35
 NOTHING: Final[NDArray[np.float32]] = np.empty(0, dtype=np.float32)
 KIB: Final = 1024
 MIB: Final = 1024**2
@@ -51,28 +63,47 @@ def shards_figure(
 
 
 def timeline_figure(trace: StepTrace, title: str, longest_seconds: float, language: Language) -> Figure:
-    """What each device did when: a lane for each replica, a bar for each span of a phase.
+    """What each device did when: the batch cut into a block for each replica, and the lane that the block goes to.
 
     `longest_seconds` is the end of the time axis, so that two steps can be compared by the length of their bars.
     """
     _ = language.text
-    layout = base_layout(title, _("milliseconds since the step began"), _("replica"), language)
-    layout["xaxis"]["range"] = [0, MILLISECONDS * longest_seconds * 1.02]
+    layout = compact_layout(title, language)
+    layout["margin"] = COMPACT_MARGIN | {"b": AXIS_MARGIN}
+    layout["xaxis"]["title"] |= {"text": _("milliseconds since the step began"), "standoff": 2}
+    layout["xaxis"] |= {"range": [0, MILLISECONDS * longest_seconds * 1.02], "domain": [LANES_BEGIN, 1]}
+    layout["xaxis2"] = axis(_("batch of {samples}").format(samples=language.setting(trace.num_samples))) | {
+        "domain": [0, BATCH_END],
+        "range": [0, 1],
+        "showgrid": False,
+        "showline": False,
+        "showticklabels": False,
+        "fixedrange": True,
+    }
+    layout["xaxis2"]["title"]["standoff"] = (
+        2 + SMALL_TEXT_SIZE + 4
+    )  # beside the other axis's title, below its ticks
     num_lanes = len(trace.replicas)
-    layout["yaxis"] |= {"range": [num_lanes - 0.5, -0.5], "showgrid": False} | _lane_ticks(num_lanes)
-    layout |= {"barmode": "overlay", "bargap": 0.3, "margin": MARGIN | {"b": LEGEND_MARGIN}}
-    layout["legend"] |= {"xref": "container", "x": 0.01, "font": {"size": LEGEND_TEXT_SIZE}}
+    layout["yaxis"] |= {"range": [num_lanes - 0.5, -0.5], "showgrid": False, "anchor": "x2"} | _lane_ticks(
+        num_lanes
+    )
+    layout["yaxis"]["title"] |= {"text": _("replica"), "standoff": 2}
+    layout |= {"barmode": "overlay", "bargap": 1 - 2 * HALF_A_LANE}
     shares = phase_shares(trace)
-    traces = tuple(_phase_bars(trace, phase, share, language) for phase, share in shares.items())
+    traces = (
+        *_blocks(trace.replicas, language),
+        *(_phase_bars(trace, phase, share, language) for phase, share in shares.items()),
+    )
     description = _(
-        "Timeline of one step of {milliseconds} ms on {replicas} replicas. Share of each phase: {shares}."
+        "Timeline of one step of {milliseconds} ms on {replicas} replicas, beside the batch as it is cut for "
+        "them. Share of each phase: {shares}."
     )
     return Figure(
         title,
         description.format(
             milliseconds=language.number(MILLISECONDS * trace.seconds),
             replicas=num_lanes,
-            shares=", ".join(_with_share(phase, share, language) for phase, share in shares.items()),
+            shares=", ".join(with_share(phase, share, language) for phase, share in shares.items()),
         ),
         traces,
         layout,
@@ -113,6 +144,12 @@ def byte_unit(largest: float, language: Language) -> tuple[int, str]:
     return next(((size, name) for size, name in units if largest >= size), (1, _("bytes")))
 
 
+def with_share(phase: Phase, share: float, language: Language) -> str:
+    """A phase and its share of a step."""
+    _ = language.text
+    return _("{phase} {percent} %").format(phase=phase.value, percent=round(PERCENT * share))
+
+
 def imbalance(replicas: Sequence[ReplicaStep]) -> float | None:
     """How many times as much the first device holds as the fullest of the others; None where that is unknown."""
     first, *others = [replica.memory_bytes for replica in replicas]
@@ -126,6 +163,63 @@ def _lane_ticks(num_lanes: int) -> Spec:
     return {"tickvals": list(range(num_lanes)), "ticktext": [str(lane) for lane in range(num_lanes)]}
 
 
+def _blocks(replicas: Sequence[ReplicaStep], language: Language) -> list[Spec]:
+    """The batch as one bar, and each block of it on its way to its replica's lane; an idle one is empty."""
+    _ = language.text
+    sizes = [replica.shard_size for replica in replicas]
+    cuts = len(sizes) * np.cumsum([0, *sizes]) / max(1, sum(sizes)) - 0.5
+    blocks: list[Spec] = []
+    for rank, size in enumerate(sizes):
+        lane = [rank - HALF_A_LANE, rank + HALF_A_LANE]
+        top, bottom = (cuts[rank], cuts[rank + 1]) if size else lane
+        begin = 0 if size else CUT_AT
+        color = replica_color(rank)
+        name = _("replica {rank}").format(rank=rank)
+        samples = _("{name}: {samples} samples").format(name=name, samples=language.setting(size))
+        blocks.append(
+            {
+                "uid": f"block-{rank}",
+                "type": "scatter",
+                "mode": "lines",
+                "xaxis": "x2",
+                "x": [begin, CUT_AT, 1, 1, CUT_AT, begin, begin],
+                "y": [float(y) for y in (top, top, lane[0], lane[1], bottom, bottom, top)],
+                "fill": "toself",
+                "fillcolor": f"{color}@0.3" if size else "role:background@0",
+                "line": {"color": color, "width": 1.5, "dash": "solid" if size else "dot"},
+                "hoveron": "fills",
+                "hoverinfo": "text",
+                "text": samples,
+            }
+        )
+    if len(sizes) <= MAX_NAMED_LANES:
+        blocks.append(_block_sizes(sizes, (cuts[:-1] + cuts[1:]) / 2, language))
+    return blocks
+
+
+def _block_sizes(sizes: Sequence[int], middles: NDArray[np.float64], language: Language) -> Spec:
+    """How many samples each block has, beside its replica's symbol in the fit chart."""
+    ranks = range(len(sizes))
+    return {
+        "uid": "block-sizes",
+        "type": "scatter",
+        "mode": "markers+text",
+        "xaxis": "x2",
+        "x": [0.12 if size else (1 + CUT_AT) / 2 for size in sizes],
+        "y": [float(middles[rank]) if sizes[rank] else rank for rank in ranks],
+        "marker": {
+            "color": [replica_color(rank) for rank in ranks],
+            "symbol": [replica_symbol(rank) for rank in ranks],
+            "size": 8,
+        },
+        "text": [language.setting(size) for size in sizes],
+        "textposition": "middle right",
+        "textfont": {"size": SMALL_TEXT_SIZE, "color": "role:text"},
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+    }
+
+
 def _phase_bars(trace: StepTrace, phase: Phase, share: float, language: Language) -> Spec:
     _ = language.text
     spans = [span for span in trace.spans if span.phase is phase]
@@ -134,7 +228,7 @@ def _phase_bars(trace: StepTrace, phase: Phase, share: float, language: Language
         "uid": phase.value,
         "type": "bar",
         "orientation": "h",
-        "name": _with_share(phase, share, language),
+        "name": with_share(phase, share, language),
         "y": [span.lane for span in spans],
         "base": [MILLISECONDS * span.start for span in spans],
         "x": [MILLISECONDS * span.seconds for span in spans],
@@ -151,11 +245,6 @@ def _phase_bars(trace: StepTrace, phase: Phase, share: float, language: Language
         )
         + "<extra></extra>",
     }
-
-
-def _with_share(phase: Phase, share: float, language: Language) -> str:
-    _ = language.text
-    return _("{phase} {percent} %").format(phase=phase.value, percent=round(PERCENT * share))
 
 
 def _byte_bars(uid: str, name: str, values: Sequence[float | None], role: str, pattern: str, unit: str) -> Spec:

@@ -141,7 +141,6 @@ def _heat(sweep: Sweep, found: SweepMap, values: Mapping[tuple[int, int], float]
         "text": texts,
         "customdata": runs,
         "colorscale": "role:sequential",
-        "reversescale": True,
         "xgap": 2,
         "ygap": 2,
         "hoverongaps": False,

@@ -110,6 +110,14 @@ class Language:
         """Some settings with their values, in a line."""
         return " · ".join(self.named(setting, getattr(config, setting)) for setting in wanted)
 
+    def model(self, depth: int, width: int) -> str:
+        """What is trained: a straight line, or so many hidden layers of so many units."""
+        _ = self.text
+        if not depth:
+            return _("a straight line, y = wx + b")
+        text = _("1 hidden layer of {width} units") if depth == 1 else _("{depth} hidden layers of {width} units")
+        return text.format(depth=self.setting(depth), width=self.setting(width))
+
     def engine(self, config: RunConfig) -> str:
         """The engine and its replicas; an emulated one says so."""
         name = self.name(config.engine)
@@ -139,6 +147,11 @@ class Language:
         else:
             text = self._decimal(value, _num_decimals(magnitude, digits))
         return text.replace("-", "−")
+
+    @property
+    def tag(self) -> str:
+        """What a document in this language says of itself (BCP 47)."""
+        return str(self.locale).replace("_", "-")
 
     @cached_property
     def separators(self) -> str:

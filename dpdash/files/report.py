@@ -60,7 +60,7 @@ def report(runs: Sequence[RunView], language: Language) -> str:
         title = _("y = 3x + noise: {number} runs side by side").format(number=len(runs))
         text = _("Settings in which the runs differ stand first, marked with ≠.")
     tables = STYLE + _numbers(runs, language) + _settings(runs, language)
-    return standalone_page(title, text, _figures(runs, language), light_colors(), language.code, tables)
+    return standalone_page(title, text, _figures(runs, language), light_colors(), language.tag, tables)
 
 
 @cache

@@ -62,6 +62,7 @@ class ScalingVerdict:
     kind: ScalingKind
     limit: Limit
     sentences: tuple[Sentence, ...]
+    """The first one says it all in a line, the others why."""
 
 
 def verdict(study: Study, curve: Curve) -> ScalingVerdict | None:
@@ -73,7 +74,10 @@ def verdict(study: Study, curve: Curve) -> ScalingVerdict | None:
     judged = (fair or parallel)[-1]
     kind = _kind(judged, fair or parallel)
     limit, why = _limit(study, curve, judged)
-    sentences = [Sentence(_KINDS[kind], _numbers(judged)), *why]
+    sentences = [Sentence(_KINDS[kind], _numbers(judged))]
+    if kind is ScalingKind.NO_GAIN:
+        sentences.append(Sentence(WITHIN_NOISE))
+    sentences += why
     sentences += _beyond(study, curve, judged, parallel[-1])
     sentences += _law(fit(curve, study.plan.mode))
     if curve.emulated:
@@ -113,11 +117,10 @@ _KINDS: Final[Mapping[ScalingKind, str]] = {
     ScalingKind.PARTIAL: N_(
         "{replicas} replicas are {speed_up} times as fast as one device, {percent} % of the ideal."
     ),
-    ScalingKind.NO_GAIN: N_(
-        "{replicas} replicas are as fast as one device, as far as can be told from the noise: {speed_up} times."
-    ),
+    ScalingKind.NO_GAIN: N_("{replicas} replicas are not faster here: {speed_up} times one device."),
     ScalingKind.SLOWER: N_("{replicas} replicas are {times} times slower than one device."),
 }
+WITHIN_NOISE: Final = N_("Whether they are a little faster or slower is lost in the noise of the measurement.")
 CORES: Final = N_(
     "What limits is the machine: {replicas} replicas share {places} cores or GPUs (oversubscribed). Take at most "
     "{places} replicas, or a machine with more of them."

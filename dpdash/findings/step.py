@@ -7,6 +7,7 @@ language writes them.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from statistics import median
 from typing import Final
 
 from dpdash.core.errors import N_
@@ -17,6 +18,12 @@ MOVING: Final = (Phase.SCATTER, Phase.REPLICATE, Phase.GATHER, Phase.REDUCE)
 UPDATING: Final = (Phase.LOSS, Phase.OPTIMIZER)
 MILLISECONDS: Final = 1e3
 PERCENT: Final = 100
+LONG_GAP: Final = 5
+"""A pause of more than so many median phases is long."""
+HAIRLINES: Final = 1 / 3
+"""Where a long pause takes more than this share of a step, what did run is a hairline beside it."""
+IN_TURNS: Final = 1.05
+"""Up to so many forwards at once on average, one replica waited for the other."""
 ALIKE: Final = 1.1
 """Two steps within a tenth of each other are not told apart: one step each says no more."""
 
@@ -30,6 +37,7 @@ class StepVerdictKind(StrEnum):
     COMPUTING = "computing"
     UPDATING = "updating"
     OVERLAP = "overlap"
+    GAP = "gap"
     IDLE = "idle"
     SLOWER = "slower"
     FASTER = "faster"
@@ -55,7 +63,7 @@ def phase_shares(trace: StepTrace) -> dict[Phase, float]:
 
 def step_verdict(trace: StepTrace) -> tuple[StepSentence, ...]:
     """Where the time went, whether the replicas worked at the same time, and who had nothing to do."""
-    looks = (_where_the_time_went, _overlap, _idle)
+    looks = (_where_the_time_went, _overlap, _gap, _idle)
     return tuple(sentence for look in looks if (sentence := look(trace)) is not None)
 
 
@@ -125,9 +133,8 @@ _TEMPLATES: Final = {
         "{moving} %."
     ),
     StepVerdictKind.BETWEEN: N_(
-        "{between} % of the {milliseconds} ms passed between the phases, where Python and torch prepare and hand "
-        "over work that is shorter than that: forward and backward took {computing} %, copying and adding up "
-        "{moving} %."
+        "{between} % of the {milliseconds} ms passed between the phases, in Python: forward and backward took "
+        "{computing} %, copying and adding up {moving} %."
     ),
 }
 
@@ -144,17 +151,45 @@ def _overlap(trace: StepTrace) -> StepSentence | None:
     if len(forwards) < 2:
         return None
     total, on_clock = sum(span.seconds for span in forwards), seconds_on_clock(forwards)
-    template = N_(
-        "The forwards of {busy} replicas took {total} ms together and {clock} ms on the clock: on average "
-        "{atonce} of them ran at once."
-    )
+    at_once = total / on_clock if on_clock else 0.0
     values = {
         "busy": len(forwards),
         "total": MILLISECONDS * total,
         "clock": MILLISECONDS * on_clock,
-        "atonce": total / on_clock if on_clock else 0.0,
+        "atonce": at_once,
     }
+    if at_once > IN_TURNS:
+        template = N_(
+            "The forwards of {busy} replicas took {total} ms together and {clock} ms on the clock: on average "
+            "{atonce} of them ran at once."
+        )
+    elif len(forwards) == 2:
+        template = N_("Nothing ran at the same time: one replica waited for the other.")
+    else:
+        template = N_("Nothing ran at the same time: each of {busy} replicas waited for the others.")
     return StepSentence(StepVerdictKind.OVERLAP, template, values)
+
+
+def _gap(trace: StepTrace) -> StepSentence | None:
+    usual = median([span.seconds for span in trace.spans] or [0.0])
+    gap = _longest_gap(trace)
+    if not usual or gap <= max(LONG_GAP * usual, HAIRLINES * trace.seconds):
+        return None
+    template = N_(
+        "For {gap} ms in a row nothing ran, {times} times as long as the median phase: in the timeline, short "
+        "phases are thin lines beside it."
+    )
+    values = {"gap": MILLISECONDS * gap, "times": gap / usual}
+    return StepSentence(StepVerdictKind.GAP, template, values)
+
+
+def _longest_gap(trace: StepTrace) -> float:
+    """Seconds of the longest pause of all devices in a step, also before its first phase or after its last."""
+    longest = reached = 0.0
+    for span in sorted(trace.spans, key=lambda span: span.start):
+        longest = max(longest, span.start - reached)
+        reached = max(reached, span.start + span.seconds)
+    return max(longest, trace.seconds - reached)
 
 
 def _idle(trace: StepTrace) -> StepSentence | None:

@@ -1,17 +1,21 @@
 """Runs as they are now, wherever they stand: with the threads that train them, or in the store."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from typing import Final
 
 from dpdash.core.config import bounds
-from dpdash.core.events import EpochBlock
+from dpdash.core.events import EpochBlock, RunStatus
 from dpdash.core.history import Row
 from dpdash.runs.ids import require_possible, unknown_run
 from dpdash.runs.read_cache import ReadCache
+from dpdash.runs.run import LiveRun
 from dpdash.runs.scheduler import Scheduler
 from dpdash.runs.snapshot import RunSnapshot, of_stored_run
 from dpdash.store.plans import StudyTable, SweepTable
 from dpdash.store.store import RunRecord, StoreHealth
 from dpdash.store.transfer import RunTransfer
+
+ENDED_BY_THEMSELVES: Final = (RunStatus.FINISHED, RunStatus.DIVERGED, RunStatus.FAILED)
 
 
 class RunReader:
@@ -45,6 +49,15 @@ class RunReader:
             if not run.is_over
         )
         return tuple(run for run in found if run.is_live)
+
+    def ended(self, but: Container[LiveRun]) -> tuple[RunSnapshot, ...]:
+        """The runs of this process that nobody stopped and no sweep started, the latest first, but for some."""
+        found = (
+            self._scheduler.snapshot(run, self._read_cache.health_of(run.run_id))
+            for run in reversed(self._scheduler.all())
+            if run.is_over and run.sweep_id is None and run not in but
+        )
+        return tuple(run for run in found if run.status in ENDED_BY_THEMSELVES)
 
     def row(self, run_id: str, epoch: int) -> Row | None:
         """One epoch, exactly where the store has it, else the nearest row that is kept in memory.

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakSet
 
 from dpdash.core.errors import N_, FrozenError
 from dpdash.core.events import StopReason
 from dpdash.runs.listeners import Listeners
 from dpdash.runs.reader import RunReader
+from dpdash.runs.run import LiveRun
 from dpdash.runs.scheduler import Scheduler
 from dpdash.runs.snapshot import RunSnapshot
 from dpdash.runs.visitors import Visitors
@@ -33,6 +35,8 @@ class RoomSnapshot:
     """Seconds between two updates of a live page."""
     runs: tuple[RunSnapshot, ...]
     """Those that wait, train or stand paused, in the order of their starts."""
+    ended: tuple[RunSnapshot, ...]
+    """Those that have ended by themselves since the room was last cleared, the latest start first."""
 
 
 class Room:
@@ -51,6 +55,8 @@ class Room:
         self._is_frozen = False
         self._spotlight: str | None = None
         self._generation = 0
+        self._cleared: WeakSet[LiveRun] = WeakSet()
+        """The runs of earlier lessons, as long as they are kept elsewhere."""
 
     @property
     def refresh_seconds(self) -> float:
@@ -74,6 +80,8 @@ class Room:
 
     def snapshot(self) -> RoomSnapshot:
         """Everybody's pages and runs now."""
+        # Asked first: one that ends meanwhile is then in neither list, and never in both.
+        ended = self._runs.ended(self._cleared)
         return RoomSnapshot(
             is_frozen=self._is_frozen,
             spotlight=self._spotlight,
@@ -82,6 +90,7 @@ class Room:
             num_browsers=self._visitors.num_browsers,
             refresh_seconds=self._visitors.refresh_seconds,
             runs=self._runs.live(),
+            ended=ended,
         )
 
     @contextmanager
@@ -132,6 +141,7 @@ class Room:
         """
         with self._lock:
             self._scheduler.stop_all(StopReason.TEACHER)
+            self._cleared = WeakSet(self._scheduler.all())
             self._spotlight = None
             self._generation += 1
         self._listeners.tell(None)

@@ -12,9 +12,11 @@ from dpdash.core.config import FIELD_NAMES
 MOST_PARAMETERS: Final = 1000
 """As many as Streamlit reads."""
 RUN_PARAMETER: Final = "run"
+PRESENT_PARAMETER: Final = "present"
+"""Says that the page is shown to a room: `present=on`."""
 COUNT_PARAMETER: Final = "parameters"
 """Says how many there were, in a query that was shortened."""
-KNOWN: Final = frozenset((*FIELD_NAMES, RUN_PARAMETER))
+KNOWN: Final = frozenset((*FIELD_NAMES, RUN_PARAMETER, PRESENT_PARAMETER))
 
 
 def shortened(query: str) -> str:

@@ -2,18 +2,37 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dpdash.core.config import FIELD_NAMES, RunConfig
 from dpdash.runs.service import RunService
+from dpdash.ui.session.inputs import VALUES_KEY
+from dpdash.ui.session.state import SETTINGS_KEY
 from dpdash.web.process import run_service
 
 MAIN = Path(__file__).resolve().parents[2] / "dpdash" / "main.py"
 TIMEOUT_SECONDS = 30
 
 OpenPage = Callable[..., AppTest]
+
+
+def put(page: AppTest, name: str, value: Any) -> None:
+    """Let an input of the page, or a setting of the next run, stand at a value from its next run on."""
+    state = page.session_state
+    if name in FIELD_NAMES:
+        state[SETTINGS_KEY] = RunConfig.parse(dict(state[SETTINGS_KEY]) | {name: value})
+    else:
+        state[VALUES_KEY] = getattr(state, VALUES_KEY, {}) | {name: value}
+
+
+def given(page: AppTest, name: str) -> Any:
+    """What an input or a setting stands at."""
+    state = page.session_state
+    return getattr(state[SETTINGS_KEY], name) if name in FIELD_NAMES else state[VALUES_KEY][name]
 
 
 @pytest.fixture
@@ -34,7 +53,7 @@ def open_page(service: RunService) -> OpenPage:
     def opened(language: str = "en", owner: str = "a browser", **query: str) -> AppTest:
         page = AppTest.from_file(MAIN, default_timeout=TIMEOUT_SECONDS)
         page.session_state["owner"] = owner
-        page.session_state["language"] = language
+        put(page, "language", language)
         for name, value in query.items():
             page.query_params[name] = value
         page.run()

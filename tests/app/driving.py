@@ -1,6 +1,14 @@
 """The ways in which a person uses a page under AppTest; none of them may end in an exception."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from streamlit.testing.v1 import AppTest
+
+
+def control(widgets: Iterable[Any], name: str) -> Any:
+    """The control of an input, which has a new key each time that it is moved by anything but itself."""
+    return next(widget for widget in widgets if (widget.key or "").partition("-")[0] == name)
 
 
 def again(page: AppTest) -> AppTest:

@@ -11,7 +11,7 @@ from dpdash.files.script import ScriptName, command, script
 from dpdash.runs.service import Pace, RunService
 from dpdash.ui.guide.page import document_path
 from dpdash.ui.train.code import CODE_KEY
-from tests.app.conftest import OpenPage
+from tests.app.conftest import OpenPage, put
 
 GUIDE_PAGE = "../pages/how_it_works.py"
 SETTINGS = {"samples": "73", "noise": "1.5", "seed": "4", "engine": "cpu_replicas", "replicas": "3"}
@@ -43,7 +43,7 @@ def test_the_code_has_the_settings_of_the_sidebar(open_page: OpenPage) -> None:
     page = opened(open_page(**SETTINGS))
     assert scripts(CONFIG) <= codes(page)
     assert {command(name, CONFIG) for name in ScriptName} <= codes(page)
-    page.session_state["noise"] = 2.0
+    put(page, "noise", 2.0)
     page.run()
     assert scripts(CONFIG.model_copy(update={"noise": 2.0})) <= codes(page)
 

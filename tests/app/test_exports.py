@@ -17,7 +17,7 @@ from dpdash.files.run import whole_runs
 from dpdash.runs.service import Pace, RunService
 from dpdash.ui.parts import exports
 from dpdash.web.transfers import EXPORT_PATH, IMPORT_PATH
-from tests.app.conftest import OpenPage
+from tests.app.conftest import OpenPage, put
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts
 from tests.unit.files.made_up import STARTED, file_of, whole_run
@@ -36,7 +36,7 @@ def run_id(service: RunService) -> str:
 
 
 def at_the_table(page: AppTest) -> AppTest:
-    page.session_state["view"] = "table"
+    put(page, "view", "table")
     return again(page)
 
 
@@ -134,7 +134,7 @@ def test_numbers_that_nobody_trained_break_no_page(open_page: OpenPage, service:
     hostile = whole_run(log, name="**bold** <b>", note="$x$")
     (imported,) = import_runs(file_of(hostile), service, ME)
     page = open_page(run=imported)
-    page.session_state["view"] = look
+    put(page, "view", look)
     assert len(offers(again(page))) == (len(NAMES) if look == "table" else 0)
     go(page, "../pages/parallelism.py")
     assert b"Slope" in b"".join(

@@ -12,7 +12,7 @@ from dpdash.core.config import FIELD_NAMES, RunConfig
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import Pace, RunService
 from dpdash.web.process import run_service
-from tests.app.conftest import OpenPage
+from tests.app.conftest import OpenPage, put
 
 MAX_SAMPLES, MAX_EPOCHS = 3_000, 40
 WAIT_SECONDS: Final = 30
@@ -67,7 +67,7 @@ def test_the_sliders_end_at_the_limits(narrow: RunService, open_page: OpenPage) 
 def test_nothing_beyond_the_limits_is_suggested(narrow: RunService, open_page: OpenPage) -> None:
     # Noise wins, and more samples would help.
     page = open_page(samples="3000", epochs="40", noise="100", optimizer="sgd", learning_rate="0.05")
-    page.session_state["pace"] = "max"
+    put(page, "pace", "max")
     page.button(key="transport_start").click().run()
     assert narrow.runs.wait(page.session_state["run"], WAIT_SECONDS)
     page.run()

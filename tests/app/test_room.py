@@ -6,16 +6,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dpdash.core.config import RunConfig
-from dpdash.core.errors import ConfigError
+from dpdash.core.errors import ConfigError, FrozenError
 from dpdash.core.events import RunStatus, RunStopped, StopReason
 from dpdash.core.limits import Limits
 from dpdash.core.settings import ServerSettings
 from dpdash.core.translations import LANGUAGES, PSEUDO
+from dpdash.runs.room import FROZEN
 from dpdash.runs.service import Pace, RunService
 from dpdash.ui.room.page import ROWS_PER_PAGE
 from dpdash.web.passphrase import A_BROWSER
 from dpdash.web.process import scaling_service
-from tests.app.conftest import OpenPage
+from dpdash.web.teacher import gate
+from tests.app.conftest import OpenPage, given, put
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts
 from tests.fakes import FakeTrainer, eventually
@@ -48,7 +50,7 @@ def room(open_page: OpenPage) -> AppTest:
 
 
 def rows(page: AppTest) -> list[str]:
-    return [html.body for html in page.html if html.body.startswith("<div class='dpdash-row'")]
+    return [html.body for html in page.html if html.body.startswith("<div class='dpdash-row ")]
 
 
 def said(page: AppTest) -> str:
@@ -62,7 +64,7 @@ def status_of(page: AppTest) -> str:
 
 def start(page: AppTest, pace: str = "slow") -> str:
     """Start a run on a page; its id."""
-    page.session_state["pace"] = pace
+    put(page, "pace", pace)
     click(page, "transport_start")
     run_id = page.session_state["run"]
     assert isinstance(run_id, str)
@@ -99,6 +101,51 @@ def test_a_guesser_is_told_to_wait(open_page: OpenPage) -> None:
     show(page, PASSPHRASE)
     assert "too many wrong passphrases. Wait 15 seconds" in said(page)
     assert not page.metric
+
+
+def test_finished_and_diverged_runs_stay_on_the_wall_until_it_is_cleared(
+    room: AppTest, service: RunService
+) -> None:
+    finished = service.start(RunConfig(samples=50, epochs=30), "a learner", Pace.full_speed())
+    diverged = service.start(
+        RunConfig(samples=50, epochs=500, optimizer="sgd", learning_rate=5.0), "another", Pace.full_speed()
+    )
+    stopped = service.start(LONG, "a third", SLOW)
+    service.stop(stopped, "a third")
+    assert all(service.runs.wait(run_id, 15) for run_id in (finished, diverged, stopped))
+    shown = rows(again(room))
+    assert ["diverged" in row for row in shown] == [True, False], "the latest first, and none that was stopped"
+    assert all("data:image/svg+xml" in row and "one device" in row for row in shown)
+    click(room, f"room_spotlight_{finished}")
+    assert service.room.spotlight == finished
+    click(click(room, "room_ask_clear"), "room_clear")
+    assert rows(again(room)) == []
+
+
+def test_a_learner_reads_on_the_train_page_what_the_room_calls_them(
+    room: AppTest, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = open_page(owner="a learner")
+    start(learner)
+    (own,) = re.findall(r"<strong class='dpdash-who[^>]*>[^<]*</strong>", rows(again(room))[0])
+    assert own in [html.body for html in learner.html]
+    monkeypatch.delenv("DPDASH_TEACHER_PASSPHRASE")
+    gate.clear()
+    assert not [html for html in open_page().html if "<strong class='dpdash-who" in html.body]
+
+
+def test_the_address_for_phones_fills_the_screen_until_it_is_made_small(
+    room: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "room_join_size" not in {button.key for button in room.button}, "no phone can open this server"
+    monkeypatch.setattr("dpdash.ui.room.join.serves_only_here", lambda: False)
+    monkeypatch.setattr("dpdash.core.network.reachable", lambda *_: ("192.168.0.7",))
+    again(room)
+    for label in ("Fill the screen", "Make it small", "Fill the screen"):
+        assert any("http://192.168.0.7" in html.body and "dpdash-join" in html.body for html in room.html)
+        assert any("QR code of http://192.168.0.7" in html.body for html in room.html)
+        assert room.button(key="room_join_size").label == label
+        click(room, "room_join_size")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -149,13 +196,38 @@ def test_a_frozen_server_says_so_and_starts_nothing(
     learner = open_page(owner="a learner")
     click(room, "room_freeze")
     assert "teacher has paused new runs" in said(again(learner))
-    click(learner, "transport_start")
-    assert "Wait until they are allowed again." in said(learner)
-    assert learner.session_state["run"] is None
+    assert len([*learner.info, *learner.warning, *learner.error]) == 1
+    assert learner.button(key="transport_start").disabled and learner.button(key="transport_step").disabled
+    assert go(learner, "../pages/scaling.py").button(key="scaling_start").disabled
+    go(learner, TRAIN)
     click(room, "room_allow")
     assert "paused new runs" not in said(again(learner))
     start(learner)
     assert len(service.room.snapshot().runs) == 1
+
+
+def test_who_pressed_start_as_the_room_was_frozen_gets_one_box(
+    room: AppTest, open_page: OpenPage, service: RunService
+) -> None:
+    """The page was drawn before the freeze, and its click came after it."""
+    learner = open_page(owner="a learner")
+    click(room, "room_freeze")
+    learner.session_state["command_problem"] = FrozenError(FROZEN)
+    assert len([*again(learner).info, *learner.warning, *learner.error]) == 1
+    assert "teacher has paused new runs" in said(learner)
+
+
+def test_a_run_that_trains_can_be_steered_in_a_frozen_room(
+    room: AppTest, open_page: OpenPage, service: RunService
+) -> None:
+    learner = open_page(owner="a learner")
+    start(learner)
+    click(room, "room_freeze")
+    again(learner)
+    disabled = {
+        name: learner.button(key=f"transport_{name}").disabled for name in ("start", "pause", "step", "stop")
+    }
+    assert disabled == {"start": True, "pause": False, "step": False, "stop": False}
 
 
 def test_stop_all_ends_every_run_and_says_who_did_it(
@@ -287,13 +359,13 @@ def test_only_the_teachers_session_can_decide(room: AppTest, open_page: OpenPage
 def test_a_switch_of_pages_keeps_settings_language_and_pace(room: AppTest) -> None:
     page = go(room, TRAIN)
     page.select_slider(key="samples").set_value(2000).run()
-    page.session_state["pace"] = "max"
-    page.session_state["language"] = "pt_BR"
+    put(page, "pace", "max")
+    put(page, "language", "pt_BR")
     again(page)
     go(again(go(page, ROOM)), TRAIN)
     assert page.select_slider(key="samples").value == 2000
-    assert page.session_state["pace"] == "max"
-    assert page.session_state["language"] == "pt_BR"
+    assert given(page, "pace") == "max"
+    assert given(page, "language") == "pt_BR"
 
 
 def test_each_setting_beyond_the_limits_has_its_sentence_in_the_readers_language(

@@ -22,8 +22,8 @@ from dpdash.store.query import RunLabel, RunQuery, Viewer
 from dpdash.store.schema import runs
 from dpdash.ui.runs.filters import ROWS
 from dpdash.ui.session import viewer as machine_owner
-from tests.app.conftest import OpenPage
-from tests.app.driving import again, click, go
+from tests.app.conftest import OpenPage, put
+from tests.app.driving import again, click, control, go
 from tests.app.visible import visible_texts
 from tests.fakes import block_of, eventually
 
@@ -102,9 +102,9 @@ def test_a_run_that_diverged_is_written_as_on_its_own_page(open_page: OpenPage, 
     huge = sa.update(runs).where(runs.c.id == run_id).values(loss=6.4915e36, slope=-8.6857e17)
     store._write(lambda connection: connection.execute(huge))
     page = go(open_page(), RUNS)
-    assert np.abs(table(page).iloc[0, [2, 5]].astype(float)).max() < 2**53, "larger is not written as it is told"
+    assert np.abs(table(page).iloc[0, [1, 5]].astype(float)).max() < 2**53, "larger is not written as it is told"
     shown = pa.ipc.open_stream(page.dataframe[0].proto.arrow_data.styler.display_values).read_pandas()
-    assert list(shown.iloc[0, [2, 5]]) == ["6.49×10³⁶", "−8.69×10¹⁷"]
+    assert list(shown.iloc[0, [1, 5]]) == ["6.49×10³⁶", "−8.69×10¹⁷"]
 
 
 def test_a_browser_sees_its_own_runs_alone(
@@ -230,14 +230,14 @@ def test_open_shows_the_run_on_the_train_page(open_page: OpenPage, service: RunS
     page = choose(go(open_page(), RUNS), run_id)
     click(page, "runs_open")
     assert page.session_state["run"] == run_id
-    assert page.select_slider(key="learning_rate").value == 0.05
+    assert control(page.select_slider, "learning_rate").value == 0.05
     assert "finished" in " ".join(html.body for html in page.html)
 
 
 def test_repeat_trains_the_same_again(open_page: OpenPage, service: RunService) -> None:
     run_id = trained(service, SHORT.model_copy(update={"seed": 7}))
     page = go(open_page(), RUNS)
-    page.session_state["pace"] = "max"
+    put(page, "pace", "max")
     choose(page, run_id)
     click(page, "runs_repeat")
     new_id = page.session_state["run"]
@@ -253,8 +253,8 @@ def test_branch_brings_the_settings_and_starts_nothing(open_page: OpenPage, serv
     page = choose(go(open_page(), RUNS), run_id)
     click(page, "runs_branch")
     assert page.session_state["run"] is None
-    assert page.select_slider(key="noise").value == 2.0
-    assert page.number_input(key="seed").value == 3
+    assert control(page.select_slider, "noise").value == 2.0
+    assert control(page.number_input, "seed").value == 3
     assert len(service.runs.latest()) == 1
 
 
@@ -308,7 +308,7 @@ def test_what_the_server_is_about_to_delete_is_said(
 def test_a_page_that_sends_nonsense_gets_a_page(open_page: OpenPage, service: RunService) -> None:
     run_id = trained(service)
     page = go(open_page(), RUNS)
-    page.session_state["runs_baseline"] = "no such run"
+    put(page, "runs_baseline", "no such run")
     choose(page, run_id, "no such run")
     assert len(names(page)) == 1
     page.session_state["runs_first"] = 10_000

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dpdash.core.config import RunConfig
 from dpdash.core.settings import ServerSettings
 from dpdash.core.study import StudyStatus
 from dpdash.core.translations import PSEUDO
-from dpdash.runs.service import RunService
+from dpdash.runs.service import Pace, RunService
 from dpdash.scaling.service import ScalingService
 from dpdash.store.store import RunStore
 from dpdash.web.process import scaling_service
-from tests.app.conftest import OpenPage
-from tests.app.driving import again, click, go
+from tests.app.conftest import OpenPage, put
+from tests.app.driving import again, click, control, go
 from tests.app.visible import visible_texts
 from tests.fakes import FakeTrainer
 from tests.unit.sweeps.conftest import study_of
@@ -23,7 +24,8 @@ SCALING = "../pages/scaling.py"
 LONG = 60.0
 BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
 TERMS = re.compile(
-    r":material/\w+:|\*\*|scatter|replicate|parallel apply|gather|loss|backward|reduce|optimizer|dtick|extra"
+    r"\(Ctrl\+\S+\)|:material/\w+:|\*\*|"
+    r"scatter|replicate|parallel apply|gather|loss|backward|reduce|optimizer|dtick|extra"
 )
 WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]{3,}")
 
@@ -44,7 +46,11 @@ def studies(service: RunService, trainer: FakeTrainer) -> Iterator[ScalingServic
 
 
 def names(page: AppTest) -> list[str]:
-    return [button.key.removeprefix("scaling_") for button in page.button if button.key]
+    return [
+        str(button.key).removeprefix("scaling_")
+        for button in page.button
+        if str(button.key).startswith("scaling_")
+    ]
 
 
 def said(page: AppTest) -> str:
@@ -62,7 +68,7 @@ def test_a_study_from_start_to_verdict(open_page: OpenPage, studies: ScalingServ
     shown = studies.snapshot(studies.studies()[0].value_id)
     assert shown is not None
     assert (shown.study.status, shown.study.plan.hidden_widths) == (StudyStatus.FINISHED, (64,))
-    assert page.selectbox(key="scaling_study").value == shown.study.study_id
+    assert control(page.selectbox, "scaling_study").value == shown.study.study_id
     assert names(page)[:2] == ["start", "map"]
 
 
@@ -95,20 +101,40 @@ def test_a_frozen_server_starts_none(open_page: OpenPage, studies: ScalingServic
     page = go(open_page(), SCALING)
     service.room.freeze(True)
     click(page, "scaling_start")
-    assert "The teacher has paused new runs on this server." in said(page)
+    assert "Nothing new can be measured either." in said(page) and not page.error
+    assert page.button(key="scaling_start").disabled
     assert studies.studies() == ()
 
 
 def test_a_plan_without_an_engine_is_a_sentence(open_page: OpenPage, studies: ScalingService) -> None:
     page = go(open_page(), SCALING)
-    page.session_state["scaling_engines"] = []
+    put(page, "scaling_engines", [])
     click(page, "scaling_start")
     assert "Choose one or more engines of" in said(page)
 
 
+def test_it_begins_with_the_settings_of_the_run_that_is_shown(
+    open_page: OpenPage, studies: ScalingService, service: RunService
+) -> None:
+    shown = service.start(
+        RunConfig(samples=333, epochs=1, hidden_width=17, hidden_depth=2), "ann", Pace.full_speed()
+    )
+    assert service.runs.wait(shown, LONG)
+    page = go(open_page(run=shown, samples="50"), SCALING)
+    assert "Measured: 2 hidden layers of 17 units, on 333 samples" in said(page)
+    click(page, "scaling_start")
+    assert studies.wait(LONG)
+    plan = studies.studies()[0].plan
+    assert (plan.samples, plan.hidden_widths, plan.hidden_depth) == (333, (17,), 2)
+    put(page, "scaling_hidden_depth", 0)
+    again(page)
+    assert "Measured: a straight line" in said(page)
+    assert page.button(key="scaling_map").disabled, "a line has no width"
+
+
 def test_a_map_measures_several_widths(open_page: OpenPage, studies: ScalingService) -> None:
-    page = go(open_page(), SCALING)
-    page.session_state["scaling_repeats"] = 1
+    page = go(open_page(hidden_depth="1"), SCALING)
+    put(page, "scaling_repeats", 1)
     click(page, "scaling_map")
     assert studies.wait(LONG)
     again(page)
@@ -141,7 +167,7 @@ def test_an_earlier_study_is_opened(open_page: OpenPage, studies: ScalingService
     assert studies.wait(LONG)
     again(page)
     assert "Near-linear" in said(page)
-    page.selectbox(key="scaling_study").set_value("study").run()
+    control(page.selectbox, "scaling_study").set_value("study").run()
     assert not page.exception
     assert "4.00 times slower" in said(page)
     assert "Another process measures this study." in said(page)
@@ -155,7 +181,7 @@ def test_the_settings_of_the_train_page_stay_in_the_address(open_page: OpenPage,
 
 
 def test_every_text_is_translated(open_page: OpenPage, studies: ScalingService) -> None:
-    page = go(open_page(language=PSEUDO), SCALING)
+    page = go(open_page(language=PSEUDO, hidden_depth="1"), SCALING)
     click(page, "scaling_map")
     assert studies.wait(LONG)
     again(page)

@@ -7,17 +7,19 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dpdash.core.config import RunConfig
 from dpdash.core.sweep import Objective, SearchMethod, SweepStatus, TrialStatus
 from dpdash.core.translations import PSEUDO
-from dpdash.runs.service import RunService
+from dpdash.runs.service import Pace, RunService
 from dpdash.sweeps.live import SweepSnapshot
 from dpdash.sweeps.service import SweepService
 from dpdash.ui.sweep import controls as sweep_controls
 from dpdash.ui.sweep import page as page_of_sweeps
+from dpdash.ui.sweep.controls import What
 from dpdash.ui.train import commands
 from dpdash.web.process import sweep_service
-from tests.app.conftest import OpenPage
-from tests.app.driving import again, click, go
+from tests.app.conftest import OpenPage, given, put
+from tests.app.driving import again, click, control, go
 from tests.app.visible import visible_texts
 from tests.fakes import LossEngine, eventually
 from tests.unit.sweeps.conftest import sweep_of, whole
@@ -49,11 +51,11 @@ def sweeps(service: RunService, engine: LossEngine) -> Iterator[SweepService]:
 
 def own_search(page: AppTest, **values: str) -> AppTest:
     """Ask for a search of one's own over these settings."""
-    page.session_state["sweep_what"] = "own"
+    put(page, "sweep_what", What.OWN)
     again(page)
-    page.session_state["sweep_settings"] = list(values)
+    put(page, "sweep_settings", tuple(values))
     for setting, text in values.items():
-        page.session_state[f"sweep_values_{setting}"] = text
+        put(page, f"sweep_values_{setting}", text)
     return again(page)
 
 
@@ -72,7 +74,7 @@ def test_a_search_from_start_to_the_best_trial(open_page: OpenPage, sweeps: Swee
     page = go(open_page(**SMALL_SETTINGS), SWEEP)
     assert "No sweep yet." in said(page)
     own_search(page, learning_rate="0.001..1", optimizer="adam, sgd")
-    page.session_state["sweep_trials"] = 6
+    put(page, "sweep_trials", 6)
     click(page, "sweep_start")
     finished(page, sweeps)
     sweep = whole(sweeps)[0]
@@ -80,7 +82,30 @@ def test_a_search_from_start_to_the_best_trial(open_page: OpenPage, sweeps: Swee
     assert (sweep.plan.base.samples, sweep.plan.method) == (60, SearchMethod.TPE)
     assert sweep.best is not None
     assert f"Best: trial {sweep.best.number + 1}, with learning rate" in said(page)
-    assert page.selectbox(key="sweep_shown").value == sweep.sweep_id
+    assert control(page.selectbox, "sweep_shown").value == sweep.sweep_id
+
+
+def test_before_the_first_one_stands_what_it_will_fill(open_page: OpenPage, sweeps: SweepService) -> None:
+    page = go(open_page(**SMALL_SETTINGS), SWEEP)
+    assert "Start trains 35 runs of 200 epochs" in said(page)
+    assert any(text.startswith("Heat map") for text in visible_texts(page))
+    own_search(page, learning_rate="nothing", optimizer="adam, sgd")
+    assert "nothing" in said(page) and not any(text.startswith("Heat map") for text in visible_texts(page))
+
+
+def test_a_search_of_ones_own_has_the_other_settings_of_the_run_that_is_shown(
+    open_page: OpenPage, sweeps: SweepService, service: RunService
+) -> None:
+    shown = service.start(
+        RunConfig(samples=77, epochs=3, hidden_depth=1, hidden_width=5), "ann", Pace.full_speed()
+    )
+    assert service.runs.wait(shown, LONG)
+    page = own_search(go(open_page(run=shown), SWEEP), learning_rate="0.01, 0.1")
+    assert any("1 hidden layer of 5 units · samples 77" in caption.value for caption in page.caption)
+    put(page, "sweep_method", SearchMethod.GRID)
+    click(page, "sweep_start")
+    finished(page, sweeps)
+    assert whole(sweeps)[0].plan.base.hidden_width == 5
 
 
 @pytest.mark.parametrize("language", ["en", "pt_BR"])
@@ -162,7 +187,7 @@ def test_a_trial_is_opened_in_train_with_its_settings(
 ) -> None:
     page = go(open_page(**SMALL_SETTINGS), SWEEP)
     own_search(page, learning_rate="0.01, 0.1", seed="0, 1")
-    page.session_state["sweep_method"] = SearchMethod.GRID
+    put(page, "sweep_method", SearchMethod.GRID)
     click(page, "sweep_start")
     finished(page, sweeps)
     sweep = whole(sweeps)[0]
@@ -170,7 +195,7 @@ def test_a_trial_is_opened_in_train_with_its_settings(
     click(page, "sweep_open")
     trial = sweep.trials[2]
     assert page.session_state["run"] == trial.run_id
-    assert page.session_state["learning_rate"] == trial.values[sweep.plan.settings.index("learning_rate")]
+    assert given(page, "learning_rate") == trial.values[sweep.plan.settings.index("learning_rate")]
     assert page.query_params["run"] in (trial.run_id, [trial.run_id])
     assert any(button.key and button.key.startswith("transport_") for button in page.button)
     go(page, SWEEP)
@@ -183,7 +208,7 @@ def test_a_run_of_no_trial_is_not_opened(open_page: OpenPage, sweeps: SweepServi
     click(page, "sweep_start")
     finished(page, sweeps)
     before = page.session_state["run"]
-    page.session_state["sweep_trial"] = 10_000
+    put(page, "sweep_trial", 10_000)
     click(page, "sweep_open")
     assert page.session_state["run"] in (before, whole(sweeps)[0].trials[0].run_id)
 
@@ -208,8 +233,8 @@ def test_what_cannot_be_searched_is_a_sentence(
 
 def test_what_the_noise_floor_takes_is_asked_for(open_page: OpenPage, sweeps: SweepService) -> None:
     page = own_search(go(open_page(**SMALL_SETTINGS), SWEEP), learning_rate="0.01, 0.3")
-    page.session_state["sweep_objective"] = Objective.EPOCHS_TO_REACH
-    page.session_state["sweep_method"] = SearchMethod.GRID
+    put(page, "sweep_objective", Objective.EPOCHS_TO_REACH)
+    put(page, "sweep_method", SearchMethod.GRID)
     click(page, "sweep_start")
     finished(page, sweeps)
     assert {trial.status for trial in whole(sweeps)[0].trials} == {TrialStatus.COMPLETE, TrialStatus.NOT_REACHED}
@@ -228,7 +253,7 @@ def test_a_sweep_of_a_server_that_ended_says_so(
 @pytest.mark.parametrize("preset", ["noise_samples", "rate_batch", "rate_optimizer", "own"])
 def test_every_text_is_translated(open_page: OpenPage, sweeps: SweepService, preset: str) -> None:
     page = go(open_page(language=PSEUDO, **SMALL_SETTINGS), SWEEP)
-    page.session_state["sweep_what"] = preset
+    put(page, "sweep_what", What(preset))
     again(page)
     click(page, "sweep_start")
     finished(page, sweeps)

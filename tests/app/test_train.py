@@ -4,7 +4,6 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -13,7 +12,7 @@ from dpdash.core.config import RunConfig
 from dpdash.core.events import RunStatus
 from dpdash.core.translations import LANGUAGES, PSEUDO
 from dpdash.runs.service import Pace, RunService
-from tests.app.conftest import OpenPage
+from tests.app.conftest import OpenPage, given, put
 from tests.app.driving import click
 from tests.app.visible import visible_texts
 
@@ -57,7 +56,7 @@ def await_status(service: RunService, shown: str, wanted: RunStatus) -> None:
 
 
 def trained(page: AppTest, service: RunService) -> AppTest:
-    page.session_state["pace"] = MAX_PACE
+    put(page, "pace", MAX_PACE)
     return finish(click(page, "transport_start"), service)
 
 
@@ -83,7 +82,7 @@ def preview(page: AppTest, service: RunService) -> AppTest:
 
 
 def paused(page: AppTest, service: RunService) -> AppTest:
-    page.session_state["pace"] = SLOW_PACE
+    put(page, "pace", SLOW_PACE)
     click(page, "transport_start")
     click(page, "transport_pause")
     # The command takes effect within one epoch, and AppTest has no timer that would then draw the page again.
@@ -93,8 +92,8 @@ def paused(page: AppTest, service: RunService) -> AppTest:
 
 
 def failed(page: AppTest, service: RunService) -> AppTest:
-    page.session_state["optimizer"] = "sgd"
-    page.session_state["learning_rate"] = 5.0
+    put(page, "optimizer", "sgd")
+    put(page, "learning_rate", 5.0)
     return trained(page, service)
 
 
@@ -123,7 +122,7 @@ def test_page_shows_every_state_in_every_language(
     page = STATES[state](open_page(language, **QUICK), service)
     assert len(page.metric) == 5
     for view in VIEWS:
-        page.session_state["view"] = view
+        put(page, "view", view)
         page.run()
         assert not page.exception
     assert not page.error
@@ -135,7 +134,7 @@ def test_every_visible_text_went_through_gettext(
     state: str, view: str, open_page: OpenPage, service: RunService
 ) -> None:
     page = STATES[state](open_page(PSEUDO, **QUICK, hidden_depth="1"), service)
-    page.session_state["view"] = view
+    put(page, "view", view)
     page.run()
     commands = {code.value for code in page.code}
     own_names = set(LANGUAGES.values())
@@ -171,30 +170,30 @@ def test_default_run_ends_with_the_listings_numbers(open_page: OpenPage, service
 
 def test_a_machine_without_gpus_opens_with_emulated_replicas(open_page: OpenPage) -> None:
     page = open_page()
-    assert page.session_state["engine"] == "cpu_replicas"
-    assert page.session_state["replicas"] == 2
+    assert given(page, "engine") == "cpu_replicas"
+    assert given(page, "replicas") == 2
     assert any("emulated on CPU" in shown.value for shown in page.sidebar.markdown)
     page.slider(key="replicas").set_value(1).run()
-    assert page.session_state["engine"] == "single"
+    assert given(page, "engine") == "single"
 
 
 def test_the_switch_chooses_ddp_and_the_replicas_keep_it(open_page: OpenPage) -> None:
     page = open_page()
     page.segmented_control(key="parallel_way").set_value("ddp").run()
     assert not page.exception
-    assert page.session_state["engine"] == "ddp"
+    assert given(page, "engine") == "ddp"
     page.slider(key="replicas").set_value(4).run()
-    assert page.session_state["engine"] == "ddp"
+    assert given(page, "engine") == "ddp"
     assert page.query_params["engine"] in ("ddp", ["ddp"])
     assert any("DDP" in shown.value for shown in page.sidebar.markdown)
     page.segmented_control(key="parallel_way").set_value("data_parallel").run()
-    assert page.session_state["engine"] == "cpu_replicas"
+    assert given(page, "engine") == "cpu_replicas"
 
 
 def test_a_link_to_ddp_shows_the_switch_there(open_page: OpenPage) -> None:
     page = open_page(engine="ddp", replicas="2")
-    assert page.session_state["engine"] == "ddp"
-    assert page.session_state["parallel_way"] == "ddp"
+    assert given(page, "engine") == "ddp"
+    assert page.segmented_control(key="parallel_way").value == "ddp"
 
 
 def test_link_holds_every_setting_and_the_run(open_page: OpenPage, service: RunService) -> None:
@@ -206,13 +205,13 @@ def test_link_holds_every_setting_and_the_run(open_page: OpenPage, service: RunS
 
     second_tab = open_page(run=shown)
     assert metric(second_tab, "Loss") == metric(page, "Loss")
-    assert second_tab.session_state["samples"] == 200
+    assert given(second_tab, "samples") == 200
 
 
 def test_links_own_settings_give_way_to_the_runs(open_page: OpenPage, service: RunService) -> None:
     shown = run_id(trained(open_page(**QUICK), service))
     page = open_page(run=shown, samples="5000")
-    assert page.session_state["samples"] == 200
+    assert given(page, "samples") == 200
 
 
 def test_value_off_the_scale_is_kept(open_page: OpenPage) -> None:
@@ -228,7 +227,7 @@ def test_wrong_values_get_a_sentence_and_the_rest_applies(open_page: OpenPage) -
     text = warning.value.replace("\\", "")
     assert "Samples must be a whole number. Received: 1e12. Try 10,000." in text
     assert "There is no setting called colour." in text
-    assert page.session_state["epochs"] == 300
+    assert given(page, "epochs") == 300
 
 
 def test_hundreds_of_bad_parameters_are_summed_up(open_page: OpenPage) -> None:
@@ -254,13 +253,13 @@ def test_one_epoch_without_a_run_trains_the_first(open_page: OpenPage, service: 
 def test_pause_go_on_and_stop(open_page: OpenPage, service: RunService) -> None:
     page = paused(open_page(**QUICK), service)
     assert page.button(key="transport_pause").label == "Go on"
-    page.session_state["pace"] = MAX_PACE
+    put(page, "pace", MAX_PACE)
     click(page, "transport_pause")
     service.set_pace(run_id(page), page.session_state["owner"], Pace.full_speed())
     finish(page, service)
     assert "finished" in status_of(page)
 
-    page.session_state["pace"] = SLOW_PACE
+    put(page, "pace", SLOW_PACE)
     click(page, "transport_start")
     click(page, "transport_stop")
     assert "stopped at epoch" in status_of(finish(page, service))
@@ -268,7 +267,7 @@ def test_pause_go_on_and_stop(open_page: OpenPage, service: RunService) -> None:
 
 def test_start_becomes_restart_while_ones_own_run_trains(open_page: OpenPage, service: RunService) -> None:
     page = open_page(**QUICK)
-    page.session_state["pace"] = SLOW_PACE
+    put(page, "pace", SLOW_PACE)
     assert page.button(key="transport_start").label == "Start"
     click(page, "transport_start")
     first = run_id(page)
@@ -315,7 +314,7 @@ def test_suggestion_is_applied_by_one_click(open_page: OpenPage, service: RunSer
     first = run_id(page)
     assert page.button(key="suggestion").label == "Try learning rate 0.05"
     page.button(key="suggestion").click().run()
-    assert page.session_state["learning_rate"] == 0.05
+    assert given(page, "learning_rate") == 0.05
     assert run_id(page) != first
     assert service.runs.snapshot(run_id(page)).config.learning_rate == 0.05
     finish(page, service)
@@ -348,8 +347,38 @@ def test_a_watcher_cannot_steer(open_page: OpenPage, service: RunService) -> Non
 
 
 def test_shared_links_are_whole(open_page: OpenPage, service: RunService) -> None:
-    page = trained(open_page(**QUICK), service)
-    watch, settings, command = (code.value for code in page.code)
-    assert parse_qs(urlsplit(watch).query)["run"] == [run_id(page)]
-    assert "run" not in parse_qs(urlsplit(settings).query)
+    page = open_page(**QUICK)
+    settings, _command = (code.value for code in page.code)
+    assert settings.endswith("?samples=200&epochs=40&engine=single&replicas=1")
+    watch, command = (code.value for code in trained(page, service).code)
+    assert watch.endswith(f"?run={run_id(page)}")
     assert command == "python -m dpdash train --samples 200 --epochs 40"
+    assert any(f"data-text='{watch}'" in html.body for html in page.html)
+    assert any(f"QR code of {watch}" in html.body for html in page.html)
+
+
+def test_a_paced_run_that_ended_says_how_long_it_computed_and_how_long_it_took(
+    open_page: OpenPage, service: RunService
+) -> None:
+    page = open_page(**QUICK)
+    put(page, "pace", SLOW_PACE)
+    click(page, "transport_step")
+    assert reaches(service, run_id(page), 1)
+    click(page, "transport_stop")
+    assert "s of computing (0.500 s at the chosen pace)" in progress_of(finish(page, service))
+    assert "at the chosen pace" not in progress_of(trained(page, service))
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.2, "falta 1 s"), (1.4, "falta 1 s"), (1.6, "faltam 2 s")])
+def test_one_second_left_is_one(
+    seconds: float, text: str, open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dpdash.ui.train.live._seconds_left", lambda _shown: seconds)
+    page = paused(open_page("pt_BR", **QUICK), service)
+    assert progress_of(page).endswith(f" · {text}")
+
+
+def progress_of(page: AppTest) -> str:
+    (bar,) = page.get("progress")
+    text: str = bar.proto.text
+    return text

@@ -16,7 +16,7 @@ from dpdash.core.settings import ServerSettings
 from dpdash.files.run_reader import read_runs
 from dpdash.runs.service import Pace, RunService
 from dpdash.store.query import RunQuery, Viewer
-from dpdash.ui.session.links import parse_query
+from dpdash.web.links import parse_query
 from tests.fakes import eventually
 
 FILES = Path(__file__).parent / "files"

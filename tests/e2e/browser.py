@@ -79,6 +79,16 @@ def wait_for_script(page: Page, expression: str, arg: object = None, timeout_ms:
     return value
 
 
+def address(page: Page) -> str:
+    """Where the page is: `page.url` lags behind what a script has put there."""
+    return str(page.evaluate("location.href"))
+
+
+def wait_for_address(page: Page, pattern: str) -> None:
+    """Wait until the address is like that."""
+    wait_for_script(page, "(pattern) => new RegExp(pattern).test(location.href)", pattern)
+
+
 def assert_for_everybody(page: Page) -> None:
     """Axe finds nothing, and nothing scrolls sideways, in each size and theme."""
     for width, theme in ((1440, "light"), (1440, "dark"), (380, "dark"), (380, "light")):

@@ -10,6 +10,8 @@ from tests.e2e.browser import WAIT_MS, launched_browser, wait_until_drawn
 from tests.e2e.server import LEAN, Server, running_server
 
 OpenPage = Callable[..., Page]
+STOP = """() => [...document.querySelectorAll('.st-key-transport_stop button:enabled')].map((stop) => stop.click())
+.length"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,11 +58,20 @@ def open_page(browser: Browser, server: Server) -> Iterator[OpenPage]:
 
     yield opened
     for context in contexts:
+        for page in context.pages:
+            _stop_what_trains(page)
         context.close()
     assert complaints == []
     with server.log.open("rb") as log:
         log.seek(log_before)
         assert b"Traceback" not in log.read()
+
+
+def _stop_what_trains(page: Page) -> None:
+    """A run of a test that has failed would take the machine from those that follow."""
+    # Not with `click`, which waits: a test may have stopped its run just now.
+    if not page.is_closed() and page.evaluate(STOP):
+        page.wait_for_selector(".st-key-transport_stop button:disabled", state="attached")
 
 
 def _listen(page: Page, complaints: list[str]) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Download, Page, expect
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dpdash.files.tensorboard import TAGS
-from tests.e2e.browser import assert_for_everybody, wait_for_status
+from tests.e2e.browser import address, assert_for_everybody, wait_for_script, wait_for_status
 from tests.e2e.conftest import OpenPage
 from tests.e2e.test_train import start
 from tests.unit.files.made_up import file_of, whole_run
@@ -59,10 +59,10 @@ def test_a_run_is_taken_away_in_each_format_and_brought_back(open_page: OpenPage
     expect(report.get_by_role("row", name=f"Epochs trained {EPOCHS:,}")).to_be_visible()
     report.close()
 
-    before = page.url
+    before = address(page)
     page.locator("input[type=file]:enabled").set_input_files(tmp_path / "run.jsonl")
     expect(page.get_by_text("This run was imported from a file.")).to_be_visible()
-    expect(page).not_to_have_url(before)
+    wait_for_script(page, "(before) => location.href !== before", before)
     again = pd.read_csv(download(page, "Every epoch (CSV)").path())
     assert again.drop(columns="run").equals(csv.drop(columns="run"))
 

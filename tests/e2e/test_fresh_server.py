@@ -12,7 +12,15 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dpdash.web.tickets import OWNER_COOKIE
-from tests.e2e.browser import button, loss_points, wait_for_points, wait_for_status, wait_until_drawn
+from tests.e2e.browser import (
+    address,
+    button,
+    loss_points,
+    wait_for_address,
+    wait_for_points,
+    wait_for_status,
+    wait_until_drawn,
+)
 from tests.e2e.server import LEAN, Server, running_server, start_server, stop_server
 from tests.fakes import eventually
 
@@ -44,7 +52,7 @@ def test_a_deep_link_is_the_very_first_request(browser: Browser, tmp_path: Path)
         assert page.locator("[data-testid=stSidebarNav]").count() == 0  # Streamlit's own list of pages/
         expect(page.locator(".st-key-samples")).to_contain_text("1,234")
         for setting in ("samples=1234", "noise=2.0", "epochs=77"):
-            expect(page).to_have_url(re.compile(rf"[?&]{setting}(&|$)"))
+            wait_for_address(page, rf"[?&]{setting}(&|$)")
         assert OWNER_COOKIE not in page.evaluate("document.cookie")
 
 
@@ -76,7 +84,7 @@ def test_the_next_server_shows_what_the_last_one_trained(browser: Browser, tmp_p
             page.goto(f"{first.url}/?{LONG}")
             wait_until_drawn(page)
             start_slowly(page)
-            seen, query = loss_points(page), urlsplit(page.url).query
+            seen, query = loss_points(page), urlsplit(address(page)).query
             wait_until_saved(first, parse_qs(query)["run"][0], seen)
             first.process.kill()
             first.process.wait()

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.e2e.browser import wait_for_script
+from tests.e2e.browser import address, wait_for_script
 from tests.e2e.conftest import OpenPage
 
 PHONE: Final = {"width": 380, "height": 800}
@@ -26,5 +26,5 @@ def test_a_wrong_link_says_so_and_the_rest_of_it_applies(link: str, open_page: O
     [sentence] = page.get_by_test_id("stAlert").all_inner_texts()
     assert sentence == LINKS[link]
     wait_for_script(page, "location.search.includes('learning_rate')")
-    assert parse_qs(urlsplit(page.url).query)["epochs"] == ["30"]
+    assert parse_qs(urlsplit(address(page)).query)["epochs"] == ["30"]
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

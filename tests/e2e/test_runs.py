@@ -11,7 +11,14 @@ from dpdash.core.config import RunConfig
 from dpdash.core.events import EpochBlock, RunFinished, RunStarted
 from dpdash.store.query import RunLabel, Viewer
 from dpdash.store.store import RunStore
-from tests.e2e.browser import NOT_RUNNING, assert_for_everybody, wait_for_script, wait_for_status, wait_until_drawn
+from tests.e2e.browser import (
+    NOT_RUNNING,
+    address,
+    assert_for_everybody,
+    wait_for_script,
+    wait_for_status,
+    wait_until_drawn,
+)
 from tests.e2e.conftest import OpenPage
 from tests.e2e.server import Server
 
@@ -67,7 +74,7 @@ def opened(open_page: OpenPage, **options: object) -> Page:
     """The page, as a person comes to it."""
     page = open_page(**options)
     turn(page)
-    key(page, "filters").wait_for()
+    key(page, "text").wait_for()
     settle(page)
     return page
 
@@ -171,7 +178,7 @@ def test_open_repeat_and_branch(open_page: OpenPage, server: Server) -> None:
     press(page, "open")
     wait_for_status(page, "finished")
     wait_until_drawn(page)
-    assert f"run={run_id}" in page.url and "learning_rate=0.05" in page.url
+    assert f"run={run_id}" in address(page) and "learning_rate=0.05" in address(page)
     slider = page.locator(".st-key-look_back_slider input[type=range]")
     slider.focus()
     page.keyboard.press("ArrowLeft")
@@ -181,7 +188,7 @@ def test_open_repeat_and_branch(open_page: OpenPage, server: Server) -> None:
     settle(page)
     press(page, "branch")
     wait_for_status(page, "ready")
-    assert "run=" not in page.url and "seed=5" in page.url
+    assert "run=" not in address(page) and "seed=5" in address(page)
     turn(page)
     key(page, "actions").wait_for()
     settle(page)
@@ -191,7 +198,7 @@ def test_open_repeat_and_branch(open_page: OpenPage, server: Server) -> None:
     wait_for_status(page, "finished")
     assert "seed=5" in page.evaluate("location.href")
     turn(page)
-    key(page, "filters").wait_for()
+    key(page, "text").wait_for()
     search(page, "seed=5", 2)
 
 

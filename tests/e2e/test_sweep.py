@@ -5,10 +5,17 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 
 from dpdash.core.sweep import SweepStatus
-from tests.e2e.browser import NOT_RUNNING, assert_for_everybody, wait_for_script, wait_until_drawn
+from tests.e2e.browser import (
+    NOT_RUNNING,
+    address,
+    assert_for_everybody,
+    wait_for_address,
+    wait_for_script,
+    wait_until_drawn,
+)
 from tests.e2e.conftest import OpenPage
 from tests.e2e.server import LEAN, Server, newest, running_server, start_server, stop_server
 from tests.fakes import eventually
@@ -82,16 +89,16 @@ def test_a_map_fills_a_click_opens_a_trial_and_stop_keeps_what_was_found(
     place = wait_for_script(page, f"({CELL_PLACE})()")
     page.mouse.click(place["x"], place["y"])
     page.locator(".dpdash-status", has_text="finished").wait_for()
-    expect(page).to_have_url(re.compile(rf"[?&]run={place['run']}(&|$)"))
+    wait_for_address(page, rf"[?&]run={place['run']}(&|$)")
     clicked = sweep.of_run(place["run"])
     assert clicked is not None
     samples = clicked.values[sweep.plan.settings.index("samples")]
-    expect(page).to_have_url(re.compile(rf"[?&]samples={samples}(&|$)"))
+    wait_for_address(page, rf"[?&]samples={samples}(&|$)")
 
     turned(page)
     page.locator(f"{key('open')} button:visible").click()
     page.locator(".dpdash-status").wait_for()
-    expect(page).to_have_url(re.compile(rf"[?&]run={sweep.trials[0].run_id}(&|$)"))
+    wait_for_address(page, rf"[?&]run={sweep.trials[0].run_id}(&|$)")
 
 
 @pytest.mark.long
@@ -135,7 +142,7 @@ def test_nothing_is_sent_while_nothing_is_searched(open_page: OpenPage) -> None:
     frames: list[str] = []
     other = page.context.new_page()
     other.on("websocket", lambda socket: socket.on("framereceived", lambda _data: frames.append("frame")))
-    other.goto(page.url)
+    other.goto(address(page))
     other.locator(key("what")).wait_for()
     other.wait_for_selector(NOT_RUNNING)
     other.wait_for_timeout(1_000)

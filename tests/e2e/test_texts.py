@@ -124,7 +124,7 @@ def test_the_walk_finds_what_a_person_reads(page: Page, server: Server) -> None:
     """The check itself can fail: it sees headings, figures, tooltips, and a text that is put in plainly."""
     open_preview(page, server)
     found = texts(page)
-    assert any("⟦Loss per epoch⟧" in text for text in found)
+    assert any("⟦Loss per epoch (mean squared error)⟧" in text for text in found)
     assert "⟦Reset axes⟧" in found
     assert "⟦y = 3x + noise, trained in parallel⟧" in found
     page.evaluate("document.querySelector('h1').append(' never translated')")
@@ -177,7 +177,7 @@ def test_what_appears_beside_the_pointer_is_translated(page: Page, server: Serve
     button(page, "step").hover()
     page.get_by_role("tooltip").wait_for()
     assert plain(page) == set()
-    for opens in page.locator(".st-key-header button:visible").all():
+    for opens in page.locator(".st-key-header [data-testid=stPopover] button:visible").all():
         opens.click()
         page.locator("[data-testid=stCode]:visible").first.wait_for()
         assert plain(page) == set()

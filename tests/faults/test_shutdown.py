@@ -12,7 +12,7 @@ import pytest
 
 from dpdash.core.events import RunStopped, StopReason
 from dpdash.store.store import RunStore
-from dpdash.web.server import asset_url
+from dpdash.web.assets import asset_url
 from tests.e2e.server import LEAN, Server
 from tests.fakes import eventually
 from tests.faults.mounts import MOUNT, needs_mount

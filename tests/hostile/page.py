@@ -12,7 +12,7 @@ from streamlit.runtime.state.session_state import STREAMLIT_INTERNAL_KEY_PREFIX
 from dpdash.core.config import FIELD_NAMES, RunConfig
 
 STATUS = re.compile(r"role='status'[^>]*>([^<]*)<")
-TITLE = "y = 3x + noise, trained in parallel"
+TITLE = "y = 3x + noise<"
 
 
 def elements(messages: Iterable[ForwardMsg]) -> Iterator[Element]:

@@ -26,7 +26,7 @@ STORES: Final = ("tests/contract/test_stores.py",)
 FIGURES: Final = ("tests/unit/charts",)
 FINDINGS: Final = ("tests/unit/findings",)
 FILES: Final = ("tests/unit/files",)
-LINKS: Final = ("tests/unit/ui/session/test_links.py",)
+LINKS: Final = ("tests/unit/web/test_links.py",)
 PASSPHRASE: Final = ("tests/unit/web/test_passphrase.py",)
 PAGE_GUARD: Final = ("tests/unit/web/test_page_guard.py",)
 REQUEST_GUARD: Final = ("tests/unit/web/test_request_guard.py",)
@@ -272,8 +272,8 @@ FAULTS: Final = (
         ("tests/unit/cli",),
     ),
     # The pages
-    Fault("dpdash/ui/session/links.py", "values[-1] for name", "values[0] for name", LINKS),
-    Fault("dpdash/ui/session/links.py", "rest = len(found) - MAX_PROBLEMS", "rest = len(found)", LINKS),
+    Fault("dpdash/web/links.py", "values[-1] for name", "values[0] for name", LINKS),
+    Fault("dpdash/web/links.py", "rest = len(found) - MAX_PROBLEMS", "rest = len(found)", LINKS),
     Fault(
         "dpdash/ui/parts/metrics.py",
         "started.one_device_step_seconds / started.replicas_step_seconds",
@@ -572,10 +572,10 @@ FAULTS: Final = (
         ("tests/unit/ui/parts/test_metrics.py",),
     ),
     Fault(
-        "dpdash/ui/session/links.py",
+        "dpdash/web/links.py",
         "if len(values) > 1 and name in KNOWN",
         "if len(values) > 2 and name in KNOWN",
-        ("tests/unit/ui/session/test_links.py",),
+        ("tests/unit/web/test_links.py",),
     ),
     Fault(
         "dpdash/charts/overlay.py",
@@ -591,8 +591,8 @@ FAULTS: Final = (
     ),
     Fault(
         "dpdash/charts/step.py",
-        'layout["xaxis"]["range"] = [0, MILLISECONDS * longest_seconds * 1.02]',
-        'layout["xaxis"]["range"] = [0, longest_seconds * 1.02]',
+        '"range": [0, MILLISECONDS * longest_seconds * 1.02]',
+        '"range": [0, longest_seconds * 1.02]',
         ("tests/unit/charts",),
     ),
 )

@@ -39,7 +39,9 @@ def show_guide() -> None:
     """Show the document."""
     title, text = _document(current().code)
     show_title(title)
-    with st.container(width=LINE_WIDTH, key="guide"):
+    # Its figures are drawn on white; a dark page shows them the other way round.
+    shade = "guide_dark" if st.context.theme.type == "dark" else "guide_light"
+    with st.container(width=LINE_WIDTH, key="guide"), st.container(key=shade):
         # Text, alternative text and path of an image in turns.
         texts = IMAGE.split(text)
         st.markdown(texts[0])

@@ -1,13 +1,22 @@
 """The charts of one step: its shards, what each device held, and its timeline beside another one's."""
 
+import html
 from typing import Final
 
 import streamlit as st
 
 from dpdash.charts.spec import Figure
-from dpdash.charts.step import Coordinates, imbalance, memory_figure, shards_figure, timeline_figure
+from dpdash.charts.step import (
+    Coordinates,
+    imbalance,
+    memory_figure,
+    shards_figure,
+    timeline_figure,
+    with_share,
+)
 from dpdash.core.config import EngineName, RunConfig
-from dpdash.core.steps import StepTrace
+from dpdash.core.steps import Phase, StepTrace
+from dpdash.findings.step import phase_shares
 from dpdash.problem.preview import points
 from dpdash.ui.parallelism.step import ShownStep, engine_of
 from dpdash.ui.parts.live_chart import chart
@@ -27,6 +36,21 @@ def show_shards_and_memory(step: ShownStep, trace: StepTrace) -> None:
     if idle:
         st.caption(escaped(_("Idle, without a shard: replica {ranks}.").format(ranks=", ".join(idle))))
     st.caption(escaped(" ".join(_memory_texts(trace))))
+
+
+def show_phases(trace: StepTrace) -> None:
+    """Show which colour and pattern of the timelines is which phase, and its share of the step."""
+    st.html(f"<div class='dpdash-phases'>{phases_html(trace)}</div>")
+
+
+def phases_html(trace: StepTrace) -> str:
+    """The phases of every way to do a step, each with its share of this one."""
+    shares = phase_shares(trace)
+    return "".join(
+        f"<span class='dpdash-phase dpdash-phase-{place}'>"
+        f"{html.escape(with_share(phase, shares.get(phase, 0.0), current()))}</span>"
+        for place, phase in enumerate(Phase, start=1)
+    )
 
 
 def show_timelines(step: ShownStep, trace: StepTrace, other: StepTrace | None) -> None:

@@ -11,7 +11,7 @@ from dpdash.findings.step import StepSentence, comparison, step_verdict
 from dpdash.runs.service import RunSnapshot
 from dpdash.training import catalog
 from dpdash.training.engine import InProcess
-from dpdash.ui.parallelism.charts import show_shards_and_memory, show_timelines
+from dpdash.ui.parallelism.charts import show_phases, show_shards_and_memory, show_timelines
 from dpdash.ui.parallelism.step import (
     ShownStep,
     asked_step,
@@ -24,15 +24,16 @@ from dpdash.ui.parallelism.step import (
 from dpdash.ui.parallelism.table import show_gradients
 from dpdash.ui.parallelism.traces import step_traces, step_tracing
 from dpdash.ui.parts.button import button
-from dpdash.ui.parts.header import show_part, show_title
+from dpdash.ui.parts.controls import selection, slider
+from dpdash.ui.parts.header import show_title
 from dpdash.ui.parts.notices import escaped, show_error, show_run_notices
+from dpdash.ui.parts.present import present_button
 from dpdash.ui.parts.refreshing import nothing, refreshing
+from dpdash.ui.session.inputs import Input
 from dpdash.ui.session.language import _, current, error_text, number, sentence
 from dpdash.ui.session.shown_run import is_mine, shown_run
 from dpdash.web.process import run_service
 
-ENGINE_KEY: Final = "compared_engine"
-REPLICAS_KEY: Final = "compared_replicas"
 USUAL_REPLICAS: Final = 2
 WAITING_SECONDS: Final = 0.5
 """How often a page that waits for a step looks whether it is there."""
@@ -41,16 +42,17 @@ WAITING_SECONDS: Final = 0.5
 def show_step_page(shown: RunSnapshot | None) -> None:
     """Show a step of the run, or of the sidebar's settings, and refresh the page when there is another one."""
     step = shown_step(shown)
-    show_title(_("One step, taken apart"))
-    _show_commands(shown, step)
-    show_run_notices(shown)
-    if step.problem is not None:
-        show_error(step.problem)
-    other = None
-    if step.trace is None:
-        st.info(_under_way(step) if step.is_waiting else _("No step has been traced here yet."))
-    else:
-        other = _show_step(step, step.trace)
+    with st.container(key="step"):
+        _show_commands(shown, step)
+        show_run_notices(shown)
+        if step.problem is not None:
+            show_error(step.problem)
+        other = None
+        if step.trace is None:
+            st.info(_under_way(step) if step.is_waiting else _("No step has been traced here yet."))
+        else:
+            other = _show_step(step, step.trace)
+        _show_source(shown, step)
     waits = step.is_waiting or (other is not None and other.is_waiting)
     interval = WAITING_SECONDS if waits else None
     if not waits and shown is not None and shown.is_moving:
@@ -59,9 +61,10 @@ def show_step_page(shown: RunSnapshot | None) -> None:
 
 
 def _show_commands(shown: RunSnapshot | None, step: ShownStep) -> None:
-    is_foreign = shown is not None and not is_mine(shown)
-    st.caption(escaped(_source(step, is_foreign)))
     with st.container(horizontal=True, vertical_alignment="center", key="step_commands"):
+        show_title(_("One step, taken apart"))
+        if step.trace is not None and step.trace.emulated:
+            st.badge(_("emulated on CPU"), color="orange")
         button(
             _("Trace a step"),
             "trace_step",
@@ -72,12 +75,20 @@ def _show_commands(shown: RunSnapshot | None, step: ShownStep) -> None:
                 "Take the next step of your run apart, while it trains or stands; without one, a step with the "
                 "sidebar's settings. It is done on a copy: the training itself does not notice."
             ),
-            disabled=is_foreign,
+            disabled=_is_foreign(shown),
         )
+        present_button()
+
+
+def _show_source(shown: RunSnapshot | None, step: ShownStep) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="step_source"):
+        st.caption(escaped(_source(step, _is_foreign(shown))))
         if step.trace is not None:
             _show_download(step)
-            if step.trace.emulated:
-                st.badge(_("emulated on CPU"), color="orange")
+
+
+def _is_foreign(shown: RunSnapshot | None) -> bool:
+    return shown is not None and not is_mine(shown)
 
 
 def _source(step: ShownStep, is_foreign: bool) -> str:
@@ -115,17 +126,21 @@ def _show_download(step: ShownStep) -> None:
 
 def _show_step(step: ShownStep, trace: StepTrace) -> ShownStep | None:
     """Show everything about a step; the one beside it is returned."""
-    with st.container(border=True, key="step_verdict"):
-        st.markdown("**{}**".format(_("Where the time went")))
-        for said in step_verdict(trace):
-            _say(said)
-    show_shards_and_memory(step, trace)
-    show_gradients(trace)
-    show_part(_("When each device did what, beside another way to do the same step"))
+    headline, *more = step_verdict(trace)
+    with st.container(key="step_verdict"):
+        _say(_("Where the time went"), headline)
+    show_phases(trace)
+    timelines = st.container()
+    with st.container(key="step_more"):
+        for said in more:
+            _say(None, said)
     other = _compared(step)
     if other is not None:
         _show_comparison(trace, other)
-    show_timelines(step, trace, other.trace if other else None)
+    with timelines:
+        show_timelines(step, trace, other.trace if other else None)
+    show_gradients(trace)
+    show_shards_and_memory(step, trace)
     return other
 
 
@@ -135,7 +150,7 @@ def _show_comparison(trace: StepTrace, other: ShownStep) -> None:
     elif other.trace is None:
         st.caption(" ".join((_("The step beside it is being measured."), _starting(other))))
     else:
-        _say(comparison(trace, other.trace))
+        _say(None, comparison(trace, other.trace))
 
 
 def _under_way(step: ShownStep) -> str:
@@ -155,27 +170,19 @@ def _compared(step: ShownStep) -> ShownStep | None:
     engines = [name for name in catalog.ENGINES if _config_beside(step, name, USUAL_REPLICAS) is not None]
     is_parallel = step.config.replicas > 1
     usual = EngineName.SINGLE if is_parallel or offer.parallel_engine not in engines else offer.parallel_engine
-    if st.session_state.get(ENGINE_KEY) not in engines:
-        st.session_state[ENGINE_KEY] = usual
-    st.session_state.setdefault(REPLICAS_KEY, USUAL_REPLICAS)
-    # Before they are drawn: on a page that has just been turned to, they then say for a moment what is usual.
-    engine, replicas = EngineName(st.session_state[ENGINE_KEY]), int(st.session_state[REPLICAS_KEY])
     with st.container(horizontal=True, key="step_beside"):
         names = {name: current().name(name) for name in engines}
-        st.selectbox(
+        engine = selection(
+            Input("compared_engine", usual),
             _("Engine beside it"),
-            engines,
-            key=ENGINE_KEY,
-            format_func=lambda name: names[name],
-            persist_state="session",
+            names,
             help=_("The same first step, of a fresh model with the same settings, done in another way."),
         )
-        st.slider(
+        replicas = slider(
+            Input("compared_replicas", USUAL_REPLICAS),
             _("Replicas beside it"),
             1,
             offer.max_replicas,
-            key=REPLICAS_KEY,
-            persist_state="session",
             disabled=engine is EngineName.SINGLE,
             help=_("Copies of the model in the step beside it. One device has one."),
         )
@@ -196,8 +203,9 @@ def _config_beside(step: ShownStep, engine: EngineName, replicas: int) -> RunCon
     return config if catalog.engine(engine).availability(config).ok else None
 
 
-def _say(said: StepSentence) -> None:
-    st.markdown(escaped(sentence(said.template, said.values)))
+def _say(about: str | None, said: StepSentence) -> None:
+    text = escaped(sentence(said.template, said.values))
+    st.markdown(f"**{about}:** {text}" if about else text)
 
 
 def _frame(shown: RunSnapshot | None, step: ShownStep, other: ShownStep | None) -> tuple[object, ...]:

@@ -7,11 +7,12 @@ from typing import Final
 import streamlit as st
 
 from dpdash.core.steps import StepTrace
+from dpdash.ui.parts.controls import selection
 from dpdash.ui.parts.header import show_part
 from dpdash.ui.parts.notices import escaped
+from dpdash.ui.session.inputs import Input
 from dpdash.ui.session.language import _, number
 
-PARAMETER_KEY: Final = "step_parameter"
 DIGITS: Final = 7
 """What float32 can tell apart."""
 
@@ -20,13 +21,10 @@ def show_gradients(trace: StepTrace) -> None:
     """Show the gradients by one parameter, which can be chosen, and the residual over all of them."""
     show_part(_("The replicas' gradients make the gradient of the whole batch"))
     names = {name: _("parameter {name}").format(name=name) for name in trace.parameters}
-    if st.session_state.get(PARAMETER_KEY) not in names:
-        st.session_state[PARAMETER_KEY] = trace.parameters[0]
-    chosen = st.selectbox(
+    chosen = selection(
+        Input("step_parameter", trace.parameters[0]),
         _("Gradient of the loss with respect to"),
-        list(names),
-        key=PARAMETER_KEY,
-        format_func=names.__getitem__,
+        names,
         width=360,
         help=_("Some of the model's parameters, evenly spread. The residual is over all of them."),
     )

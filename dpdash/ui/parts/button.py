@@ -5,6 +5,8 @@ from typing import Any
 
 import streamlit as st
 
+from dpdash.ui.session.language import _
+from dpdash.web.document import SHORTCUTS
 from dpdash.web.streamlit_internals.fragment import is_refresh
 
 
@@ -22,6 +24,9 @@ def button(
 
     `is_refreshed` where it stands in the part of the page that is drawn again, whose refresh a click is.
     """
+    chord = SHORTCUTS.get(key, "")
+    if chord:
+        options["help"] = _("{help} ({chord})").format(help=options.get("help", label), chord=chord)
     st.button(
         label,
         key=key,

@@ -17,8 +17,8 @@ from dpdash.ui.parts.live_chart import loader
 from dpdash.ui.session.command import command
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.state import show_run
+from dpdash.web.assets import asset_url
 from dpdash.web.process import owner, run_service
-from dpdash.web.server import asset_url
 from dpdash.web.transfers import export_address, import_address, take_imported
 from dpdash.web.turns import Turns
 
@@ -73,6 +73,7 @@ def import_form() -> None:
     code = current().code
     data = {
         "script": asset_url("import_form.js"),
+        "failure": _("The form could not be loaded, and is asked for again."),
         "address": import_address(owner(), code),
         "label": _("Import runs (JSON)"),
         "most_bytes": MOST_FILE_BYTES,

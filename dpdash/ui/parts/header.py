@@ -1,6 +1,7 @@
 """The title, what the run is doing, and the link to it."""
 
 import html
+import re
 from typing import Final
 
 import streamlit as st
@@ -9,10 +10,15 @@ from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import N_
 from dpdash.core.events import RunDiverged, RunStatus, RunStopped, StopReason
 from dpdash.runs.service import RunSnapshot
+from dpdash.ui.parts.present import present_button
+from dpdash.ui.parts.qr import qr_html
+from dpdash.ui.room.nicknames import nickname_html, nickname_text, nicknames
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.links import address
 from dpdash.ui.session.state import wanted_settings
 from dpdash.ui.train.code import show_code_button
+from dpdash.web.process import owner
+from dpdash.web.teacher import has_room
 
 STOP_REASONS: Final = {
     StopReason.ASKED: N_("stopped at epoch {epoch}"),
@@ -20,10 +26,12 @@ STOP_REASONS: Final = {
     StopReason.TEACHER: N_("stopped at epoch {epoch} by the teacher"),
     StopReason.SWEEP: N_("stopped at epoch {epoch} by its sweep"),
 }
+BREAK: Final = re.compile("(?=[,:])")
+"""Before it stands what a title says on a phone."""
 
 
 def header(shown: RunSnapshot | None) -> None:
-    """Show the title, the status (announced to screen readers) and the links."""
+    """Show the title, the status (announced to screen readers), the browser's name in the Room, and the links."""
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
         show_title(_("y = 3x + noise, trained in parallel"))
         st.html(
@@ -31,13 +39,19 @@ def header(shown: RunSnapshot | None) -> None:
             f"{html.escape(status_text(shown))}</div>",
             width="content",
         )
+        if has_room():
+            name = nicknames().of(owner())
+            st.html(nickname_html(name, nickname_text(name)), width="content")
         _share(shown)
         show_code_button(shown)
+        present_button()
 
 
 def show_title(text: str) -> None:
-    """Show the one heading of a page."""
-    st.html(f"<h1 class='dpdash-title'>{html.escape(text)}</h1>")
+    """Show the one heading of a page; a narrow one has room for what stands before its first comma or colon."""
+    first, *more = (html.escape(part) for part in BREAK.split(text, maxsplit=1))
+    rest = f"<span class='dpdash-rest'>{''.join(more)}</span>"
+    st.html(f"<h1 class='dpdash-title' lang='{current().tag}'>{first}{rest}</h1>")
 
 
 def show_part(text: str) -> None:
@@ -71,14 +85,23 @@ def _state(shown: RunSnapshot | None) -> str:
 
 def _share(shown: RunSnapshot | None) -> None:
     config = wanted_settings() if shown is None else shown.config
+    link = address(config, None if shown is None else shown.run_id)
     with st.popover(_("Share"), icon=":material/share:"):
-        if shown is not None:
+        if shown is None:
+            st.caption(_("Open these settings"))
+        else:
             st.caption(_("Watch this run (only the browser that started it can steer it)"))
-            st.code(address(config, shown.run_id), language=None, wrap_lines=True)
-        st.caption(_("Open these settings"))
-        st.code(address(config), language=None, wrap_lines=True)
+        st.html(qr_html(link))
+        _show_to_copy(link)
         st.caption(_("Train without a browser"))
-        st.code(command_line(config), language=None, wrap_lines=True)
+        _show_to_copy(command_line(config))
+
+
+def _show_to_copy(text: str) -> None:
+    """Show a text with a button that copies it: Streamlit's own needs a pointer to be seen, and HTTPS to work."""
+    st.code(text, language=None, wrap_lines=True)
+    copy, done = html.escape(_("Copy")), html.escape(_("Copied"))
+    st.html(f"<button class='dpdash-copy' data-text='{html.escape(text)}' data-done='{done}'>{copy}</button>")
 
 
 def command_line(config: RunConfig) -> str:

@@ -13,7 +13,7 @@ import streamlit as st
 from dpdash.charts.spec import HEIGHT, MIXES, Figure, Update
 from dpdash.core.errors import N_
 from dpdash.ui.session.language import _
-from dpdash.web.server import asset_url
+from dpdash.web.assets import asset_url
 
 STACKED_HEIGHT: Final = HEIGHT + 60
 """Pixels, for two more rows of legend. Heights stand in the style sheet, before anything is drawn, so that nothing
@@ -50,13 +50,9 @@ STYLE: Final = f"""
 
 
 def loader(function: str) -> str:
-    """A script of a line, as it travels with every refresh; the module that it calls is fetched once.
-
-    It lives at a blob: address, against which a path alone cannot be resolved.
-    """
+    """A script of a line, as it travels with every refresh; `page.js` fetches the module that it calls, once."""
     return f"""
-export default async (component) =>
-  (await import(new URL(component.data.script, location.origin).href)).{function}(component);
+export default async (component) => (await dpdashModule(component)).{function}(component);
 """
 
 

@@ -17,6 +17,7 @@ from dpdash.ui.session.state import NUM_SHARED
 
 THOUSAND: Final = 1e3
 MILLION: Final = 1e6
+SPEED_UP_DIGITS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,11 @@ def _speed(config: RunConfig, history: HistorySnapshot | None) -> Metric:
 
 def _beside_one_device(history: HistorySnapshot) -> str:
     ratio = speed_up(history)
-    return _("one device") if ratio is None else _("{ratio}× one device").format(ratio=number(ratio))
+    if ratio is None:
+        return _("one device")
+    if round(ratio, 2) >= 1:
+        return _("{ratio}× as fast as 1 device").format(ratio=number(ratio, SPEED_UP_DIGITS))
+    return _("{times}× slower than 1 device").format(times=number(1 / ratio, SPEED_UP_DIGITS))
 
 
 def _large(value: float) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.core.errors import ConfigError, DpdashError
+from dpdash.core.errors import ConfigError, DpdashError, FrozenError
 from dpdash.core.events import RunFailed, RunStatus
 from dpdash.runs.service import RunSnapshot
 from dpdash.store.resuming import NO_CHECKPOINT
@@ -37,14 +37,22 @@ def show_warnings(problems: Iterable[DpdashError]) -> None:
         st.warning("  \n".join(sentences))
 
 
+def show_problem_or_freeze(freeze: str) -> None:
+    """Show what the last command could not do; what a freeze refused is said by the sentence about the freeze."""
+    problem, is_frozen = take_problem(), run_service().room.is_frozen
+    if is_frozen:
+        st.info(freeze)
+    if problem is not None and not (is_frozen and isinstance(problem, FrozenError)):
+        show_error(problem)
+
+
 def show_run_notices(shown: RunSnapshot | None) -> None:
     """Show what a person must know about the run and the session before looking at the figures."""
     show_warnings(st.session_state[PROBLEMS_KEY])
-    for problem in (take_problem(), take_missing_run()):
-        if problem is not None:
-            show_error(problem)
-    if run_service().room.is_frozen:
-        st.info(_("The teacher has paused new runs. Those that train go on."))
+    show_problem_or_freeze(_("The teacher has paused new runs. Those that train go on."))
+    missing = take_missing_run()
+    if missing is not None:
+        show_error(missing)
     health = run_service().runs.health if shown is None else shown.saved
     if health.problem is not None:
         show_warnings([health.problem])

@@ -6,23 +6,23 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dpdash.core.config import EngineName, OptimizerName, RunConfig, bounds
+from dpdash.core.config import EngineName, OptimizerName, bounds
 from dpdash.core.errors import N_
 from dpdash.core.scales import scale
 from dpdash.core.settings import num_cores
 from dpdash.runs.service import RunSnapshot
 from dpdash.training import catalog, hardware
 from dpdash.ui.guide.page import guide_help
-from dpdash.ui.parts.choice import choice
-from dpdash.ui.session.language import _, current, language_switch, number
-from dpdash.ui.session.state import ALL_SAMPLES, wanted_settings
+from dpdash.ui.parts.controls import choice, nothing, number_input, selection, slider, steps
+from dpdash.ui.session.inputs import ALL_SAMPLES, Setting
+from dpdash.ui.session.language import LANGUAGE, _, current, languages, number
+from dpdash.ui.session.state import change_settings, wanted_settings
 from dpdash.ui.train.commands import change_learning_rate
 from dpdash.web.process import run_service
 
 NOISES: Final = (*(tenth / 10 for tenth in range(11)), 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 WIDTHS: Final = tuple(2**power for power in range(13))
 BYTES_PER_GIB: Final = 2**30
-WAY_KEY: Final = "parallel_way"
 
 
 class Way(StrEnum):
@@ -35,6 +35,34 @@ class Way(StrEnum):
 WAY_NAMES: Final = {Way.DATA_PARALLEL: N_("DataParallel"), Way.DDP: N_("DDP")}
 
 
+class Replicas:
+    """How many replicas train, of which the engine follows."""
+
+    name = "replicas"
+
+    def get(self) -> int:
+        """The replicas of the next run."""
+        return wanted_settings().replicas
+
+    def put(self, value: int) -> None:
+        """Let so many train."""
+        _take_engine(value, wants_ddp=wanted_settings().engine is EngineName.DDP)
+
+
+class ParallelWay:
+    """How replicas share the work: the engine, where there is a choice of it."""
+
+    name = "parallel_way"
+
+    def get(self) -> Way:
+        """The way of the next run."""
+        return Way.DDP if wanted_settings().engine is EngineName.DDP else Way.DATA_PARALLEL
+
+    def put(self, value: Way) -> None:
+        """Let them share it in this way."""
+        _take_engine(wanted_settings().replicas, wants_ddp=value is Way.DDP)
+
+
 def sidebar(shown: RunSnapshot | None) -> None:
     """Show every setting; those that differ from a run that still trains are marked for the next run."""
     later = _settings_for_next_run(shown)
@@ -43,53 +71,49 @@ def sidebar(shown: RunSnapshot | None) -> None:
         _decades("samples", later)
         _choices("noise", NOISES, later)
         low, high = bounds("seed")
-        st.number_input(min_value=int(low), max_value=int(high), step=1, **_labels("seed", later))
+        number_input(Setting("seed"), **_labels("seed", later), low=int(low), high=int(high))
         st.subheader(_("Training"))
         _decades("epochs", later)
-        _decades("learning_rate", later, on_change=lambda: change_learning_rate(shown))
+        _decades("learning_rate", later, then=lambda: change_learning_rate(shown))
         with st.expander(_("More")):
             _more(later)
         st.subheader(_("Devices"))
         _devices(later)
-        language_switch()
+        selection(LANGUAGE, _("Language"), languages(), help=_("Language of the page and of its numbers."))
 
 
 def _more(later: set[str]) -> None:
     optimizers = {name: current().name(name) for name in OptimizerName}
-    st.selectbox(
-        options=list(OptimizerName),
-        format_func=optimizers.__getitem__,
-        **_labels("optimizer", later),
-    )
+    selection(Setting("optimizer"), **_labels("optimizer", later), names=optimizers)
     low, high = run_service().limits.bounds("global_batch_size")
-    sizes = [int(size) for size in scale(low, high) if size < st.session_state["samples"]]
-    chosen = st.session_state["global_batch_size"]
-    if chosen != ALL_SAMPLES:
-        if chosen >= st.session_state["samples"]:
-            st.session_state["global_batch_size"] = ALL_SAMPLES
-        elif chosen not in sizes:
-            sizes = sorted([*sizes, chosen])
+    settings = wanted_settings()
+    sizes = {int(size) for size in scale(low, high) if size < settings.samples}
+    own = set() if settings.global_batch_size is None else {settings.global_batch_size}
     write, all_samples = current().setting, _("all")
-    st.select_slider(
-        options=[*sizes, ALL_SAMPLES],
-        format_func=lambda size: all_samples if size == ALL_SAMPLES else write(size),
+    steps(
+        Setting("global_batch_size"),
         **_labels("global_batch_size", later),
+        values=[*sorted(sizes | own), ALL_SAMPLES],
+        write=lambda size: all_samples if size == ALL_SAMPLES else write(size),
     )
     low, high = bounds("hidden_depth")
-    st.slider(min_value=int(low), max_value=int(high), **_labels("hidden_depth", later))
+    slider(Setting("hidden_depth"), **_labels("hidden_depth", later), low=int(low), high=int(high))
     _choices("hidden_width", WIDTHS, later)
 
 
 def _devices(later: set[str]) -> None:
-    offer = catalog.offer()
+    offer, settings = catalog.offer(), wanted_settings()
     name = _("GPUs to use (CPU replicas)") if offer.emulated else _("GPUs to use")
-    highest = max(offer.max_replicas, st.session_state["replicas"])
-    labels = _labels("replicas", later)
-    labels |= {"label": _marked(name, "replicas" in later), "help": f"{labels['help']} {guide_help()}"}
-    st.slider(min_value=1, max_value=highest, on_change=_take_engine, **labels)
+    slider(
+        Replicas(),
+        _marked(name, "replicas" in later),
+        1,
+        max(offer.max_replicas, settings.replicas),
+        help=f"{current().help('replicas')} {guide_help()}",
+    )
     if offer.has_ddp:
         _way("engine" in later)
-    _badge(EngineName(st.session_state["engine"]), st.session_state["replicas"], offer.num_gpus)
+    _badge(settings.engine, settings.replicas, offer.num_gpus)
     for device in hardware.devices():
         st.caption(
             _("{device}, {memory} GiB").format(
@@ -99,14 +123,10 @@ def _devices(later: set[str]) -> None:
 
 
 def _way(for_next_run: bool) -> None:
-    is_ddp = st.session_state["engine"] == EngineName.DDP
-    st.session_state[WAY_KEY] = Way.DDP if is_ddp else Way.DATA_PARALLEL
     choice(
+        ParallelWay(),
         _marked(_("Replicas by"), for_next_run),
         {way: _(name) for way, name in WAY_NAMES.items()},
-        WAY_KEY,
-        Way.DATA_PARALLEL,
-        on_change=_take_engine,
         help=_(
             "DataParallel: one process copies the model to every device in each step. DDP: a process for each "
             "replica, which keeps its copy; only gradients are sent. PyTorch recommends DDP."
@@ -145,9 +165,8 @@ def _badge(engine: EngineName, replicas: int, num_gpus: int) -> None:
         )
 
 
-def _take_engine() -> None:
-    wants_ddp = st.session_state.get(WAY_KEY) == Way.DDP
-    st.session_state["engine"] = catalog.offer().engine_for(st.session_state["replicas"], wants_ddp)
+def _take_engine(replicas: int, *, wants_ddp: bool) -> None:
+    change_settings({"replicas": replicas, "engine": catalog.offer().engine_for(replicas, wants_ddp)})
 
 
 def _settings_for_next_run(shown: RunSnapshot | None) -> set[str]:
@@ -157,35 +176,20 @@ def _settings_for_next_run(shown: RunSnapshot | None) -> set[str]:
     return changed - {"learning_rate"}
 
 
-def _decades(name: str, later: set[str], on_change: Callable[[], None] | None = None) -> None:
-    kind = type(RunConfig.model_fields[name].default)
+def _decades(name: str, later: set[str], then: Callable[[], None] = nothing) -> None:
     low, high = run_service().limits.bounds(name)
-    _choices(name, tuple(kind(value) for value in sorted({*scale(low, high), high})), later, on_change)
+    kind = Setting(name).kind
+    _choices(name, tuple(kind(value) for value in sorted({*scale(low, high), high})), later, then)
 
 
-def _choices(
-    name: str,
-    options: tuple[Any, ...],
-    later: set[str],
-    on_change: Callable[[], None] | None = None,
-) -> None:
+def _choices(name: str, options: tuple[Any, ...], later: set[str], then: Callable[[], None] = nothing) -> None:
     """A slider over given values; a value from a link that is not among them is added."""
-    chosen = st.session_state[name]
-    st.select_slider(
-        options=list(options) if chosen in options else sorted([*options, chosen]),
-        format_func=current().setting,
-        on_change=on_change or "rerun",
-        **_labels(name, later),
-    )
+    values = sorted({*options, Setting(name).get()})
+    steps(Setting(name), **_labels(name, later), values=values, write=current().setting, then=then)
 
 
 def _labels(name: str, later: set[str]) -> dict[str, Any]:
-    return {
-        "label": _marked(current().title(name), name in later),
-        "help": current().help(name),
-        "key": name,
-        "persist_state": "session",
-    }
+    return {"label": _marked(current().title(name), name in later), "help": current().help(name)}
 
 
 def _marked(label: str, for_next_run: bool) -> str:

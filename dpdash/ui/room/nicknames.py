@@ -1,11 +1,15 @@
 """Short names for browsers, which tell them apart and say nothing about them."""
 
 import hashlib
+import html
 import threading
 from dataclasses import dataclass
 from typing import Final
 
+import streamlit as st
+
 from dpdash.core.errors import N_
+from dpdash.ui.session.language import _, number
 
 COLOUR_NAMES: Final = {
     "amber": N_("amber {number}"),
@@ -56,6 +60,22 @@ class Nicknames:
             if len(self._names) > MAX_BROWSERS:
                 del self._names[next(iter(self._names))]
             return name
+
+
+@st.cache_resource(show_spinner=False)
+def nicknames() -> Nicknames:
+    """The names that the browsers of this process have."""
+    return Nicknames()
+
+
+def nickname_text(name: Nickname) -> str:
+    """A name in the reader's language."""
+    return _(COLOUR_NAMES[name.colour]).format(number=number(name.number))
+
+
+def nickname_html(name: Nickname, text: str) -> str:
+    """A text beside the colour of a name."""
+    return f"<strong class='dpdash-who dpdash-{name.colour}'>{html.escape(text)}</strong>"
 
 
 def _colour(owner: str) -> str:

@@ -12,13 +12,16 @@ from dpdash.core.events import RunStatus
 from dpdash.runs.room import RoomSnapshot
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.button import button
+from dpdash.ui.parts.controls import choice
 from dpdash.ui.parts.header import show_title
 from dpdash.ui.parts.metrics import Metric, metrics_row, show_metrics
 from dpdash.ui.parts.notices import show_error
 from dpdash.ui.parts.refreshing import refreshing
+from dpdash.ui.room.join import show_join
 from dpdash.ui.room.machine import LoadMeter, load_metrics
-from dpdash.ui.room.nicknames import Nicknames
+from dpdash.ui.room.nicknames import nicknames
 from dpdash.ui.room.run_row import row_html
+from dpdash.ui.session.inputs import Input
 from dpdash.ui.session.language import _, number, setting
 from dpdash.ui.train import commands
 from dpdash.web.process import owner, run_service, scaling_service
@@ -26,16 +29,10 @@ from dpdash.web.teacher import PASSPHRASE_KEY
 
 REFRESH_SECONDS: Final = 2.0
 ROWS_PER_PAGE: Final = 40
-PAGE_KEY: Final = "room_page"
+FIRST_ROW: Final = Input("room_page", 0)
 ASKED_KEY: Final = "room_asked"
 """The command that waits to be confirmed, by its name."""
 LONGEST_PASSPHRASE: Final = 200
-
-
-@st.cache_resource(show_spinner=False)
-def nicknames() -> Nicknames:
-    """The names that the browsers of this process have."""
-    return Nicknames()
 
 
 @st.cache_resource(show_spinner=False)
@@ -62,9 +59,12 @@ def show_passphrase_form() -> None:
 def show_room() -> None:
     """Show the room, refreshed on a timer for as long as the page is open."""
     room = run_service().room.snapshot()
-    show_title(_("Room"))
-    _show_problem()
-    _show_controls(room)
+    with st.container(horizontal=True, vertical_alignment="center", key="room_top"):
+        with st.container():
+            show_title(_("Room"))
+            _show_problem()
+            _show_controls(room)
+        show_join()
     refreshing(run_service().room.snapshot, _show_moving, _frame, _frame(room), REFRESH_SECONDS)
 
 
@@ -240,7 +240,7 @@ def _show_runs(room: RoomSnapshot) -> None:
     with st.container(key="room_runs"):
         if not room.runs:
             st.markdown(_("Nobody trains now."))
-        for shown in _page_of(room.runs):
+        for shown in _page_of((*room.runs, *room.ended)):
             with st.container(horizontal=True, vertical_alignment="center", key=f"room_run_{shown.run_id}"):
                 _show_row(shown)
                 is_shown = shown.run_id == room.spotlight
@@ -260,16 +260,9 @@ def _page_of(runs: tuple[RunSnapshot, ...]) -> tuple[RunSnapshot, ...]:
     firsts = range(0, len(runs), ROWS_PER_PAGE)
     if len(firsts) <= 1:
         return runs
-    if st.session_state.get(PAGE_KEY) not in firsts:
-        st.session_state[PAGE_KEY] = 0
-    st.segmented_control(
-        _("Runs"),
-        list(firsts),
-        key=PAGE_KEY,
-        required=True,
-        format_func=lambda first: f"{number(first + 1)}–{number(min(first + ROWS_PER_PAGE, len(runs)))}",
-    )
-    chosen: int = st.session_state[PAGE_KEY]
+    lasts = {first: min(first + ROWS_PER_PAGE, len(runs)) for first in firsts}
+    names = {first: f"{number(first + 1)}–{number(last)}" for first, last in lasts.items()}
+    chosen = choice(FIRST_ROW, _("Runs"), names)
     return runs[chosen : chosen + ROWS_PER_PAGE]
 
 

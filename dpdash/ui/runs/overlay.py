@@ -18,13 +18,14 @@ from dpdash.core.errors import N_, StoreError, UnknownRunError
 from dpdash.core.history import HistorySnapshot
 from dpdash.core.optimum import noise_floor
 from dpdash.store.store import RunRecord
-from dpdash.ui.parts.choice import choice
+from dpdash.ui.parts.controls import choice, selection, steps, toggle
 from dpdash.ui.parts.header import show_part
 from dpdash.ui.parts.live_chart import chart
 from dpdash.ui.parts.metrics import signed
 from dpdash.ui.parts.names import differing, names_of
 from dpdash.ui.parts.notices import show_error
 from dpdash.ui.runs.table import slope_error, speed
+from dpdash.ui.session.inputs import Input
 from dpdash.ui.session.language import _, current, number, setting
 from dpdash.web.process import run_service
 
@@ -38,6 +39,7 @@ ALONG_NAMES: Final = {
     Along.SAMPLES: N_("Samples seen"),
 }
 NONE: Final = "none"
+BASELINE: Final = Input("runs_baseline", NONE)
 PERCENT: Final = 100
 
 
@@ -69,11 +71,13 @@ def show_overlay(chosen: Sequence[RunRecord], baseline_of: Sequence[RunRecord]) 
                 drawn=number(MOST_OVERLAID), chosen=number(len(chosen))
             )
         )
+    drawn = st.container(key="runs_overlay_chart")
     axes, window, baseline = _controls(sides)
     overlaid = [_overlaid(side, axes.along, window, side is baseline) for side in sides]
     floor = common_floor(noise_floor(side.record.config) for side in sides)
     figure = overlay_figure(overlaid, axes, floor, current())
-    chart("overlay", _shown_as(sides, axes), [figure])
+    with drawn:
+        chart("overlay", _shown_as(sides, axes), [figure])
     if window > 1 and any(run.smooth is None for run in overlaid):
         st.caption(_("Not every run can be smoothed: its epochs are not all stored."))
     _show_results(sides, baseline)
@@ -82,8 +86,7 @@ def show_overlay(chosen: Sequence[RunRecord], baseline_of: Sequence[RunRecord]) 
 
 def pinned_baseline() -> str | None:
     """Id of the run that was chosen as the baseline."""
-    chosen = st.session_state.get("runs_baseline")
-    return chosen if isinstance(chosen, str) and chosen != NONE else None
+    return BASELINE.get() if BASELINE.get() != NONE else None
 
 
 def _sides(records: Sequence[RunRecord]) -> list[_Side]:
@@ -102,16 +105,15 @@ def _sides(records: Sequence[RunRecord]) -> list[_Side]:
 def _controls(sides: Sequence[_Side]) -> tuple[Axes, int, _Side | None]:
     with st.container(horizontal=True, vertical_alignment="bottom", key="runs_overlay"):
         names = {way: _(text) for way, text in ALONG_NAMES.items()}
-        way = choice(_("Loss over"), names, "runs_along", Along.EPOCHS)
-        is_x_log = _switch(_("Logarithmic across"), "runs_x_log", usual=False)
-        is_y_log = _switch(_("Logarithmic upwards"), "runs_y_log", usual=True)
+        way = choice(Input("runs_along", Along.EPOCHS), _("Loss over"), names)
+        is_x_log = toggle(Input("runs_x_log", False), _("Logarithmic across"))
+        is_y_log = toggle(Input("runs_y_log", True), _("Logarithmic upwards"))
     with st.container(horizontal=True, vertical_alignment="bottom", key="runs_overlay_more"):
-        window = st.select_slider(
+        window = steps(
+            Input("runs_smoothing", WINDOWS[0]),
             _("Smoothing"),
-            list(WINDOWS),
-            key="runs_smoothing",
-            persist_state="session",
-            format_func=_window_text,
+            WINDOWS,
+            _window_text,
             help=_(
                 "Geometric mean over so many epochs around each, worked out once over all of them, whatever part "
                 "is zoomed in on. The losses themselves stay, faint."
@@ -121,11 +123,6 @@ def _controls(sides: Sequence[_Side]) -> tuple[Axes, int, _Side | None]:
     return Axes(way, is_x_log, is_y_log), window, baseline
 
 
-def _switch(label: str, key: str, *, usual: bool) -> bool:
-    st.session_state.setdefault(key, usual)
-    return bool(st.toggle(label, key=key, persist_state="session"))
-
-
 def _window_text(window: int) -> str:
     return _("none") if window == 1 else _("{number} epochs").format(number=setting(window))
 
@@ -133,14 +130,10 @@ def _window_text(window: int) -> str:
 def _choose_baseline(sides: Sequence[_Side]) -> _Side | None:
     by_id = {side.record.run_id: side for side in sides}
     names = {NONE: _("none")} | {run_id: _numbered(side) for run_id, side in by_id.items()}
-    if st.session_state.get("runs_baseline") not in names:
-        st.session_state["runs_baseline"] = NONE
-    chosen = st.selectbox(
+    chosen = selection(
+        BASELINE,
         _("Baseline"),
-        list(names),
-        key="runs_baseline",
-        persist_state="session",
-        format_func=names.__getitem__,
+        names,
         help=_("The run that the others are compared with. It stays when you choose other runs."),
     )
     return by_id.get(chosen)

@@ -45,7 +45,8 @@ def show_runs() -> None:
     export_menu(tuple(record.run_id for record in chosen))
     if len(chosen) == 1 and chosen[0].deleted_at is None:
         show_label(chosen[0])
-    show_overlay(chosen, _baseline(kept, who))
+    # The only run there is needs no choice to be looked at.
+    show_overlay(chosen or (page.rows if page.num_found == 1 else ()), _baseline(kept, who))
     import_form()
     if any(not record.status.is_over for record in (*page.rows, *chosen)):
         ids = tuple(record.run_id for record in chosen)

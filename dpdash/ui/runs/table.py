@@ -17,6 +17,7 @@ from dpdash.ui.session.language import _, current, number
 
 ROW_HEIGHT: Final = 35
 """Pixels, as Streamlit has it."""
+NAME_WIDTH: Final = 150
 MOST_ROWS_SEEN: Final = 15
 DIGITS: Final = 4
 LARGEST: Final = 2.0**53 - 1
@@ -30,10 +31,13 @@ Write = Callable[[Any], str]
 def show_table(rows: Sequence[RunRecord], chosen: Collection[str]) -> list[str]:
     """Show runs with those that are chosen selected; the ids of the rows that are selected now."""
     numbers = _numbers()
-    columns: dict[str, list[Any]] = {_("Name"): [name_of(row) for row in rows]}
-    columns |= {_("Status"): [current().name(row.status) for row in rows]}
-    columns |= {label: [read(row) for row in rows] for label, (read, _write) in numbers.items()}
-    columns |= {
+    measured_columns = {label: [read(row) for row in rows] for label, (read, _write) in numbers.items()}
+    columns: dict[str, list[Any]] = {
+        _("Name"): [name_of(row) for row in rows],
+        # The first three are what a phone has room for.
+        _("Loss"): measured_columns.pop(_("Loss")),
+        _("Status"): [current().name(row.status) for row in rows],
+        **measured_columns,
         _("Epochs"): [_progress(row) for row in rows],
         _("Engine × replicas"): [current().engine(row.config) for row in rows],
         _("Started"): [written_time(row.created_at) for row in rows],
@@ -53,7 +57,7 @@ def show_table(rows: Sequence[RunRecord], chosen: Collection[str]) -> list[str]:
         written,
         hide_index=True,
         height=ROW_HEIGHT * (1 + min(len(rows), MOST_ROWS_SEEN)) + 3,
-        column_config={_("Name"): st.column_config.TextColumn(width="medium")},
+        column_config={_("Name"): st.column_config.TextColumn(width=NAME_WIDTH)},
         key=_key(rows),
         on_select="rerun",
         selection_mode="multi-row",

@@ -1,20 +1,25 @@
 """What a study is to measure, laid out by hand, with its buttons."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
 
 from dpdash.core.config import EngineName, RunConfig, bounds
+from dpdash.core.errors import ConfigError
 from dpdash.core.scales import scale
 from dpdash.core.settings import num_cores
 from dpdash.core.study import ScalingMode, StudyPlan
 from dpdash.scaling.live import StudySnapshot
-from dpdash.training import catalog, hardware
+from dpdash.training import catalog
+from dpdash.training.hardware import MIN_CPU_REPLICAS
 from dpdash.ui.parts.button import button
-from dpdash.ui.parts.choice import choice
+from dpdash.ui.parts.controls import choice, several, slider, steps
+from dpdash.ui.parts.notices import escaped
 from dpdash.ui.parts.sidebar import WIDTHS
-from dpdash.ui.session.language import _, current, number
+from dpdash.ui.session.inputs import Input
+from dpdash.ui.session.language import _, current, error_text, number
+from dpdash.ui.session.shown_run import settings_to_begin_with
 from dpdash.ui.train import commands
 from dpdash.web.process import owner, run_service
 
@@ -22,8 +27,10 @@ SECONDS: Final = 0.5
 """Of a measurement: long beside what the machine does in between, short enough for a page."""
 MAP_WIDTHS: Final = (8, 32, 128, 512)
 MOST_REPEATS: Final = 10
-USUAL: Final = {"samples": 10_000, "hidden_width": 64, "hidden_depth": 1, "repeats": 3}
+USUAL_REPEATS: Final = 3
 LEAST_SAMPLES: Final = 100
+FIELDS: Final = ("samples", "hidden_width", "hidden_depth")
+MODE: Final = Input("scaling_mode", ScalingMode.STRONG)
 
 
 def offered_engines() -> tuple[EngineName, ...]:
@@ -38,9 +45,15 @@ def offered_engines() -> tuple[EngineName, ...]:
 def show_controls(measuring: StudySnapshot | None) -> None:
     """Show what to measure, and Start or Cancel."""
     _choose_engines()
-    for column, show in zip(st.columns(5), _SLIDERS, strict=True):
+    columns = st.columns(2 + len(FIELDS))
+    with columns[0]:
+        _replicas()
+    for column, name in zip(columns[1:], FIELDS, strict=False):
         with column:
-            show()
+            _field(name)
+    with columns[-1]:
+        _repeats()
+    is_frozen = run_service().room.is_frozen
     is_mine = measuring is not None and measuring.study.owner == owner()
     with st.container(horizontal=True, vertical_alignment="center", key="scaling_buttons"):
         if measuring is None:
@@ -50,6 +63,7 @@ def show_controls(measuring: StudySnapshot | None) -> None:
                 "play_arrow",
                 lambda: commands.start_study(lambda: wanted_plan((_chosen("hidden_width"),))),
                 type="primary",
+                disabled=is_frozen,
                 help=_("Measure 1, 2, … replicas of the chosen engines, one after another, in turns."),
             )
             button(
@@ -57,7 +71,11 @@ def show_controls(measuring: StudySnapshot | None) -> None:
                 "scaling_map",
                 "grid_on",
                 lambda: commands.start_study(lambda: wanted_plan(MAP_WIDTHS)),
-                help=_("Measure several hidden widths, to see from which on parallelism pays. It takes longer."),
+                disabled=is_frozen or not _chosen("hidden_depth"),
+                help=_(
+                    "Measure several hidden widths, to see from which on parallelism pays. It takes longer, and "
+                    "needs a hidden layer."
+                ),
             )
         else:
             button(
@@ -76,11 +94,10 @@ def wanted_plan(widths: Sequence[int]) -> StudyPlan:
     Raises:
         ConfigError: when there is no such plan.
     """
-    offered = offered_engines()
     return StudyPlan.parse(
         {
-            "engines": tuple(engine for engine in offered if engine in st.session_state["scaling_engines"]),
-            "mode": ScalingMode(st.session_state["scaling_mode"]),
+            "engines": tuple(engine for engine in offered_engines() if engine in _engines().get()),
+            "mode": MODE.get(),
             "replicas": _chosen("replicas"),
             "samples": _chosen("samples"),
             "hidden_widths": tuple(widths),
@@ -93,23 +110,19 @@ def wanted_plan(widths: Sequence[int]) -> StudyPlan:
 
 def _choose_engines() -> None:
     offered = offered_engines()
-    st.session_state.setdefault("scaling_engines", list(offered))
     names = {name: current().name(name) for name in offered}
     with st.container(horizontal=True, key="scaling_choices"):
-        st.pills(
+        several(
+            _engines(),
             _("Engines"),
-            list(offered),
-            selection_mode="multi",
-            key="scaling_engines",
-            persist_state="session",
-            format_func=lambda name: names[name],
+            names,
+            as_pills=True,
             help=_("Ways to train several replicas; each is compared with one device."),
         )
         choice(
+            MODE,
             _("What stays the same"),
             {mode: current().name(mode) for mode in ScalingMode},
-            "scaling_mode",
-            ScalingMode.STRONG,
             help=_(
                 "Strong: the global batch, of which each replica gets a smaller part. Weak: the batch of a "
                 "replica, so that the global batch grows with the replicas."
@@ -119,69 +132,80 @@ def _choose_engines() -> None:
 
 def _replicas() -> None:
     most = catalog.offer().max_replicas
-    st.session_state.setdefault("scaling_replicas", min(most, hardware.MIN_CPU_REPLICAS))
-    st.slider(
+    slider(
+        _input("replicas"),
         _("Most replicas"),
         2,
         most,
-        key="scaling_replicas",
-        persist_state="session",
         help=_("1, 2, … up to so many replicas are measured."),
     )
 
 
-def _samples() -> None:
-    low, high = run_service().limits.bounds("samples")
-    sizes = tuple(int(size) for size in scale(max(low, min(LEAST_SAMPLES, high)), high))
-    _field("samples", sizes)
-
-
-def _width() -> None:
-    _field("hidden_width", WIDTHS)
-
-
-def _depth() -> None:
-    low, high = bounds("hidden_depth")
-    _field("hidden_depth", tuple(range(int(low), int(high) + 1)))
-
-
 def _repeats() -> None:
-    st.session_state.setdefault("scaling_repeats", USUAL["repeats"])
-    st.slider(
+    slider(
+        _input("repeats"),
         _("Repeats"),
         1,
         MOST_REPEATS,
-        key="scaling_repeats",
-        persist_state="session",
         help=_("How often everything is measured. More repeats take longer and make the error bars smaller."),
     )
 
 
-_SLIDERS: Final[tuple[Callable[[], None], ...]] = (_replicas, _samples, _width, _depth, _repeats)
-
-
-def _field(name: str, options: tuple[int, ...]) -> None:
+def _field(name: str) -> None:
     """A slider over a run's setting, with its title and help."""
-    key = f"scaling_{name}"
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = min(options, key=lambda value: abs(value - USUAL[name]))
-    st.select_slider(
-        current().title(name),
-        options,
-        key=key,
-        persist_state="session",
-        format_func=current().setting,
-        help=current().help(name),
-    )
+    steps(_input(name), current().title(name), _options(name), current().setting, help=current().help(name))
+
+
+def _options(name: str) -> tuple[int, ...]:
+    """The values that are offered for a run's setting."""
+    if name == "hidden_width":
+        return tuple(sorted({*WIDTHS, _chosen(name)}))
+    if name == "hidden_depth":
+        low, high = bounds(name)
+        return tuple(range(int(low), int(high) + 1))
+    low, high = run_service().limits.bounds(name)
+    offered = (int(size) for size in scale(max(low, min(LEAST_SAMPLES, high)), high))
+    return tuple(sorted({*offered, _chosen(name)}))
+
+
+def _engines() -> Input[tuple[EngineName, ...]]:
+    return Input("scaling_engines", offered_engines())
+
+
+def _input(name: str) -> Input[int]:
+    if name == "replicas":
+        return Input(f"scaling_{name}", min(catalog.offer().max_replicas, MIN_CPU_REPLICAS))
+    if name == "repeats":
+        return Input(f"scaling_{name}", USUAL_REPEATS)
+    return Input(f"scaling_{name}", getattr(settings_to_begin_with(), name))
 
 
 def _chosen(name: str) -> int:
-    value: int = st.session_state[f"scaling_{name}"]
-    return value
+    return _input(name).get()
 
 
-def show_machine() -> None:
-    """Say what a device and a replica are on this machine."""
+def show_measured() -> None:
+    """Say which model is measured, how long that takes, and what a device and a replica are on this machine."""
+    try:
+        plan = wanted_plan((_chosen("hidden_width"),))
+    except ConfigError as error:
+        st.markdown(escaped(error_text(error)))
+    else:
+        text = _(
+            "Measured: {model}, on {samples} samples; both are those of the run in Train until they are set here. "
+            "It takes about {seconds} s."
+        )
+        st.markdown(
+            text.format(
+                model=current().model(plan.hidden_depth, _chosen("hidden_width")),
+                samples=number(plan.samples),
+                seconds=number(round(plan.num_measurements * plan.seconds)),
+            )
+        )
+    _show_machine()
+
+
+def _show_machine() -> None:
     offer = catalog.offer()
     if offer.num_gpus >= 2:
         text = _("One device is one GPU of this machine, and each replica has a GPU of its own.")

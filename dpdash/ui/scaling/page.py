@@ -4,7 +4,7 @@ The charts stand inside the fragment, whole: a study says something new once a s
 figures are a few points each.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -12,21 +12,22 @@ import streamlit as st
 
 from dpdash.core.study import Study, StudyPlan, StudyStatus
 from dpdash.findings.curves import curves
-from dpdash.findings.scaling import verdicts
+from dpdash.findings.scaling import ScalingVerdict, Sentence, verdicts
 from dpdash.scaling.export import as_csv, as_json
 from dpdash.scaling.live import StudySnapshot
 from dpdash.scaling.service import ScalingService
 from dpdash.store.plans import Head
+from dpdash.ui.parts.controls import selection
 from dpdash.ui.parts.header import show_title
-from dpdash.ui.parts.labels import choose
-from dpdash.ui.parts.notices import escaped, show_error, show_warnings
+from dpdash.ui.parts.labels import distinct
+from dpdash.ui.parts.notices import escaped, show_problem_or_freeze, show_warnings
+from dpdash.ui.parts.present import present_button
 from dpdash.ui.parts.refreshing import refreshing
 from dpdash.ui.scaling.charts import show_breakdown, show_curves
-from dpdash.ui.scaling.controls import show_controls, show_machine
+from dpdash.ui.scaling.controls import show_controls, show_measured
 from dpdash.ui.session.clock import written_time
+from dpdash.ui.session.inputs import STUDY
 from dpdash.ui.session.language import _, current, number, sentence, setting
-from dpdash.ui.session.state import STUDY_KEY
-from dpdash.ui.train.commands import take_problem
 from dpdash.web.process import owner, run_service, scaling_service
 
 REFRESH_SECONDS: Final = 0.5
@@ -36,16 +37,19 @@ def show_scaling() -> None:
     """Show the page, refreshed on a timer only while a study is measured."""
     service = scaling_service()
     measuring = service.measuring()
-    show_title(_("Scaling: what more replicas bring"))
-    _show_notices(measuring)
-    show_controls(measuring)
-    show_machine()
-    studies = service.studies()
-    _choose_study(studies)
-    interval = None if measuring is None else REFRESH_SECONDS
-    refreshing(service.measuring, _show_study, _frame, _frame(measuring), interval)
-    if studies:
-        _show_downloads()
+    with st.container(key="scaling"):
+        with st.container(horizontal=True, vertical_alignment="center", key="scaling_head"):
+            show_title(_("Scaling: what more replicas bring"))
+            present_button()
+        _show_notices(measuring)
+        show_controls(measuring)
+        show_measured()
+        studies = service.studies()
+        _choose_study(studies)
+        interval = None if measuring is None else REFRESH_SECONDS
+        refreshing(service.measuring, _show_study, _frame, _frame(measuring), interval)
+        if studies:
+            _show_downloads()
 
 
 def _frame(measuring: StudySnapshot | None) -> tuple[object, ...]:
@@ -65,16 +69,11 @@ def _show_study(_measuring: StudySnapshot | None) -> None:
 
 
 def _shown() -> StudySnapshot | None:
-    study_id = st.session_state.get(STUDY_KEY)
-    return scaling_service().snapshot(study_id) if isinstance(study_id, str) else None
+    return scaling_service().snapshot(STUDY.get()) if STUDY.get() else None
 
 
 def _show_notices(measuring: StudySnapshot | None) -> None:
-    problem = take_problem()
-    if problem is not None:
-        show_error(problem)
-    if run_service().room.is_frozen:
-        st.info(_("The teacher has paused new runs. Nothing new can be measured either."))
+    show_problem_or_freeze(_("The teacher has paused new runs. Nothing new can be measured either."))
     if measuring is not None and measuring.study.owner != owner():
         st.info(_("Another browser measures now. Its study is shown here as it comes."))
     not_saved = scaling_service().problem or run_service().runs.health.problem
@@ -86,13 +85,8 @@ def _choose_study(studies: tuple[Head[StudyPlan], ...]) -> None:
     """The study to show: the one that was started or chosen last, else the newest."""
     if not studies:
         return
-    choose(
-        _("Study"),
-        STUDY_KEY,
-        {study.value_id: _label(study) for study in studies},
-        studies[0].value_id,
-        _("Every study that was measured here, the newest first."),
-    )
+    names = distinct({study.value_id: _label(study) for study in studies})
+    STUDY.put(selection(STUDY, _("Study"), names, help=_("Every study that was measured here, the newest first.")))
 
 
 def _label(study: Head[StudyPlan]) -> str:
@@ -117,8 +111,9 @@ def _show_progress(shown: StudySnapshot | None) -> None:
     if shown.is_cancelling:
         text = _("{progress} · ending").format(progress=text)
     elif shown.seconds_left is not None and study.status is StudyStatus.MEASURING:
-        seconds = number(max(1, round(shown.seconds_left)))
-        text = _("{progress} · about {seconds} s left").format(progress=text, seconds=seconds)
+        seconds = max(1, round(shown.seconds_left))
+        left = _("{progress} · about 1 s left") if seconds == 1 else _("{progress} · about {seconds} s left")
+        text = left.format(progress=text, seconds=number(seconds))
     st.progress(min(1.0, done / wanted), text)
     _show_end(shown)
 
@@ -140,10 +135,20 @@ def _show_end(shown: StudySnapshot) -> None:
 
 def _show_verdict(study: Study) -> None:
     found = verdicts(study, curves(study))
+    if not found:
+        return
     with st.container(key="scaling_verdict"):
         for said in found:
-            text = " ".join(escaped(sentence(part.template, part.values)) for part in said.sentences)
-            st.markdown(f"**{escaped(current().name(said.engine))}**: {text}")
+            st.markdown(f"**{_named(said, said.sentences[:1])}**")
+    with st.expander(_("Why, and what would change it")):
+        for said in found:
+            st.markdown(_named(said, said.sentences[1:]))
+
+
+def _named(said: ScalingVerdict, sentences: Sequence[Sentence]) -> str:
+    """Sentences about an engine, as markdown shows them."""
+    text = " ".join(sentence(part.template, part.values) for part in sentences)
+    return escaped(f"{current().name(said.engine)}: {text}")
 
 
 def _show_downloads() -> None:

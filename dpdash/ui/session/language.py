@@ -9,24 +9,25 @@ import streamlit as st
 
 from dpdash.core.errors import DpdashError
 from dpdash.core.settings import ServerSettings
-from dpdash.core.translations import ENGLISH, LANGUAGES, PSEUDO, Language, language, negotiate
+from dpdash.core.translations import LANGUAGES, PSEUDO, Language, language, negotiate
+from dpdash.ui.session.inputs import Input
 
-LANGUAGE_KEY: Final = "language"
-KNOWN: Final = frozenset((*LANGUAGES, PSEUDO))
+LANGUAGE: Final = Input("language", "")
+"""The code of the reader's language; empty until the first visit has chosen one."""
 
 _spoken: ContextVar[Language | None] = ContextVar("spoken", default=None)
 
 
 def choose_language() -> None:
     """Take the server's language, or else the browser's, on the first visit; afterwards what the reader chose."""
-    if LANGUAGE_KEY not in st.session_state:
+    if not LANGUAGE.get():
         wanted = ServerSettings().language or st.context.locale
-        st.session_state[LANGUAGE_KEY] = PSEUDO if wanted == PSEUDO else negotiate(wanted)
+        LANGUAGE.put(PSEUDO if wanted == PSEUDO else negotiate(wanted))
 
 
 def current() -> Language:
     """The language of this session; English before one is chosen."""
-    return _spoken.get() or language(_chosen())
+    return _spoken.get() or language(LANGUAGE.get())
 
 
 @contextmanager
@@ -64,23 +65,7 @@ def error_text(error: DpdashError) -> str:
     return current().error(error)
 
 
-def language_switch() -> None:
-    """Show the control that changes the language; one that is not in the list is shown by its code."""
-    chosen = _chosen()
-    if st.session_state.get(LANGUAGE_KEY) != chosen:
-        st.session_state[LANGUAGE_KEY] = chosen
-    names = {**LANGUAGES} if chosen in LANGUAGES else {**LANGUAGES, chosen: _(chosen)}
-    st.selectbox(
-        _("Language"),
-        list(names),
-        key=LANGUAGE_KEY,
-        persist_state="session",
-        format_func=names.__getitem__,
-        help=_("Language of the page and of its numbers."),
-    )
-
-
-def _chosen() -> str:
-    """The code of this session's language; English where the page has sent one that there is not."""
-    chosen = st.session_state.get(LANGUAGE_KEY)
-    return chosen if isinstance(chosen, str) and chosen in KNOWN else ENGLISH
+def languages() -> dict[str, str]:
+    """What can be chosen; the language that is spoken, also where it is not in the list."""
+    code = current().code
+    return {**LANGUAGES} if code in LANGUAGES else {**LANGUAGES, code: _(code)}

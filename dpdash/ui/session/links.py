@@ -1,77 +1,50 @@
 """Settings and run in the page's address.
 
-The query is read once a session and written whole before each run of the page; `bind="query-params"` would keep
-formatted labels and drop defaults.
+The query is read when a session begins, or goes back to it, and written whole when something has changed;
+`bind="query-params"` would keep formatted labels and drop defaults.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import streamlit as st
 
 from dpdash.core.config import RunConfig
-from dpdash.core.errors import N_, DpdashError, SettingError
-from dpdash.core.limits import Limits
-from dpdash.core.validation import readable
-from dpdash.training import catalog
-from dpdash.ui.session.state import put_settings, settle_settings, wanted_settings
-from dpdash.web.long_links import COUNT_PARAMETER, KNOWN, MOST_PARAMETERS, RUN_PARAMETER, too_many
+from dpdash.core.translations import HAVE_A_COLUMN
+from dpdash.ui.session.inputs import PRESENT
+from dpdash.ui.session.state import put_settings, show_run, wanted_settings
+from dpdash.web.links import parse_query
+from dpdash.web.long_links import PRESENT_PARAMETER, RUN_PARAMETER
 from dpdash.web.process import run_service
+from dpdash.web.streamlit_internals.history import is_step_in_history
 from dpdash.web.streamlit_internals.push import RUN_KEY
 
 READ_KEY: Final = "link_was_read"
 PROBLEMS_KEY: Final = "link_problems"
-MAX_PROBLEMS: Final = 5
-EMULATED_REPLICAS: Final = 2
-"""A machine without GPUs opens with two CPU replicas: the fewest that show what is parallel."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """What a link asks for."""
-
-    config: RunConfig
-    run_id: str | None
-    problems: tuple[DpdashError, ...]
-    """What could not be taken as it was, one sentence each."""
+PRESENTED: Final = "on"
 
 
 def read_link() -> None:
-    """Take settings and run from the address, once a session; what is wrong with them is kept to be shown."""
-    if READ_KEY in st.session_state:
+    """Take settings and run from an address that is opened or gone back to; what is wrong is kept to be shown."""
+    if READ_KEY in st.session_state and not is_step_in_history():
         return
     query = {name: st.query_params.get_all(name) for name in st.query_params}
+    PRESENT.put(query.pop(PRESENT_PARAMETER, [""])[-1] == PRESENTED)
     link = parse_query(query, run_service().limits)
     put_settings(link.config)
-    st.session_state[RUN_KEY] = link.run_id
+    show_run(link.run_id)
     st.session_state[PROBLEMS_KEY] = link.problems
     # Last: a page's next message may cut this short at each access to the session, and the link is read again.
     st.session_state[READ_KEY] = True
 
 
-def parse_query(query: Mapping[str, list[str]], limits: Limits) -> Link:
-    """What a link asks for: allowed settings, a run, and one sentence for each thing that is not allowed.
-
-    What the link leaves out is this machine's choice, so that a first visit shows the machine's parallelism.
-    """
-    wanted: dict[str, Any] = readable({name: values[-1] for name, values in query.items()})
-    run_id = wanted.pop(RUN_PARAMETER, None) or None
-    number = too_many(wanted.get(COUNT_PARAMETER, ""))
-    if number is not None:
-        del wanted[COUNT_PARAMETER]
-    config, problems = RunConfig.parse_partly(_with_machine_defaults(wanted))
-    taken = wanted.keys() - {problem.setting for problem in problems}
-    exceeding = (problem for problem in limits.problems(config) if problem.setting in taken)
-    found = (*_too_many(number), *_repeated(query), *problems, *exceeding)
-    return Link(limits.narrowed(config), run_id, _bounded(found))
-
-
 def write_link() -> None:
-    """Put every setting and the run shown into the address."""
-    settle_settings()
-    st.query_params.from_dict(query_of(wanted_settings(), st.session_state[RUN_KEY]))
+    """Put every setting and the run shown into the address, and whether a room looks at it."""
+    presented = {PRESENT_PARAMETER: PRESENTED} if PRESENT.get() else {}
+    query = query_of(wanted_settings(), st.session_state[RUN_KEY]) | presented
+    # Each time that it is written is a step of the browser's history.
+    if st.query_params.to_dict() != query:
+        st.query_params.from_dict(query)
 
 
 def query_of(config: RunConfig, run_id: str | None) -> dict[str, str]:
@@ -79,45 +52,14 @@ def query_of(config: RunConfig, run_id: str | None) -> dict[str, str]:
     return config.to_query() | ({RUN_PARAMETER: run_id} if run_id else {})
 
 
-def address(config: RunConfig, run_id: str | None = None) -> str:
-    """The full link to these settings, or to a run."""
+def address(config: RunConfig, run_id: str | None) -> str:
+    """The shortest link to a run, whose settings come with it, or else to settings."""
     page = urlsplit(st.context.url or "")
-    return urlunsplit((page.scheme, page.netloc, page.path or "/", urlencode(query_of(config, run_id)), ""))
+    query = {RUN_PARAMETER: run_id} if run_id else short_query(config)
+    return urlunsplit((page.scheme, page.netloc, page.path or "/", urlencode(query), ""))
 
 
-def _with_machine_defaults(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    offer = catalog.offer()
-    if "engine" in wanted:
-        return dict(wanted)
-    usual = offer.num_gpus if offer.num_gpus > 1 else min(EMULATED_REPLICAS, offer.max_replicas)
-    replicas = wanted.get("replicas", usual)
-    try:
-        engine = offer.engine_for(int(replicas))
-    except ValueError:
-        engine = offer.engine_for(usual)
-    return {**wanted, "replicas": replicas, "engine": engine}
-
-
-def _too_many(number: int | None) -> tuple[DpdashError, ...]:
-    if number is None:
-        return ()
-    template = N_("A link can have at most {limit} parameters. Received: {received}. Try it with settings alone.")
-    return (DpdashError(template, limit=MOST_PARAMETERS, received=number),)
-
-
-def _repeated(query: Mapping[str, list[str]]) -> tuple[DpdashError, ...]:
-    template = N_("{setting} stands in the link {received} times. The last one is used.")
-    return tuple(
-        SettingError(name, template, received=len(values))
-        for name, values in query.items()
-        if len(values) > 1 and name in KNOWN
-    )
-
-
-def _bounded(problems: Iterable[DpdashError]) -> tuple[DpdashError, ...]:
-    """The first few problems and how many more there are: a link can hold a thousand."""
-    found = tuple(problems)
-    if len(found) <= MAX_PROBLEMS:
-        return found
-    rest = len(found) - MAX_PROBLEMS
-    return (*found[:MAX_PROBLEMS], DpdashError(N_("The link has {rest} more such problems."), rest=rest))
+def short_query(config: RunConfig) -> dict[str, str]:
+    """The query for these settings without what is usual, but for what each machine chooses by itself."""
+    named = config.changes_from(RunConfig()).keys() | set(HAVE_A_COLUMN)
+    return {name: value for name, value in config.to_query().items() if name in named}

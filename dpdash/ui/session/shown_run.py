@@ -4,10 +4,11 @@ from typing import Final
 
 import streamlit as st
 
+from dpdash.core.config import RunConfig
 from dpdash.core.errors import DpdashError, StoreError, UnknownRunError
 from dpdash.core.events import RunStatus
 from dpdash.runs.service import RunSnapshot
-from dpdash.ui.session.state import put_settings, show_run
+from dpdash.ui.session.state import put_settings, show_run, wanted_settings
 from dpdash.web.process import owner, run_service
 from dpdash.web.streamlit_internals.push import RUN_KEY
 
@@ -71,6 +72,12 @@ def take_settings_of_linked_run() -> None:
         put_settings(run_service().limits.narrowed(linked.config))
     # Last: a page's next message may cut this short at each access to the session.
     st.session_state[SETTINGS_FROM_KEY] = True
+
+
+def settings_to_begin_with() -> RunConfig:
+    """The settings of the run that is shown, as far as they are allowed here; else those of the next run."""
+    shown = shown_run()
+    return wanted_settings() if shown is None else run_service().limits.narrowed(shown.config)
 
 
 def is_mine(shown: RunSnapshot | None) -> bool:

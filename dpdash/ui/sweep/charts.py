@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
 
 import streamlit as st
 
@@ -12,13 +11,12 @@ from dpdash.charts.sweep_settings import importance_figure, parallel_figure, spr
 from dpdash.core.sweep import Sweep
 from dpdash.core.translations import Language
 from dpdash.findings.sweep import best_so_far, importances, linear_rule, slope_spreads, sweep_map
+from dpdash.ui.parts.controls import selection
 from dpdash.ui.parts.live_chart import MAX_PLOTS, chart, picked
+from dpdash.ui.session.inputs import Input
 from dpdash.ui.session.language import _, current
 from dpdash.ui.session.state import NUM_SHARED
 from dpdash.ui.train import commands
-
-X_KEY: Final = "sweep_map_x"
-Y_KEY: Final = "sweep_map_y"
 
 
 def choose_map(sweep: Sweep) -> None:
@@ -28,28 +26,24 @@ def choose_map(sweep: Sweep) -> None:
         return
     titles = {setting: current().title(setting) for setting in settings}
     with st.container(horizontal=True, key="sweep_map_axes"):
-        for key, label, usual in ((X_KEY, _("Across"), settings[0]), (Y_KEY, _("Upwards"), settings[1])):
-            if st.session_state.get(key) not in settings:
-                st.session_state[key] = usual
-            st.selectbox(
-                label,
-                settings,
-                key=key,
-                persist_state="session",
-                format_func=titles.__getitem__,
-                width=240,
-                help=_("A setting of the map; each cell shows its best trial."),
+        for axis, label in zip(_axis_inputs(sweep), (_("Across"), _("Upwards")), strict=True):
+            selection(
+                axis, label, titles, width=240, help=_("A setting of the map; each cell shows its best trial.")
             )
 
 
 def show_charts(sweep: Sweep) -> None:
     """Show all of them; a click on a trial opens it in Train."""
-    x, y = _axes(sweep)
-    language = current()
-    _show("sweep-map", sweep, _map_figures(sweep, x, y, language))
-    more = _more_figures(sweep, language)
+    show_map(sweep)
+    more = _more_figures(sweep, current())
     for first in range(0, len(more), MAX_PLOTS):
         _show(f"sweep-more-{first}", sweep, more[first : first + MAX_PLOTS])
+
+
+def show_map(sweep: Sweep) -> None:
+    """Show where the trials lie, and the best so far."""
+    x, y = _axes(sweep)
+    _show("sweep-map", sweep, _map_figures(sweep, x, y, current()))
 
 
 def _show(key: str, sweep: Sweep, figures: tuple[Figure, ...]) -> None:
@@ -63,10 +57,16 @@ def _opening(key: str, num_figures: int, sweep_id: str) -> Callable[[], None]:
 def _axes(sweep: Sweep) -> tuple[str, str | None]:
     """The settings of the map: those that were chosen, where this sweep has them and they differ."""
     settings = sweep.plan.settings
-    x, y = st.session_state.get(X_KEY), st.session_state.get(Y_KEY)
-    if len(settings) > MAX_PLOTS and x in settings and y in settings and x != y:
-        return str(x), str(y)
+    if len(settings) > MAX_PLOTS:
+        x, y = (axis.get() for axis in _axis_inputs(sweep))
+        if x in settings and y in settings and x != y:
+            return x, y
     return settings[0], settings[1] if len(settings) > 1 else None
+
+
+def _axis_inputs(sweep: Sweep) -> tuple[Input[str], Input[str]]:
+    x, y = sweep.plan.settings[:2]
+    return Input("sweep_map_x", x), Input("sweep_map_y", y)
 
 
 @lru_cache(maxsize=NUM_SHARED)

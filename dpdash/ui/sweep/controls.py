@@ -11,16 +11,15 @@ from dpdash.core.sweep_axis import SEARCHABLE, Axis
 from dpdash.sweeps.live import SweepSnapshot
 from dpdash.sweeps.presets import PRESETS, PresetName
 from dpdash.ui.parts.button import button
-from dpdash.ui.parts.choice import choice
+from dpdash.ui.parts.controls import choice, several, slider, text_input, toggle
+from dpdash.ui.session.inputs import Input
 from dpdash.ui.session.language import _, current, number
-from dpdash.ui.session.state import wanted_settings
+from dpdash.ui.session.shown_run import settings_to_begin_with
 from dpdash.ui.train import commands
 
 LONGEST_TEXT: Final = 200
 MOST_TRIALS: Final = 200
 """That a page offers; the command line takes more."""
-USUAL_SETTINGS: Final = ("learning_rate", "optimizer")
-USUAL_TRIALS: Final = 30
 USUAL_VALUES: Final = {
     "learning_rate": "0.001..1",
     "optimizer": "adam, sgd",
@@ -44,16 +43,23 @@ class What(StrEnum):
     OWN = "own"
 
 
+WHAT: Final = Input("sweep_what", What.RATE_OPTIMIZER)
+SETTINGS: Final[Input[tuple[str, ...]]] = Input("sweep_settings", ("learning_rate", "optimizer"))
+METHOD: Final = Input("sweep_method", SearchMethod.TPE)
+OBJECTIVE: Final = Input("sweep_objective", Objective.FINAL_LOSS)
+TRIALS: Final = Input("sweep_trials", 30)
+PRUNES: Final = Input("sweep_prunes", True)
+
+
 def show_controls(searching: SweepSnapshot | None) -> None:
     """Show what to search, and Start or Stop; `searching` is this browser's own sweep."""
     names = {What(preset): _(PRESETS[preset].title) for preset in PresetName} | {
         What.OWN: _("A search of your own")
     }
     what = choice(
+        WHAT,
         _("What to search"),
         names,
-        "sweep_what",
-        What.RATE_OPTIMIZER,
         help=_("Three sweeps that teach something, or settings and values of your own."),
     )
     if what is What.OWN:
@@ -95,34 +101,31 @@ def wanted_plan() -> SweepPlan:
     Raises:
         ConfigError: when there is no such plan.
     """
-    what = What(st.session_state["sweep_what"])
+    what = WHAT.get()
     if what is not What.OWN:
         return PRESETS[PresetName(what)].plan
-    chosen = [setting for setting in SEARCHABLE if setting in st.session_state["sweep_settings"]]
+    chosen = [setting for setting in SEARCHABLE if setting in SETTINGS.get()]
     return SweepPlan.parse(
         {
-            "base": wanted_settings(),
-            "axes": tuple(Axis.parse(setting, _typed(setting)) for setting in chosen),
-            "method": SearchMethod(st.session_state["sweep_method"]),
-            "objective": Objective(st.session_state["sweep_objective"]),
-            "trials": st.session_state["sweep_trials"],
+            "base": settings_to_begin_with(),
+            "axes": tuple(Axis.parse(setting, _text(setting).get()) for setting in chosen),
+            "method": METHOD.get(),
+            "objective": OBJECTIVE.get(),
+            "trials": TRIALS.get(),
             "seed": 0,
-            "prunes": bool(st.session_state["sweep_prunes"]),
+            "prunes": PRUNES.get(),
         }
     )
 
 
 def _show_own() -> None:
-    st.session_state.setdefault("sweep_settings", list(USUAL_SETTINGS))
     titles = {setting: current().title(setting) for setting in SEARCHABLE}
-    chosen = st.multiselect(
+    chosen = several(
+        SETTINGS,
         _("Settings to search over"),
-        list(SEARCHABLE),
-        key="sweep_settings",
-        persist_state="session",
+        titles,
         max_selections=MOST_SETTINGS,
-        format_func=titles.__getitem__,
-        help=_("The others are those of the Train page."),
+        help=_("The others are those of the run in Train, or of its sidebar where there is none."),
     )
     if chosen:
         for column, setting in zip(st.columns(len(chosen)), chosen, strict=True):
@@ -130,63 +133,58 @@ def _show_own() -> None:
                 _values(setting)
     method = _search()
     with st.container(horizontal=True, key="sweep_how_many", vertical_alignment="bottom"):
-        st.session_state.setdefault("sweep_trials", USUAL_TRIALS)
-        st.slider(
+        slider(
+            TRIALS,
             _("Trials"),
             1,
             MOST_TRIALS,
-            key="sweep_trials",
-            persist_state="session",
             disabled=method is SearchMethod.GRID,
             help=_("How many runs the search may train. A grid has as many as it has combinations."),
         )
-        st.session_state.setdefault("sweep_prunes", True)
-        st.toggle(
+        toggle(
+            PRUNES,
             _("Stop hopeless trials"),
-            key="sweep_prunes",
-            persist_state="session",
             help=_(
                 "End a trial early whose loss is above the median of the others at the same share of its epochs."
             ),
         )
-    st.caption(_("All other settings: {settings}").format(settings=_others_text(wanted_settings(), tuple(chosen))))
+    st.caption(
+        _("All other settings, as the run in Train has them: {settings}").format(
+            settings=_others_text(settings_to_begin_with(), chosen)
+        )
+    )
 
 
 def _search() -> SearchMethod:
     method = choice(
+        METHOD,
         _("Search"),
         {method: current().name(method) for method in SearchMethod},
-        "sweep_method",
-        SearchMethod.TPE,
         help=_(
             "Grid: every combination. Random: anywhere in the ranges. TPE: more often where the trials so far "
             "were good."
         ),
     )
     choice(
+        OBJECTIVE,
         _("Objective"),
         {objective: current().name(objective) for objective in Objective},
-        "sweep_objective",
-        Objective.FINAL_LOSS,
         help=_("What the search makes as small as it can."),
     )
     return method
 
 
 def _values(setting: str) -> None:
-    key = f"sweep_values_{setting}"
-    st.session_state.setdefault(key, USUAL_VALUES[setting])
-    st.text_input(
+    text_input(
+        _text(setting),
         current().title(setting),
-        key=key,
-        persist_state="session",
-        max_chars=LONGEST_TEXT,
+        LONGEST_TEXT,
         help=_("Values with commas between them, or a range as 0.001..1. A grid needs values."),
     )
 
 
-def _typed(setting: str) -> str:
-    return str(st.session_state.get(f"sweep_values_{setting}", ""))
+def _text(setting: str) -> Input[str]:
+    return Input(f"sweep_values_{setting}", USUAL_VALUES[setting])
 
 
 def _others_text(base: RunConfig, searched: tuple[str, ...]) -> str:
@@ -194,5 +192,7 @@ def _others_text(base: RunConfig, searched: tuple[str, ...]) -> str:
     shown = ["samples", "noise", "seed", "epochs", "learning_rate", "optimizer"]
     shown += ["global_batch_size"] if base.global_batch_size is not None else []
     shown += ["replicas"] if base.replicas > 1 else []
-    shown += ["hidden_depth", "hidden_width"] if base.hidden_depth else []
-    return current().settings(base, (setting for setting in shown if setting not in searched))
+    text = current().settings(base, (setting for setting in shown if setting not in searched))
+    if {"hidden_depth", "hidden_width"} & set(searched):
+        return text
+    return f"{current().model(base.hidden_depth, base.hidden_width)} · {text}"

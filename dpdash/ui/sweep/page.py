@@ -9,7 +9,7 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.core.errors import StoreError
+from dpdash.core.errors import ConfigError, StoreError
 from dpdash.core.sweep import Sweep, SweepPlan, SweepStatus, Trial, TrialStatus
 from dpdash.findings.sweep import pooled_ratio, slope_spreads
 from dpdash.store.plans import Head
@@ -17,23 +17,27 @@ from dpdash.sweeps.live import SweepSnapshot
 from dpdash.sweeps.presets import PRESETS, PresetName
 from dpdash.ui.guide.page import ROOT
 from dpdash.ui.parts.button import button
+from dpdash.ui.parts.controls import number_input, selection
 from dpdash.ui.parts.header import show_part, show_title
-from dpdash.ui.parts.labels import choose
-from dpdash.ui.parts.notices import escaped, show_error, show_warnings
+from dpdash.ui.parts.labels import distinct
+from dpdash.ui.parts.notices import escaped, show_problem_or_freeze, show_warnings
 from dpdash.ui.parts.refreshing import refreshing
 from dpdash.ui.session.clock import written_time
+from dpdash.ui.session.inputs import SWEEP, Input
 from dpdash.ui.session.language import _, current, error_text, number
-from dpdash.ui.session.state import OPEN_KEY, SWEEP_KEY
-from dpdash.ui.sweep.charts import choose_map, show_charts
-from dpdash.ui.sweep.controls import show_controls
+from dpdash.ui.session.state import OPEN_KEY
+from dpdash.ui.sweep.charts import choose_map, show_charts, show_map
+from dpdash.ui.sweep.controls import show_controls, wanted_plan
 from dpdash.ui.train import commands
-from dpdash.ui.train.commands import take_problem
 from dpdash.web.process import owner, run_service, sweep_service
 
 REFRESH_SECONDS: Final = 1.0
 TRAIN_PAGE: Final = ROOT / "pages" / "train.py"
-TRIAL_KEY: Final = "sweep_trial"
+TRIAL: Final = Input("sweep_trial", 1)
 MOST_ROWS: Final = 12
+WIDE: Final = " class='dpdash-wide'"
+"""Of a cell that a phone has no room for."""
+NO_SWEEP: Final = "no-sweep"
 
 
 def show_sweep() -> None:
@@ -48,7 +52,7 @@ def show_sweep() -> None:
     _choose_sweep(sweeps)
     shown = _shown()
     if shown is None:
-        st.markdown(_("No sweep yet. Press Start: each of its runs is kept, and can be opened in Train."))
+        _show_wanted()
         return
     choose_map(shown.sweep)
     is_moving = shown.is_live or mine is not None
@@ -94,16 +98,26 @@ def _show_sweep(shown: SweepSnapshot | None) -> None:
 
 
 def _shown() -> SweepSnapshot | None:
-    sweep_id = st.session_state.get(SWEEP_KEY)
-    return sweep_service().snapshot(sweep_id) if isinstance(sweep_id, str) else None
+    return sweep_service().snapshot(SWEEP.get()) if SWEEP.get() else None
+
+
+def _show_wanted() -> None:
+    """Show what a first sweep will fill."""
+    try:
+        plan = wanted_plan()
+    except ConfigError as error:
+        st.markdown(escaped(error_text(error)))
+        return
+    text = _(
+        "No sweep yet. Start trains {trials} runs of {epochs} epochs, and each becomes a mark here. All of them "
+        "are kept, and can be opened in Train."
+    )
+    st.markdown(text.format(trials=number(plan.num_trials), epochs=number(plan.base.epochs)))
+    show_map(Sweep(NO_SWEEP, owner(), 0.0, plan))
 
 
 def _show_notices() -> None:
-    problem = take_problem()
-    if problem is not None:
-        show_error(problem)
-    if run_service().room.is_frozen:
-        st.info(_("The teacher has paused new runs. A sweep goes on when they are allowed again."))
+    show_problem_or_freeze(_("The teacher has paused new runs. A sweep goes on when they are allowed again."))
     not_saved: StoreError | None = sweep_service().problem or run_service().runs.health.problem
     if not_saved is not None:
         show_warnings([not_saved])
@@ -113,14 +127,11 @@ def _choose_sweep(sweeps: tuple[Head[SweepPlan], ...]) -> None:
     """The sweep to show: the one that was started or chosen last, else one's own newest, else the newest."""
     if not sweeps:
         return
-    own = (sweep for sweep in sweeps if sweep.owner == owner())
-    choose(
-        _("Sweeps"),
-        SWEEP_KEY,
-        {sweep.value_id: _label(sweep) for sweep in sweeps},
-        next(own, sweeps[0]).value_id,
-        _("Every sweep that was started here, the newest first."),
-    )
+    names = distinct({sweep.value_id: _label(sweep) for sweep in sweeps})
+    if SWEEP.get() not in names:
+        own = (sweep for sweep in sweeps if sweep.owner == owner())
+        SWEEP.put(next(own, sweeps[0]).value_id)
+    selection(SWEEP, _("Sweeps"), names, help=_("Every sweep that was started here, the newest first."))
 
 
 def _label(sweep: Head[SweepPlan]) -> str:
@@ -205,14 +216,14 @@ def _show_table(sweep: Sweep) -> None:
         key=lambda trial: (trial.value is None, trial.value or 0.0, -trial.number if trial.value is None else 0),
     )
     columns = (
-        _("Trial"),
-        *(current().title(setting) for setting in sweep.plan.settings),
-        current().name(sweep.plan.objective),
-        _("Slope"),
-        _("Epochs"),
-        _("Status"),
+        ("", _("Trial")),
+        *(("", current().title(setting)) for setting in sweep.plan.settings),
+        ("", current().name(sweep.plan.objective)),
+        (WIDE, _("Slope")),
+        (WIDE, _("Epochs")),
+        ("", _("Status")),
     )
-    head = "".join(f"<th scope='col'>{html.escape(column)}</th>" for column in columns)
+    head = "".join(f"<th scope='col'{wide}>{html.escape(column)}</th>" for wide, column in columns)
     body = "".join(_row(trial) for trial in ranked[:MOST_ROWS])
     show_part(_("The best trials"))
     st.html(f"<table class='dpdash-gradients'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
@@ -220,29 +231,25 @@ def _show_table(sweep: Sweep) -> None:
 
 def _row(trial: Trial) -> str:
     cells = (
-        *(current().value(value) for value in trial.values),
-        "–" if trial.value is None else number(trial.value),
-        "–" if trial.slope is None else number(trial.slope, 5),
-        number(trial.num_epochs),
-        current().name(trial.status),
+        *(("", current().value(value)) for value in trial.values),
+        ("", "–" if trial.value is None else number(trial.value)),
+        (WIDE, "–" if trial.slope is None else number(trial.slope, 5)),
+        (WIDE, number(trial.num_epochs)),
+        ("", current().name(trial.status)),
     )
     named_row = f"<th scope='row'>{html.escape(number(trial.number + 1))}</th>"
-    return f"<tr>{named_row}{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
+    return f"<tr>{named_row}{''.join(f'<td{wide}>{html.escape(cell)}</td>' for wide, cell in cells)}</tr>"
 
 
 def _choose_trial(sweep: Sweep) -> None:
     """Open a trial by its number: the way that needs neither a pointer nor a chart."""
     most = sweep.plan.num_trials
-    chosen = st.session_state.get(TRIAL_KEY)
-    if not isinstance(chosen, int) or not 1 <= chosen <= most:
-        st.session_state[TRIAL_KEY] = 1
     with st.container(horizontal=True, vertical_alignment="bottom", key="sweep_open_row"):
-        st.number_input(
+        number_input(
+            TRIAL,
             _("Trial"),
             1,
             most,
-            key=TRIAL_KEY,
-            persist_state="session",
             width=160,
             help=_("A click on a trial in a chart opens it too."),
         )
@@ -262,7 +269,7 @@ def _choose_trial(sweep: Sweep) -> None:
 
 
 def _run_of_number(sweep_id: str) -> str | None:
-    shown, wanted = sweep_service().snapshot(sweep_id), st.session_state.get(TRIAL_KEY)
+    shown, wanted = sweep_service().snapshot(sweep_id), TRIAL.get()
     trials = () if shown is None else shown.sweep.trials
     return next((trial.run_id for trial in trials if trial.number + 1 == wanted), None)
 

@@ -14,7 +14,7 @@ from dpdash.problem.preview import target
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.notices import escaped
 from dpdash.ui.session.language import _, current, sentence
-from dpdash.ui.session.shown_run import is_shown_by_teacher
+from dpdash.ui.session.shown_run import is_mine, is_shown_by_teacher
 from dpdash.ui.session.state import NUM_SHARED
 from dpdash.ui.train.commands import take_suggestion
 from dpdash.web.process import run_service
@@ -22,17 +22,17 @@ from dpdash.web.process import run_service
 
 def advice_box() -> DeltaGenerator:
     """Room for a verdict, in a box that keeps its height."""
-    with st.container(border=True, key="advice"):
-        st.markdown("**{}**".format(_("What is happening")))
-        return st.container(horizontal=True, vertical_alignment="center", key="advice_body")
+    return st.container(horizontal=True, vertical_alignment="center", key="advice_body")
 
 
 def show_advice(shown: RunSnapshot | None, view: RunView) -> None:
     """Show the verdict with a button that tries its suggestion, in the box that is open."""
     found = _verdict(view, run_service().limits)
-    st.markdown(_text(found))
+    st.markdown(_("**What is happening:** {text}").format(text=_text(found)))
     suggestion = found.suggestion if found else None
-    disabled = suggestion is None or is_shown_by_teacher(shown)
+    starts = shown is None or not shown.is_live or not is_mine(shown)
+    is_refused = is_shown_by_teacher(shown) or (starts and run_service().room.is_frozen)
+    disabled = suggestion is None or is_refused
     st.button(
         _suggestion_text(suggestion) if suggestion else _("Nothing to try yet"),
         key="suggestion",

@@ -10,16 +10,16 @@ from typing import Any, Final
 import streamlit as st
 
 from dpdash.core.errors import DpdashError
+from dpdash.core.scales import scale
 from dpdash.core.study import StudyPlan
 from dpdash.core.sweep import SweepPlan
 from dpdash.runs.service import Pace, RunSnapshot
 from dpdash.ui.session.command import PROBLEM_KEY, command, teachers_command
+from dpdash.ui.session.inputs import STUDY, SWEEP, Input
 from dpdash.ui.session.shown_run import is_in_spotlight, is_mine
 from dpdash.ui.session.state import (
     OPEN_KEY,
-    STUDY_KEY,
-    SWEEP_KEY,
-    apply_changes,
+    change_settings,
     put_settings,
     show_run,
     wanted_settings,
@@ -27,7 +27,6 @@ from dpdash.ui.session.state import (
 from dpdash.web.process import owner, run_service, scaling_service, sweep_service
 from dpdash.web.teacher import PASSPHRASE_KEY, show_passphrase
 
-PACE_KEY: Final = "pace"
 USUAL_SECONDS: Final = 8.0
 SLOW_EPOCHS_PER_SECOND: Final = 2.0
 
@@ -40,6 +39,7 @@ class PaceName(StrEnum):
     MAX = "max"
 
 
+PACE: Final = Input("pace", PaceName.USUAL)
 PACES: Final[Mapping[PaceName, Pace]] = {
     PaceName.SLOW: Pace.rate(SLOW_EPOCHS_PER_SECOND),
     PaceName.USUAL: Pace.lasting(USUAL_SECONDS),
@@ -49,7 +49,7 @@ PACES: Final[Mapping[PaceName, Pace]] = {
 
 def chosen_pace() -> Pace:
     """The pace that the transport bar shows."""
-    return PACES[st.session_state.get(PACE_KEY) or PaceName.USUAL]
+    return PACES[PACE.get()]
 
 
 @command
@@ -119,7 +119,18 @@ def change_pace(shown: RunSnapshot | None) -> None:
 def change_learning_rate(shown: RunSnapshot | None) -> None:
     """Let the run that is shown go on with the learning rate just chosen, if it is one's own and live."""
     if shown is not None and is_mine(shown) and shown.is_live:
-        run_service().set_learning_rate(shown.run_id, owner(), st.session_state["learning_rate"])
+        run_service().set_learning_rate(shown.run_id, owner(), wanted_settings().learning_rate)
+
+
+@command
+def step_learning_rate(shown: RunSnapshot | None, by: int) -> None:
+    """Take the next lower or higher learning rate of the sidebar's."""
+    rates = scale(*run_service().limits.bounds("learning_rate"))
+    rate = wanted_settings().learning_rate
+    beyond = [one for one in rates if (one > rate if by > 0 else one < rate)]
+    if beyond:
+        change_settings({"learning_rate": min(beyond) if by > 0 else max(beyond)})
+        change_learning_rate(shown)
 
 
 @command
@@ -130,7 +141,7 @@ def take_suggestion(changes: Mapping[str, Any], shown: RunSnapshot) -> None:
     another browser's, the change starts a new run.
     """
     put_settings(run_service().limits.narrowed(shown.config))
-    apply_changes(changes)
+    change_settings(changes)
     if not shown.is_live or not is_mine(shown):
         _start(shown)
     elif "learning_rate" in changes:
@@ -172,7 +183,7 @@ def put_in_spotlight(run_id: str | None) -> None:
 @command
 def start_study(wanted: Callable[[], StudyPlan]) -> None:
     """Measure what the controls ask for, and show that study."""
-    st.session_state[STUDY_KEY] = scaling_service().start(wanted(), owner())
+    STUDY.put(scaling_service().start(wanted(), owner()))
 
 
 @command
@@ -184,7 +195,7 @@ def cancel_study() -> None:
 @command
 def start_sweep(wanted: Callable[[], SweepPlan]) -> None:
     """Search what the controls ask for, and show that sweep."""
-    st.session_state[SWEEP_KEY] = sweep_service().start(wanted(), owner())
+    SWEEP.put(sweep_service().start(wanted(), owner()))
 
 
 @command

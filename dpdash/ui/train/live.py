@@ -132,15 +132,27 @@ def _show_progress(shown: RunSnapshot | None) -> None:
         st.progress(0.0, _("Not started. The charts show the data and the untrained line."))
         return
     num_epochs, epochs = shown.history.num_epochs, shown.config.epochs
-    text = _("epoch {epoch} of {epochs}").format(epoch=number(num_epochs), epochs=number(epochs))
+    text = progress = _("epoch {epoch} of {epochs}").format(epoch=number(num_epochs), epochs=number(epochs))
     left = _seconds_left(shown)
     if left is not None:
-        text = _("{progress} · {seconds} s left").format(progress=text, seconds=number(max(1, round(left))))
+        seconds = max(1, round(left))
+        # In other languages one second has a verb of its own.
+        text = _("{progress} · 1 s left") if seconds == 1 else _("{progress} · {seconds} s left")
+        text = text.format(progress=progress, seconds=number(seconds))
     elif shown.status.is_over:
-        text = _("{progress} · {seconds} s of training").format(
-            progress=text, seconds=number(shown.history.seconds)
-        )
+        text = f"{progress} · {_computing(shown)}"
     st.progress(num_epochs / epochs, text)
+
+
+def _computing(ended: RunSnapshot) -> str:
+    """How long a run has computed, which at a chosen pace was not all the time that one watched it."""
+    seconds, rate = ended.history.seconds, ended.pace and ended.pace.epochs_per_second(ended.config)
+    watched = ended.history.num_epochs / rate if rate else 0.0
+    if watched <= seconds:
+        return _("{seconds} s of computing").format(seconds=number(seconds))
+    return _("{seconds} s of computing ({watched} s at the chosen pace)").format(
+        seconds=number(seconds), watched=number(watched)
+    )
 
 
 def _seconds_left(shown: RunSnapshot) -> float | None:

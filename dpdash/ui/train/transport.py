@@ -1,36 +1,43 @@
-"""The transport bar: start, resume, pause, one epoch, stop, reset, and the pace.
+"""The transport bar: start, resume, pause, one epoch, stop, reset, and the pace."""
 
-Shortcuts are chords: a single key is dead while a slider has the focus, and Space presses other buttons.
-"""
+from html import escape
 
 import streamlit as st
 
 from dpdash.core.events import RunStatus
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.button import button
-from dpdash.ui.parts.choice import choice
-from dpdash.ui.session.language import _, setting
+from dpdash.ui.parts.controls import choice
+from dpdash.ui.session.language import _, current, setting
 from dpdash.ui.session.shown_run import is_mine, is_shown_by_teacher
+from dpdash.ui.session.state import wanted_settings
 from dpdash.ui.train import commands
-from dpdash.ui.train.commands import PACE_KEY, SLOW_EPOCHS_PER_SECOND, USUAL_SECONDS, PaceName
+from dpdash.ui.train.commands import PACE, SLOW_EPOCHS_PER_SECOND, USUAL_SECONDS, PaceName
+from dpdash.web.process import run_service
 
 
 def transport(shown: RunSnapshot | None) -> None:
     """Show the buttons, each enabled only where it can do something."""
     mine = shown if is_mine(shown) else None
+    with st.container(horizontal=True, vertical_alignment="center", key="steering"):
+        _buttons(shown, mine)
+        _pace(mine)
+
+
+def _buttons(shown: RunSnapshot | None, mine: RunSnapshot | None) -> None:
     live = mine is not None and mine.is_live
     paused = mine is not None and live and mine.status is RunStatus.PAUSED
-    guided = is_shown_by_teacher(shown)
-    with st.container(horizontal=True, vertical_alignment="bottom", key="transport"):
+    guided, frozen = is_shown_by_teacher(shown), run_service().room.is_frozen
+    with st.container(horizontal=True, vertical_alignment="center", width="content", key="transport"):
         button(
             _("Restart") if live else _("Start"),
             "transport_start",
             "play_arrow",
             lambda: commands.start(shown),
-            shortcut="Ctrl+Enter",
             help=_("Train with the settings as they stand."),
-            type="primary",
-            disabled=guided,
+            # While a run stands still, to go on is what is wanted most.
+            type="secondary" if paused else "primary",
+            disabled=guided or frozen,
         )
         if mine is not None and mine.status.can_go_on:
             # In the place of Pause: with one button more the bar would wrap, and what is below it move.
@@ -40,20 +47,17 @@ def transport(shown: RunSnapshot | None) -> None:
                 "transport_resume",
                 "resume",
                 lambda: commands.resume_ended(ended),
-                shortcut="Ctrl+Shift+Enter",
                 help=_("Train this run further, to as many epochs as the settings have if these are more."),
+                disabled=frozen,
             )
         elif paused:
-            button(
-                _("Go on"), "transport_pause", "resume", lambda: commands.resume(_id(mine)), shortcut="Ctrl+Space"
-            )
+            button(_("Go on"), "transport_pause", "resume", lambda: commands.resume(_id(mine)), type="primary")
         else:
             button(
                 _("Pause"),
                 "transport_pause",
                 "pause",
                 lambda: commands.pause(_id(mine)),
-                shortcut="Ctrl+Space",
                 disabled=not live,
             )
         button(
@@ -61,16 +65,14 @@ def transport(shown: RunSnapshot | None) -> None:
             "transport_step",
             "skip_next",
             lambda: commands.one_epoch(mine),
-            shortcut="Ctrl+Right",
             help=_("Train exactly one epoch and stand still."),
-            disabled=guided,
+            disabled=guided or (frozen and not live),
         )
         button(
             _("Stop"),
             "transport_stop",
             "stop",
             lambda: commands.stop(_id(mine)),
-            shortcut="Ctrl+Shift+X",
             disabled=not live,
         )
         button(
@@ -78,11 +80,33 @@ def transport(shown: RunSnapshot | None) -> None:
             "transport_reset",
             "replay",
             lambda: commands.reset(_shown(shown)),
-            shortcut="Ctrl+Backspace",
             help=_("Back to the preview; the run stays stored."),
             disabled=shown is None or guided,
         )
-        _pace(mine)
+        if live:
+            _rate(mine)
+
+
+def _rate(mine: RunSnapshot | None) -> None:
+    """The learning rate beside the charts, where the sidebar covers them: on a phone."""
+    with st.container(horizontal=True, vertical_alignment="center", width="content", key="transport_rate"):
+        button(
+            _("Lower learning rate"),
+            "transport_lower",
+            "remove",
+            lambda: commands.step_learning_rate(mine, -1),
+        )
+        rate = current().named("learning_rate", wanted_settings().learning_rate)
+        st.html(
+            f"<span title='{escape(rate)}'>{escape(setting(wanted_settings().learning_rate))}</span>",
+            width="content",
+        )
+        button(
+            _("Higher learning rate"),
+            "transport_higher",
+            "add",
+            lambda: commands.step_learning_rate(mine, 1),
+        )
 
 
 def _pace(mine: RunSnapshot | None) -> None:
@@ -92,11 +116,11 @@ def _pace(mine: RunSnapshot | None) -> None:
         PaceName.MAX: _("Max"),
     }
     choice(
+        PACE,
         _("Pace"),
         names,
-        PACE_KEY,
-        PaceName.USUAL,
-        on_change=lambda: commands.change_pace(mine),
+        label_visibility="collapsed",
+        then=lambda: commands.change_pace(mine),
         help=_(
             "How fast the run goes by: {rate} epochs a second, in about {seconds} seconds (never faster than this "
             "machine can), or as fast as it can. It can be changed while the run trains."

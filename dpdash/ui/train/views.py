@@ -19,14 +19,14 @@ from dpdash.core.events import COLUMNS
 from dpdash.core.translations import Language
 from dpdash.files.report import report
 from dpdash.problem.preview import preview
-from dpdash.ui.parts.choice import choice
+from dpdash.ui.parts.controls import choice
 from dpdash.ui.parts.exports import export_menu, import_form
 from dpdash.ui.parts.live_chart import chart
+from dpdash.ui.session.inputs import Input
 from dpdash.ui.session.language import _, current, number, setting
 from dpdash.ui.session.state import NUM_SHARED
 from dpdash.ui.train.charts import NUM_BASES
 
-VIEW_KEY: Final = "view"
 GRID_SIZE: Final = 61
 GRID_MARGIN: Final = 0.35
 """Room around the untrained line and the optimum, as a share of their distance: a run overshoots."""
@@ -44,6 +44,9 @@ class ViewName(StrEnum):
     TABLE = "table"
 
 
+VIEW: Final = Input("view", ViewName.SURFACE)
+
+
 @dataclass(slots=True)
 class Newest:
     """What the last refresh has shown, for the download buttons: they stand outside of what is refreshed."""
@@ -54,7 +57,7 @@ class Newest:
 def choose_view() -> ViewName:
     """Show the switch; the choice stays over refreshes and runs."""
     names = {ViewName.SURFACE: _("Loss surface"), ViewName.SLOPE: _("Slope"), ViewName.TABLE: _("Table")}
-    return choice(_("More views"), names, VIEW_KEY, ViewName.SURFACE)
+    return choice(VIEW, _("More views"), names)
 
 
 def show_view_chart(chosen: ViewName, view: RunView) -> None:

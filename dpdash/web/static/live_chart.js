@@ -7,6 +7,7 @@ const scheduled = new Set(); // keys that the next frame draws
 const listening = new WeakSet(); // plots whose clicks are heard
 const SETTINGS = {
   displaylogo: false,
+  displayModeBar: matchMedia("(pointer: coarse)").matches ? false : "hover", // under a finger it would stay, over the title
   showTips: false,
   doubleClick: "reset",
 };
@@ -14,6 +15,11 @@ const SVG = "Download plot as an SVG";
 const buttons = new Map(); // that text in a language -> the bar; plotly draws a chart anew for a bar that is not the same object
 const LATEST_MS = 60_000; // a snapshot that is older by more comes from a clock that was set anew, not from far away
 const LATER_MS = 100;
+const PRESENTED = ".st-key-present_leave"; // it is there while the page is shown to a room
+const LARGE = { text: 22, line: 2, marker: 1.6, margin: 1.6 }; // pixels of all letters there, and how many times the usual the rest is
+const LEGEND_GAP = 12; // pixels between an axis and the legend
+const bottoms = new WeakMap(); // the room that a plot's axis and legend have taken below it
+const LEGEND_FROM = 280; // pixels of a compact figure's height: below, its legend would cover too much
 let plotly;
 let wake; // asks the server for the newest state
 let held = false; // a drag is on: a redraw would take the figure out of the hand that zooms it
@@ -131,8 +137,11 @@ function draw(chart, feed) {
   const settings = { ...SETTINGS, modeBarButtons: barOf(chart.texts), locale: "page", locales: { page: { dictionary: chart.texts } } };
   chart.nodes.forEach((node, index) => {
     if (!node.clientWidth) return; // in a tab that is not shown: the observer calls when it is
-    const { traces, layout } = merged(chart.figures[index], updates[index]);
-    plotly.react(node, colored(traces, theme), finished(colored(layout, theme), chart.run, node, theme), settings);
+    const figure = merged(chart.figures[index], updates[index]);
+    const { traces, layout } = document.querySelector(PRESENTED) ? enlarged(figure) : figure;
+    const whole = finished(colored(layout, theme), chart.run, node, theme);
+    plotly.react(node, colored(traces, theme), whole, settings);
+    fill(node, whole, layout.height);
     if (chart.picks) listen(node, chart.key);
   });
 }
@@ -165,9 +174,38 @@ function merged({ traces, layout }, update) {
   };
 }
 
+// The figure in letters and lines that the last row of a room can tell apart. `name` is what a part of it is called.
+function enlarged(part, name = "") {
+  if (Array.isArray(part)) return part.map((item) => enlarged(item, name));
+  if (part === null || typeof part !== "object") return part;
+  const sized = ([key, item]) => {
+    if (typeof item !== "number") return [key, enlarged(item, key)];
+    if (key === "size" && name.endsWith("font")) return [key, LARGE.text];
+    if (name === "margin" || (name === "line" && key === "width") || (name === "marker" && key === "size")) return [key, item * LARGE[name]];
+    return [key, item];
+  };
+  return Object.fromEntries(Object.entries(part).map(sized));
+}
+
+// A narrow plot, or one that fills a screen, keeps room for a legend of many rows; what its own does not take, the plot does.
+function fill(node, { margin, height, meta }, usual) {
+  if (meta?.compact || (height <= usual && !document.querySelector(PRESENTED))) return;
+  const titled = node.querySelector(".xtitle")?.getBBox();
+  if (!titled) return;
+  const legend = node.querySelector("g.legend")?.getBBox().height ?? 0;
+  const bottom = Math.ceil(titled.y + titled.height - (height - margin.b) + legend + LEGEND_GAP);
+  if (Math.abs(bottom - margin.b) > LEGEND_GAP / 2) {
+    bottoms.set(node, bottom);
+    plotly.relayout(node, { "margin.b": bottom });
+  }
+}
+
 function finished(layout, run, node, theme) {
-  const taller = node.clientHeight - layout.height; // a narrow plot is taller, for a legend of more rows
-  layout.margin = { ...layout.margin, b: layout.margin.b + taller };
+  const isCompact = layout.meta?.compact;
+  const isPresented = document.querySelector(PRESENTED);
+  const taller = isCompact || isPresented ? 0 : node.clientHeight - layout.height;
+  if (taller || (isPresented && !isCompact)) layout.margin = { ...layout.margin, b: bottoms.get(node) ?? layout.margin.b + taller };
+  if (isCompact && node.clientHeight < LEGEND_FROM) layout.showlegend = false;
   Object.assign(layout, { uirevision: run, width: node.clientWidth, height: node.clientHeight });
   layout.font = { ...layout.font, family: theme.font };
   if (window.matchMedia("(pointer: coarse)").matches) {

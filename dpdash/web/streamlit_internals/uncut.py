@@ -6,9 +6,26 @@ too. A click would be swallowed, or a run started that no page shows. ADR 0019 s
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
+from streamlit.runtime.state import SafeSessionState
+
+_take_in: Final = SafeSessionState.on_script_will_rerun
+
+
+def hear_out() -> None:
+    """From here on, take in whole what a page says, before its next message is answered.
+
+    Streamlit looks for that one first, and what was typed or clicked would be lost with it.
+    """
+    SafeSessionState.on_script_will_rerun = _taken_in  # type: ignore[assignment, method-assign]  # mypy takes it for bound
+
+
+def _taken_in(session: SafeSessionState, *args: Any, **options: Any) -> None:
+    with uncut():
+        _take_in(session, *args, **options)
 
 
 @contextmanager

@@ -2,7 +2,10 @@
 
 import base64
 import json
+import tomllib
 from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import plotly.graph_objects as go
@@ -31,6 +34,7 @@ from dpdash.findings.sweep import best_so_far, importances, linear_rule, slope_s
 from tests.unit.sweeps.conftest import study_of, sweep_of
 
 CONFIG = RunConfig(epochs=5000)
+CONFIG_FILE: Final = Path(__file__).parents[3] / ".streamlit/config.toml"
 MAX_REFRESH_BYTES = 12_000
 BRACKETED = language(PSEUDO)
 
@@ -106,7 +110,7 @@ def sweep_map_of(sweep: Sweep, x: str, y: str | None) -> Figure:
 
 def loss_at(curve: HistorySnapshot, epoch: int | None) -> Update:
     """The loss up to now, or looked back to an epoch."""
-    return loss_update(curve, curve.latest if epoch is None else curve.row(epoch), epoch, BRACKETED)
+    return loss_update(curve, curve.latest if epoch is None else curve.row(epoch), epoch, CONFIG.epochs, BRACKETED)
 
 
 FIGURES = {
@@ -145,6 +149,7 @@ FIGURES = {
 
 REPLICAS = {f"replica-{rank}": {f"series-{rank % 8 + 1}"} for rank in range(64)}
 PHASES = {phase.value: {f"series-{place}"} for place, phase in enumerate(Phase, start=1)}
+BLOCKS = {f"block-{rank}": {f"series-{rank % 8 + 1}", f"series-{rank % 8 + 1}@0.3"} for rank in range(20)}
 CURVE_ROLES = {"curve-0": {"series-1"}, "law-0": {"series-1"}, "curve-1": {"series-2"}}
 MARK_ROLES = {
     f"mark-{status}": {"reference"}
@@ -153,8 +158,8 @@ MARK_ROLES = {
 
 ROLES: dict[str, dict[str, set[str]]] = {
     "shards": REPLICAS | {"true": {"text"}},
-    "timeline": PHASES,
-    "timeline of many": PHASES,
+    "timeline": PHASES | BLOCKS | {"block-sizes": {"series-1", "series-2", "text"}},
+    "timeline of many": PHASES | BLOCKS,
     "memory": {"memory": {"series-1"}, "received": {"series-2"}, "sent": {"series-4"}},
     "memory that nobody knows": {"memory": {"series-1"}, "received": {"series-2"}, "sent": {"series-4"}},
     "loss": {
@@ -270,11 +275,28 @@ def test_each_curve_shows_its_own_column() -> None:
     assert curves_of["now"]["y"] == [pytest.approx(75 / 300)]
 
 
-def test_the_strongest_colour_of_a_sweep_is_its_lowest_loss_and_of_a_speed_up_the_highest() -> None:
-    sweep = traces_of(sweep_map_of(TUNED, "global_batch_size", "learning_rate"))["map"]
-    speed_up = traces_of(map_figure("", CURVES, STUDY, BRACKETED))["map"]
-    assert sweep["reversescale"] is True
-    assert not speed_up.get("reversescale")
+def test_a_low_loss_has_one_end_of_the_colours_wherever_it_is_shown() -> None:
+    sweep = sweep_map_of(TUNED, "global_batch_size", "learning_rate")
+    for figure in (sweep, surface(), map_figure("", CURVES, STUDY, BRACKETED)):
+        (shown,) = (trace for trace in figure.traces if "role:sequential" in trace.values())
+        assert not shown.get("reversescale"), "more is stronger, of a loss as of a speed-up"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_larger_number_is_further_from_the_background_in_both_themes(theme: str) -> None:
+    colors = tomllib.loads(CONFIG_FILE.read_text())["theme"][theme]
+    background, *steps = map(luminance, [colors["backgroundColor"], *colors["chartSequentialColors"]])
+    contrasts = [(max(step, background) + 0.05) / (min(step, background) + 0.05) for step in steps]
+    assert len(contrasts) == 10, "as Streamlit wants them"
+    assert contrasts == sorted(contrasts)
+    assert contrasts[0] >= 1.25, "the smallest number is not taken for nothing"
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of a colour, as WCAG defines it."""
+    channels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return sum(share * value for share, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def test_an_error_bar_is_a_standard_error_in_the_unit_of_its_axis() -> None:
@@ -326,13 +348,26 @@ def test_a_tick_is_a_whole_power_or_has_three_digits(exponent: float, code: str,
     assert power_of_ten(exponent, language(code)) == text
 
 
-def test_reference_lines_stand_with_labels_on_either_side() -> None:
+def test_reference_lines_are_named_below_the_lowest_where_no_loss_can_be() -> None:
     base = loss_base(CONFIG, 0.25, 0.249, language("pt_BR"))
-    floor, optimum = base.layout["annotations"]
-    assert floor["text"] == "piso de ruído 0,250"
-    assert floor["yanchor"] == "bottom"
-    assert optimum["yanchor"] == "top"
-    assert (floor["y"], optimum["y"]) == pytest.approx((np.log10(0.25), np.log10(0.249))), "as the axis counts"
+    (label,) = base.layout["annotations"]
+    assert label["text"] == "piso de ruído 0,250 · mínimos quadrados 0,249"
+    assert label["yanchor"] == "top"
+    assert label["y"] == pytest.approx(np.log10(0.249)), "as the axis counts"
+    assert "bgcolor" not in label
+
+
+def test_a_rate_change_is_named_on_the_side_that_has_the_room() -> None:
+    def labels(epoch: int) -> list[dict[str, Any]]:
+        result = History()
+        result.fold(LearningRateChanged(epoch, 0.05))
+        found: list[dict[str, Any]] = loss_update(result.snapshot(), None, None, 1000, BRACKETED).layout[
+            "annotations"
+        ]
+        return found
+
+    assert [(label["text"], label["xanchor"]) for label in labels(100)] == [("⟦rate 0.05⟧", "left")]
+    assert [(label["text"], label["xanchor"]) for label in labels(900)] == [("⟦rate 0.05⟧", "right")]
 
 
 @pytest.mark.parametrize(("noise_floor", "optimum_loss", "num_lines"), [(0.0, 1e-14, 0), (0.25, 1e-15, 1)])
@@ -363,7 +398,7 @@ def test_look_back_marks_the_very_epoch_where_the_history_has_been_thinned() -> 
     thinned = history(20_000)
     assert thinned.width > 4
     exact = Row(10_002, 1.25, 2.5, 0.5, 0.01, 9.0)
-    update = loss_update(thinned, exact, 10_002, BRACKETED)
+    update = loss_update(thinned, exact, 10_002, 20_000, BRACKETED)
     assert (update.traces["now"]["x"], update.traces["now"]["y"]) == ([10_002], [1.25])
     assert update.layout["shapes"][-1]["path"] == "M10002,0V1"
 
@@ -394,14 +429,51 @@ def test_a_surface_without_noise_has_a_finite_bottom() -> None:
 
 def test_a_timeline_has_a_bar_for_each_span_in_its_lane() -> None:
     figure = timeline_figure(step((3, 2, 1)), "⟦step⟧", 0.02, BRACKETED)
-    assert [trace["uid"] for trace in figure.traces] == [phase.value for phase in Phase]
-    gather = figure.traces[list(Phase).index(Phase.GATHER)]
+    bars = [trace for trace in figure.traces if trace["type"] == "bar"]
+    assert [trace["uid"] for trace in bars] == [phase.value for phase in Phase]
+    gather = bars[list(Phase).index(Phase.GATHER)]
     assert gather["y"] == [0, 1, 2]
     assert gather["base"] == pytest.approx([3.0] * 3) and gather["x"] == pytest.approx([1.0] * 3)
     assert gather["name"] == "⟦gather 10 %⟧"
-    marks = {(trace["marker"]["color"], trace["marker"]["pattern"]["shape"]) for trace in figure.traces}
+    marks = {(trace["marker"]["color"], trace["marker"]["pattern"]["shape"]) for trace in bars}
     assert len(marks) == len(Phase)
     assert len({pattern for _color, pattern in marks}) == len(Phase), "colour alone tells no two phases apart"
+
+
+def cut(*sizes: int) -> dict[str, dict[str, Any]]:
+    """The traces of the timeline of a step whose replicas have so many samples."""
+    whole = step((1,) * len(sizes))
+    replicas = tuple(
+        replace(replica, shard_size=size) for replica, size in zip(whole.replicas, sizes, strict=True)
+    )
+    trace = replace(whole, replicas=replicas, num_samples=sum(sizes))
+    return traces_of(timeline_figure(trace, "⟦step⟧", 0.02, BRACKETED))
+
+
+def test_the_batch_is_cut_into_blocks_that_go_to_their_lanes() -> None:
+    blocks = cut(6, 3, 3)
+    sides = [(blocks[f"block-{rank}"]["y"][0], blocks[f"block-{rank}"]["y"][-2]) for rank in range(3)]
+    assert sides == [pytest.approx(side) for side in ((-0.5, 1.0), (1.0, 1.75), (1.75, 2.5))], "as its samples are"
+    for rank in range(3):
+        block = blocks[f"block-{rank}"]
+        assert (block["x"][0], block["x"][2]) == (0, 1)
+        assert sum(block["y"][2:4]) / 2 == rank, "it ends at the lane"
+    assert blocks["block-sizes"]["text"] == ["6", "3", "3"]
+    assert blocks["block-1"]["text"] == "⟦⟦replica 1⟧: 3 samples⟧"
+
+
+def test_an_idle_replica_gets_an_empty_block() -> None:
+    blocks = cut(3, 3, 3, 0)
+    idle, busy = blocks["block-3"], blocks["block-2"]
+    assert (idle["fillcolor"], idle["line"]["dash"]) == ("role:background@0", "dot")
+    assert idle["x"][0] > busy["x"][0] == 0, "it takes nothing of the batch"
+    assert busy["y"][-2] == pytest.approx(3.5)
+    assert blocks["block-sizes"]["text"][3] == "0"
+    assert blocks["block-sizes"]["y"][3] == 3
+
+
+def test_a_batch_without_samples_is_not_divided_by() -> None:
+    assert all(np.isfinite(cut(0, 0)[f"block-{rank}"]["y"]).all() for rank in range(2))
 
 
 def test_two_timelines_of_one_axis_can_be_compared() -> None:
@@ -444,7 +516,7 @@ def test_points_that_share_cores_are_hollow() -> None:
     assert curve["text"][2] == ", ⟦oversubscribed⟧"
 
 
-def traces_of(figure: Figure) -> dict[str, dict[str, object]]:
+def traces_of(figure: Figure) -> dict[str, dict[str, Any]]:
     return {trace["uid"]: trace for trace in figure.traces}
 
 

@@ -44,7 +44,7 @@ def test_a_report_is_written_in_the_language_that_is_asked_for(database: Path, t
         database, "runs", "export", "one", "--format", "html", "--output", str(path), "--language", "pt-BR"
     )
     assert said.status == 0
-    assert '<html lang="pt_BR">' in path.read_text()
+    assert '<html lang="pt-BR">' in path.read_text()
 
 
 def test_a_run_goes_out_and_comes_in_again(database: Path, tmp_path: Path) -> None:

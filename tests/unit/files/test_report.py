@@ -102,7 +102,7 @@ def test_a_run_without_epochs_has_a_report() -> None:
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_it_is_there_in_every_language(code: str) -> None:
-    assert f'<html lang="{code}">' in page_of(whole_run(), code=code)
+    assert f'<html lang="{language(code).tag}">' in page_of(whole_run(), code=code)
 
 
 def test_nothing_is_left_untranslated() -> None:

@@ -61,6 +61,13 @@ def test_a_gain_within_the_noise_is_none() -> None:
     assert of(study_of(lambda point: 1.3, noise=0.4)).kind is ScalingKind.NO_GAIN
 
 
+def test_no_gain_is_told_first_and_in_a_line() -> None:
+    first, second, *_others = of(study_of(lambda point: 1.0)).sentences
+    told = [language(ENGLISH).sentence(one.template, one.values) for one in (first, second)]
+    assert told[0] == "3 replicas are not faster here: 1.00 times one device."
+    assert "noise" in told[1]
+
+
 def test_slower_is_told_with_its_factor_and_without_a_law() -> None:
     said = text(of(study_of(lambda point: 0.25)))
     assert "3 replicas are 4.00 times slower than one device." in said

@@ -6,6 +6,7 @@ import pytest
 
 from dpdash.core.steps import Phase, ReplicaStep, Span, StepTrace, seconds_on_clock
 from dpdash.findings.step import (
+    StepSentence,
     StepVerdictKind,
     comparison,
     phase_shares,
@@ -90,12 +91,37 @@ def test_one_device_moves_nothing() -> None:
     assert "50 %" in str(step_verdict(trace)[0]) and "30 % passed between" in str(step_verdict(trace)[0])
 
 
+def said_of(trace: StepTrace, kind: StepVerdictKind) -> StepSentence:
+    (said,) = [said for said in step_verdict(trace) if said.kind is kind]
+    return said
+
+
 def test_replicas_that_worked_at_once_are_told_from_those_that_took_turns() -> None:
     at_once = step(*(span(Phase.PARALLEL_APPLY, 6, 0, lane) for lane in range(2)))
-    in_turns = step(*(span(Phase.PARALLEL_APPLY, 3, 3 * lane, lane) for lane in range(2)))
-    for trace, times in ((at_once, 2.0), (in_turns, 1.0)):
-        (said,) = [said for said in step_verdict(trace) if said.kind is StepVerdictKind.OVERLAP]
-        assert said.values["atonce"] == pytest.approx(times)
+    said = said_of(at_once, StepVerdictKind.OVERLAP)
+    assert said.values["atonce"] == pytest.approx(2.0)
+    assert str(said).endswith("on average 2 of them ran at once.")
+    for num, told in ((2, "one replica waited for the other."), (3, "each of 3 replicas waited for the others.")):
+        in_turns = step(*(span(Phase.PARALLEL_APPLY, 3, 3 * lane, lane) for lane in range(num)))
+        assert str(said_of(in_turns, StepVerdictKind.OVERLAP)) == f"Nothing ran at the same time: {told}"
+
+
+@pytest.mark.parametrize(
+    ("starts", "gap"),
+    [((0, 1, 8), 6), ((6, 7, 8), 6), ((0, 1, 2), 7)],
+    ids=["between", "before the first", "after the last"],
+)
+def test_a_pause_beside_which_phases_are_hairlines_is_said(starts: tuple[int, ...], gap: int) -> None:
+    trace = step(*(span(Phase.BACKWARD, 1, start) for start in starts))
+    assert str(said_of(trace, StepVerdictKind.GAP)).startswith(f"For {gap} ms in a row nothing ran, {gap} times")
+
+
+def test_a_pause_beside_which_phases_can_be_seen_is_not_said() -> None:
+    """Five phases long, or a third of the step."""
+    assert StepVerdictKind.GAP not in kinds(step(*(span(Phase.BACKWARD, 1, start) for start in (0, 1, 7, 8, 9))))
+    bars = (span(Phase.BACKWARD, 1), span(Phase.BACKWARD, 1, 1), span(Phase.OPTIMIZER, 12, 8))
+    assert StepVerdictKind.GAP not in kinds(step(*bars, seconds=0.020))
+    assert StepVerdictKind.GAP not in kinds(step())
 
 
 def test_who_has_nothing_to_do_is_counted() -> None:

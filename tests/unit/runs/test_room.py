@@ -135,6 +135,24 @@ def test_clearing_stops_all_ends_the_spotlight_and_begins_a_generation(service: 
     service.start(CONFIG, "ann", SLOW)
 
 
+def test_runs_that_ended_by_themselves_stay_in_the_room_until_it_is_cleared(
+    service: RunService, engine: FakeEngine
+) -> None:
+    stopped = service.start(CONFIG, "ann", SLOW)
+    service.stop(stopped, "ann")
+    engine.gate.set()
+    trial = service.start(CONFIG, "ann", FULL, sweep_id="a sweep")
+    first, second = (service.start(CONFIG, owner, FULL) for owner in ("ann", "bob"))
+    for run_id in (stopped, trial, first, second):
+        assert service.runs.wait(run_id, LONG)
+    assert [run.run_id for run in service.room.snapshot().ended] == [second, first]
+    service.room.clear()
+    assert service.room.snapshot().ended == ()
+    third = service.start(CONFIG, "ann", FULL)
+    assert service.runs.wait(third, LONG)
+    assert [run.run_id for run in service.room.snapshot().ended] == [third]
+
+
 def test_a_freeze_outlasts_a_clearing(service: RunService) -> None:
     service.room.freeze(True)
     service.room.clear()

@@ -2,7 +2,7 @@
 
 from streamlit.testing.v1 import AppTest
 
-from dpdash.web.server import ASSET_FOLDER
+from dpdash.web.assets import ASSET_FOLDER
 
 
 def page() -> None:

@@ -1,5 +1,7 @@
 """The numbers beside their targets, in the language of the session."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import streamlit as st
@@ -11,14 +13,15 @@ from dpdash.core.history import History, HistorySnapshot
 from dpdash.problem.preview import preview
 from dpdash.ui.parts.metrics import Metric, metrics, replicas, signed, speed_up
 from dpdash.ui.session import language
+from dpdash.ui.session.inputs import VALUES_KEY
 
 EMULATED = RunConfig(samples=1000, noise=0.5, engine=EngineName.CPU_REPLICAS, replicas=2)
 LOSS, SLOPE, INTERCEPT, SPEED, REPLICAS = range(5)
 
 
 @pytest.fixture(autouse=True)
-def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    state = {language.LANGUAGE_KEY: "en"}
+def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    state: dict[str, Any] = {VALUES_KEY: {"language": "en"}}
     monkeypatch.setattr(st, "session_state", state)
     return state
 
@@ -89,9 +92,17 @@ def test_speed_up_needs_both_measurements() -> None:
     assert speed_up(history_of(block(1, 1.0))) is None
 
 
-def test_speed_up_stands_under_the_speed() -> None:
-    measured = history_of(began(0.001, 0.004), block(100, 0.01))
-    assert "0.250× one device" in shown(EMULATED, measured)[SPEED].target
+@pytest.mark.parametrize(
+    ("replicas", "written"),
+    [
+        (0.004, "4.0× slower than 1 device"),
+        (0.001, "1.0× as fast as 1 device"),
+        (0.0005, "2.0× as fast as 1 device"),
+    ],
+)
+def test_speed_up_stands_under_the_speed_as_what_it_is(replicas: float, written: str) -> None:
+    measured = history_of(began(0.001, replicas), block(100, 0.01))
+    assert shown(EMULATED, measured)[SPEED].target == written
     alone = history_of(began(None, None), block(100, 0.01))
     assert shown(RunConfig(samples=1000), alone)[SPEED].target == "one device"
 
@@ -121,8 +132,8 @@ def test_a_difference_has_its_sign(value: float, written: str) -> None:
     assert signed(value) == written
 
 
-def test_numbers_are_written_as_the_language_does(session: dict[str, str]) -> None:
-    session[language.LANGUAGE_KEY] = "pt_BR"
+def test_numbers_are_written_as_the_language_does(session: dict[str, Any]) -> None:
+    language.LANGUAGE.put("pt_BR")
     found = shown(EMULATED, history_of(block(40, 0.01)))
     assert found[LOSS].value == "0,100"
     assert found[SLOPE].value == "2,50"

@@ -3,16 +3,22 @@
 import hashlib
 import re
 
+import numpy as np
+import pytest
+
 from dpdash.core.config import RunConfig
+from dpdash.core.events import EpochBlock
+from dpdash.core.history import History
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import Pace, RunService
 from dpdash.store.absent import AbsentStore
 from dpdash.training import hardware
 from dpdash.ui.parts.frame import STYLE
 from dpdash.ui.room import nicknames
+from dpdash.ui.room.join import address_for_phones
 from dpdash.ui.room.machine import LONGEST_LOOK_SECONDS, SHORTEST_LOOK_SECONDS, LoadMeter
 from dpdash.ui.room.nicknames import COLOUR_NAMES, Nicknames
-from dpdash.ui.room.run_row import row_html
+from dpdash.ui.room.run_row import CURVE_EDGE, CURVE_HEIGHT, curve_picture, row_html
 from tests.fakes import FakeClock, FakeEngine, eventually
 
 
@@ -81,10 +87,40 @@ def test_a_row_says_what_a_run_does_and_not_whose_it_is() -> None:
         own = row_html(service.runs.snapshot(run_id), owner, Nicknames())
     finally:
         service.shutdown(timeout=5)
-    for text in ("paused at epoch 1", "epoch 1 of 40", "loss 0.", "samples 2,000", "replicas 1"):
+    for text in ("paused at epoch 1", "epoch 1 of 40", "loss 0.", "samples 2,000", "one device"):
         assert text in row
     assert owner not in row and owner[:8] not in row
     assert "(you)" in own and "(you)" not in row
+
+
+def test_a_curve_is_over_as_many_epochs_as_there_will_be_and_passes_over_what_is_no_number() -> None:
+    history = History()
+    losses = np.array([100.0, 1.0, 0.0, np.inf], dtype=np.float32)
+    same = np.ones(4)
+    history.fold(EpochBlock(1, losses, losses, losses, same, same))
+    (points,) = re.findall("points='(.*?)'", curve_picture(history.snapshot(), 8))
+    across, down = zip(*(map(float, point.split(",")) for point in points.split()), strict=True)
+    assert across == (12.5, 25.0, 37.5)
+    assert down[0] == CURVE_EDGE and down[-1] == CURVE_HEIGHT - CURVE_EDGE
+    assert curve_picture(History().snapshot(), 8).count("points=''") == 1, "before the first epoch"
+
+
+@pytest.mark.parametrize(
+    ("room", "address"),
+    [
+        ("http://10.0.0.4:8501/room", "http://10.0.0.4:8501"),
+        ("https://lesson.example/dpdash/room", "https://lesson.example/dpdash"),
+        ("http://localhost:8501/room", "http://192.168.0.7:8501"),
+        ("http://[::1]:8501/room", "http://192.168.0.7:8501"),
+        ("http://[fd00::1]:8501/room", "http://[fd00::1]:8501"),
+    ],
+)
+def test_phones_open_what_the_teacher_opens_unless_that_is_only_here(room: str, address: str) -> None:
+    assert address_for_phones(room, ["192.168.0.7", "10.0.0.4"]) == address
+
+
+def test_without_a_network_there_is_nothing_to_open() -> None:
+    assert address_for_phones("http://localhost:8501/room", []) is None
 
 
 def test_the_load_is_measured_between_two_looks() -> None:
