@@ -1,6 +1,5 @@
 """The server's own settings, from the environment (`DPDASH_…`)."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, get_args
@@ -11,6 +10,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from dpdash.core.config import bounds
+from dpdash.core.cores import num_cores
 from dpdash.core.errors import DpdashError
 
 MINIMUM_GRACE_SECONDS = 120.0
@@ -20,11 +20,6 @@ MOST_PROCESSES: Final = 4
 LEAST_RANKS: Final = 8
 """So many processes of DDP may there be on any machine: two runs of four replicas."""
 SHORTEST_PASSPHRASE: Final = 8
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_database_url() -> str:

@@ -91,13 +91,14 @@ def command(name: ScriptName, config: RunConfig) -> str:
     """How to start a script, in the folder where it is."""
     if name is ScriptName.DATA_PARALLEL:
         return f"python {name.file_name}"
-    return f"torchrun --standalone --nproc-per-node {config.replicas} {name.file_name}"
+    # The machine's own name may mean nothing to itself: without an address, torchrun looks for it for minutes.
+    return f"torchrun --standalone --local-addr 127.0.0.1 --nproc-per-node {config.replicas} {name.file_name}"
 
 
 @lru_cache(maxsize=64)
 def script(name: ScriptName, config: RunConfig, language: Language = ENGLISH) -> str:
     """The source of a script that trains as a run with this config does: the losses are the same."""
-    template = (FOLDER / f"{name.file_name}.txt").read_text()
+    template = (FOLDER / f"{name.file_name}.txt").read_text(encoding="utf-8")
     section = "all" if config.global_batch_size is None else "batches"
     lines = map(language.text, _lines_for(section, template))
     source = Template("\n".join(lines)).substitute(

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from dpdash.core.cores import num_cores
 from dpdash.core.errors import N_, ConfigError, FrozenError, NotOwnerError, StoreError, TooManyRunsError
 from dpdash.core.limits import Limits, too_large
-from dpdash.core.settings import num_cores
 from dpdash.core.study import Study, StudyPlan
 from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN

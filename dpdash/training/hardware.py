@@ -9,8 +9,8 @@ from typing import Final, Literal
 import psutil
 import torch
 
+from dpdash.core.cores import num_cores
 from dpdash.core.errors import N_
-from dpdash.core.settings import num_cores
 
 MIN_CPU_REPLICAS: Final = 4
 """Replicas that can be had on the CPU even on fewer cores: with two, uneven shards would never be seen."""

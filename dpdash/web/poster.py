@@ -102,8 +102,9 @@ def _figure(config: RunConfig, has_run: bool, spoken: Language) -> str:
 
 @cache
 def _style() -> str:
+    sheet = STYLE.read_text(encoding="utf-8")
     dark = f"@media (prefers-color-scheme: dark) {{ #dpdash-poster {{ {_colors('dark')} }} }}"
-    return f"#dpdash-poster {{ {_colors('light')} }} {dark} {STYLE.read_text()}"
+    return f"#dpdash-poster {{ {_colors('light')} }} {dark} {sheet}"
 
 
 def _colors(base: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 import psutil
 import torch
 
-from dpdash.core.settings import num_cores
+from dpdash.core.cores import num_cores
 
 CPU_INFO: Final = Path("/proc/cpuinfo")
 PACKAGES: Final = ("torch", "streamlit", "SQLAlchemy", "plotly")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dpdash.core.config import EngineName, OptimizerName, RunConfig
+from dpdash.core.cores import num_cores
 from dpdash.core.events import (
     Checkpoint,
     EpochBlock,
@@ -28,7 +29,6 @@ from dpdash.core.events import (
     StopReason,
 )
 from dpdash.core.history import History
-from dpdash.core.settings import num_cores
 from dpdash.training.catalog import engine
 from dpdash.training.checkpoint import State
 from dpdash.training.control import RunControl

@@ -10,8 +10,8 @@ import time
 from typing import Final
 
 from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.cores import num_cores
 from dpdash.core.events import Checkpoint
-from dpdash.core.settings import num_cores
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Availability, Emit, Engine
 from dpdash.training.processes.handle import TrainingProcess

@@ -59,5 +59,5 @@ def document_path(code: str) -> Path:
 @cache
 def _document(code: str) -> tuple[str, str]:
     """Title and text of the document in a language."""
-    title, _line, text = document_path(code).read_text().partition("\n")
+    title, _line, text = document_path(code).read_text(encoding="utf-8").partition("\n")
     return title.removeprefix("# "), COMMENT.sub("", text)

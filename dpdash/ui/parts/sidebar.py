@@ -7,9 +7,9 @@ from typing import Any, Final
 import streamlit as st
 
 from dpdash.core.config import EngineName, OptimizerName, bounds
+from dpdash.core.cores import num_cores
 from dpdash.core.errors import N_
 from dpdash.core.scales import scale
-from dpdash.core.settings import num_cores
 from dpdash.runs.service import RunSnapshot
 from dpdash.training import catalog, hardware
 from dpdash.ui.guide.page import guide_help

@@ -6,9 +6,9 @@ from typing import Final
 import streamlit as st
 
 from dpdash.core.config import EngineName, RunConfig, bounds
+from dpdash.core.cores import num_cores
 from dpdash.core.errors import ConfigError
 from dpdash.core.scales import scale
-from dpdash.core.settings import num_cores
 from dpdash.core.study import ScalingMode, StudyPlan
 from dpdash.scaling.live import StudySnapshot
 from dpdash.training import catalog

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from dpdash.core.cores import num_cores
 from dpdash.core.errors import DpdashError
-from dpdash.core.settings import MINIMUM_GRACE_SECONDS, ServerSettings, num_cores, read_settings
+from dpdash.core.settings import MINIMUM_GRACE_SECONDS, ServerSettings, read_settings
 
 
 @pytest.fixture(autouse=True)

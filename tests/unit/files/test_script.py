@@ -90,4 +90,6 @@ def test_a_script_imports_torch_and_the_standard_library_alone(name: ScriptName)
 def test_commands() -> None:
     config = RunConfig(engine="cpu_replicas", replicas=3)
     assert command(ScriptName.DATA_PARALLEL, config) == "python data_parallel.py"
-    assert command(ScriptName.DDP, config) == "torchrun --standalone --nproc-per-node 3 ddp.py"
+    assert (
+        command(ScriptName.DDP, config) == "torchrun --standalone --local-addr 127.0.0.1 --nproc-per-node 3 ddp.py"
+    )

@@ -1,0 +1,55 @@
+"""The cores that this process may really use: what it may run on, and the share of it that a container leaves."""
+
+import math
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+ROOT: Final = Path("/")
+
+
+@cache
+def num_cores() -> int:
+    """Cores that this process may use."""
+    seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min([seen, *(max(1, math.ceil(quota)) for quota in quotas(ROOT))])
+
+
+def quotas(root: Path) -> Iterator[float]:
+    """What Linux's control groups leave this process, in cores: of each group around it that has a quota.
+
+    Version 2 has it in `cpu.max`, version 1 in two files (kernel documentation, cgroup-v2.rst and sched-bwc.rst).
+    """
+    for kind, group in _groups(root):
+        top = root / "sys/fs/cgroup" / kind
+        # In a container the group's own path may lie outside of what is seen: the root is then the container's.
+        for folder in (group, *group.parents):
+            yield from _quota(top / folder.relative_to("/"))
+
+
+def _groups(root: Path) -> Iterator[tuple[str, PurePosixPath]]:
+    """The folder of each hierarchy that counts processor time, and this process's group in it."""
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        number, kinds, group = line.split(":", 2)
+        if number == "0":
+            yield "", PurePosixPath(group)
+        elif "cpu" in kinds.split(","):
+            yield kinds, PurePosixPath(group)
+
+
+def _quota(folder: Path) -> Iterator[float]:
+    quota, _, period = _text(folder / "cpu.max").strip().partition(" ")
+    if not period:
+        quota, period = (_text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period"))
+    # "max" in version 2 and −1 in version 1 are no quota.
+    if quota.isdigit() and period.isdigit() and int(period):
+        yield int(quota) / int(period)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except (OSError, UnicodeError):
+        return ""
