@@ -4,14 +4,12 @@ Exit status: 0 finished, 1 failed or diverged, 2 bad arguments or an engine that
 """
 
 import logging
-import sys
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from dpdash.cli.runs import export_runs, import_file, open_store
 from dpdash.cli.scaling import scaling
@@ -25,7 +23,9 @@ from dpdash.cli.terminal import (
     option,
     or_exit,
     print_json,
+    print_table,
     signals_received,
+    table_of,
 )
 from dpdash.core.config import RunConfig
 from dpdash.core.events import Checkpoint, EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatus
@@ -43,7 +43,6 @@ OWNER: Final = "command line"
 POLL_SECONDS: Final = 0.05
 """How often the progress bar looks; the training itself runs in its own thread and waits for nothing."""
 SHUTDOWN_SECONDS: Final = 5.0
-WIDE: Final = 200
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 runs_app = typer.Typer(no_args_is_help=True, help="Look at the runs that are stored, and take them elsewhere.")
 app.add_typer(runs_app, name="runs")
@@ -137,9 +136,12 @@ def list_runs(
         print_json([_record_values(record) for record in records])
         return
     said = ENGLISH_WORDS
-    table = Table(box=None)
-    for column in ("run", "name", "started", "status", "epochs", "loss", "slope", "samples", "engine", "tags"):
-        table.add_column(column, no_wrap=True)
+    if not records:
+        typer.echo("No runs yet. Try: python -m dpdash train")
+        return
+    table = table_of(
+        ("run", "status", "loss", "slope", "epochs"), ("started", "engine", "samples", "name", "tags")
+    )
     for record in records:
         loss = "–" if record.loss is None else said.number(record.loss, 4)
         slope = "–" if record.slope is None else said.number(record.slope, 5)
@@ -147,19 +149,17 @@ def list_runs(
         status = said.name(record.status)
         table.add_row(
             record.run_id,
-            escape(record.name or said.run_name(record.config)),
-            moment(record.created_at),
             f"{status}, imported" if record.is_imported else status,
-            progress,
             loss,
             slope,
-            said.setting(record.config.samples),
+            progress,
+            moment(record.created_at),
             said.engine(record.config),
+            said.setting(record.config.samples),
+            escape(record.name or said.run_name(record.config)),
             escape(", ".join(record.tags)),
         )
-    # Into a pipe, nothing is cut: the lines are as wide as they are.
-    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
-    console.print(table if records else "No runs yet. Try: python -m dpdash train")
+    print_table(table)
 
 
 @runs_app.command("show")
@@ -177,10 +177,10 @@ def show_run(
     if as_json:
         print_json(_result_values(shown, [] if block is None else block.loss.tolist()))
         return
-    table = Table("setting", "value", box=None)
+    table = table_of(("setting",), ("value",))
     for name, value in shown.config:
         table.add_row(name, "all" if value is None else str(value))
-    Console().print(table)
+    print_table(table)
     _print_result(shown)
 
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from dpdash.cli.terminal import (
     ENGLISH_WORDS,
@@ -17,8 +16,10 @@ from dpdash.cli.terminal import (
     option,
     or_exit,
     print_json,
+    print_table,
     require_writable,
     signals_received,
+    table_of,
     write_result,
 )
 from dpdash.core.config import EngineName, RunConfig
@@ -114,9 +115,8 @@ def _left(shown: StudySnapshot) -> str:
 
 
 def _print(study: Study) -> None:
-    table = Table(box=None)
-    for column in ("engine", "width", "replicas", "ms a step", "speed-up", "from", "to", "± error", "efficiency"):
-        table.add_column(column, justify="right", no_wrap=True)
+    columns = ("width", "replicas", "ms a step", "speed-up", "from", "to", "± error", "efficiency")
+    table = table_of(columns, ("engine",), justify="right")
     shown = curves(study)
     for curve in shown:
         for point in curve.points:
@@ -124,15 +124,17 @@ def _print(study: Study) -> None:
             marks = f"{point.replicas}{' oversubscribed' if point.is_oversubscribed else ''}"
             numbers = (speed_up.median, speed_up.low, speed_up.high, speed_up.standard_error)
             table.add_row(
-                ENGLISH_WORDS.name(curve.engine),
                 str(curve.hidden_width),
                 marks,
                 ENGLISH_WORDS.number(1000 * point.step_seconds),
                 *(ENGLISH_WORDS.number(number) for number in numbers),
                 f"{100 * point.efficiency:.0f} %",
+                ENGLISH_WORDS.name(curve.engine),
             )
-    console = Console(width=None if Console().is_terminal else 160)
-    console.print(table if shown else "Nothing could be compared: the study ended before its first round did.")
+    if shown:
+        print_table(table)
+    else:
+        typer.echo("Nothing could be compared: the study ended before its first round did.")
     for said in verdicts(study, shown):
         typer.echo(
             f"{ENGLISH_WORDS.name(said.engine)}: {' '.join(_written(sentence) for sentence in said.sentences)}"

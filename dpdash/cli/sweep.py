@@ -7,7 +7,6 @@ import typer
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from dpdash.cli.terminal import (
     ENGLISH_WORDS,
@@ -15,8 +14,10 @@ from dpdash.cli.terminal import (
     complain,
     or_exit,
     print_json,
+    print_table,
     require_writable,
     signals_received,
+    table_of,
     write_result,
 )
 from dpdash.core.config import RunConfig
@@ -195,23 +196,22 @@ def _watch(sweeps: SweepService, sweep_id: str, quiet: bool) -> None:
 
 
 def _print(found: Sweep) -> None:
-    said, plan, table = ENGLISH_WORDS, found.plan, Table(box=None)
-    settings = (said.title(setting).lower() for setting in plan.settings)
-    for column in ("trial", *settings, said.name(plan.objective), "slope", "epochs", "status", "run"):
-        table.add_column(column, justify="right", no_wrap=True)
+    said, plan = ENGLISH_WORDS, found.plan
+    settings = tuple(said.title(setting).lower() for setting in plan.settings)
+    columns = ("run", "trial", *settings, said.name(plan.objective), "status")
+    table = table_of(columns, ("slope", "epochs"), justify="right")
     ranked = sorted(found.trials, key=lambda trial: (trial.value is None, trial.value or 0.0, trial.number))
     for trial in ranked[:MOST_ROWS]:
         table.add_row(
+            trial.run_id,
             str(trial.number + 1),
             *(said.value(value) for value in trial.values),
             "–" if trial.value is None else said.number(trial.value, 4),
+            said.name(trial.status),
             "–" if trial.slope is None else said.number(trial.slope, 5),
             said.number(trial.num_epochs),
-            said.name(trial.status),
-            trial.run_id,
         )
-    console = Console(width=None if Console().is_terminal else 160)
-    console.print(table)
+    print_table(table)
     if len(ranked) > MOST_ROWS:
         typer.echo(f"The best {MOST_ROWS} of {len(ranked)} trials.")
     for setting, share in importances(found):

@@ -3,13 +3,16 @@
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, TypeVar
 
 import typer
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import DpdashError
@@ -17,6 +20,10 @@ from dpdash.core.translations import ENGLISH, language
 
 FINISHED, FAILED, BAD_ARGUMENTS = 0, 1, 2
 ENGLISH_WORDS: Final = language(ENGLISH)
+
+LEAST_LETTERS: Final = 8
+"""Of a column that gives way."""
+WIDEST: Final = 10_000
 
 T = TypeVar("T")
 
@@ -61,6 +68,24 @@ def write_result(path: Path | None, text: str) -> None:
     except OSError as error:
         complain(f"--csv: {path} could not be written ({error.strerror}). What was measured stands above.")
         raise typer.Exit(FAILED) from None
+
+
+def table_of(kept: Sequence[str], giving_way: Sequence[str] = (), **options: Any) -> Table:
+    """An empty table: on a narrow terminal the last columns break their texts, and the others are whole."""
+    table = Table(box=None)
+    for column in kept:
+        table.add_column(column, no_wrap=True, **options)
+    for column in giving_way:
+        table.add_column(column, overflow="fold", min_width=LEAST_LETTERS, **options)
+    return table
+
+
+def print_table(table: Table) -> None:
+    """Print a table that nothing is cut from: a narrow terminal breaks its lines, a pipe has them whole."""
+    console = Console()
+    wanted = Measurement.get(console, console.options.update(max_width=WIDEST), table)
+    width = max(console.width, wanted.minimum) if console.is_terminal else wanted.maximum
+    Console(width=width).print(table)
 
 
 def complain(sentence: str) -> None:

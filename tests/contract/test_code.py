@@ -134,4 +134,4 @@ def test_the_ddp_script_without_torchrun_says_how_to_start_it(tmp_path: Path) ->
     environment: dict[str, Any] = {name: value for name, value in os.environ.items() if name != "RANK"}
     done = subprocess.run([sys.executable, file], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert done.stderr == f"Start it with: {command(ScriptName.DDP, RunConfig())}\n"
+    assert command(ScriptName.DDP, RunConfig()) in done.stderr

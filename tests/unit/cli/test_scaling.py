@@ -26,7 +26,7 @@ def test_a_study_prints_a_table_a_law_and_a_verdict(tmp_path: Path) -> None:
     for part in (
         "speed-up",
         "efficiency",
-        "DataParallel, emulated on CPU  ",
+        "DataParallel, emulated on CPU",
         "DataParallel, emulated on CPU: ",
         "one device",
         "Emulated:",
