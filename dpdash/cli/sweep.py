@@ -218,8 +218,9 @@ def _print(found: Sweep) -> None:
         typer.echo(f"{said.title(setting)} explains {100 * share:.0f} % of the trials' ranking by itself.")
     for spread in slope_spreads(found):
         shared = ", ".join(said.named(setting, value) for setting, value in spread.values)
+        begin = f"{shared}: the" if shared else "The"
         typer.echo(
-            f"{shared}: the slopes scatter by {said.number(spread.measured)} "
+            f"{begin} slopes scatter by {said.number(spread.measured)} "
             f"(± {100 * spread.relative_error:.0f} %), σ/√Σ(x−x̄)² is {said.number(spread.predicted)}."
         )
     typer.echo(f"Sweep {found.sweep_id}: {found.status.value}.")

@@ -187,13 +187,16 @@ def slope_spreads(sweep: Sweep) -> tuple[SlopeSpread, ...]:
     plan = sweep.plan
     if "seed" not in plan.settings or plan.base.hidden_depth or "hidden_depth" in plan.settings:
         return ()
-    groups: dict[tuple[tuple[str, Value], ...], list[Trial]] = defaultdict(list)
+    groups: dict[tuple[tuple[str, Value], ...], dict[Value, Trial]] = defaultdict(dict)
     for trial in sweep.trials:
         if trial.status is TrialStatus.COMPLETE and trial.standard_error:
-            named = zip(plan.settings, trial.values, strict=True)
-            groups[tuple((name, value) for name, value in named if name != "seed")].append(trial)
+            named = dict(zip(plan.settings, trial.values, strict=True))
+            # A search may draw a seed twice: that is the same run again, and no further draw of the data.
+            groups[tuple((name, value) for name, value in named.items() if name != "seed")][named["seed"]] = trial
     return tuple(
-        _spread(values, found) for values, found in sorted(groups.items(), key=str) if len(found) >= LEAST_SEEDS
+        _spread(values, tuple(found.values()))
+        for values, found in sorted(groups.items(), key=str)
+        if len(found) >= LEAST_SEEDS
     )
 
 

@@ -9,7 +9,7 @@ from dpdash.core.errors import N_, DpdashError, SettingError
 from dpdash.core.limits import Limits
 from dpdash.core.validation import readable
 from dpdash.training import catalog
-from dpdash.web.long_links import COUNT_PARAMETER, KNOWN, MOST_PARAMETERS, RUN_PARAMETER, too_many
+from dpdash.web.long_links import COUNT_PARAMETER, KNOWN, MOST_PARAMETERS, RUN_PARAMETER, is_added, too_many
 
 MAX_PROBLEMS: Final = 5
 EMULATED_REPLICAS: Final = 2
@@ -31,7 +31,7 @@ def parse_query(query: Mapping[str, list[str]], limits: Limits) -> Link:
 
     What the link leaves out is this machine's choice, so that a first visit shows the machine's parallelism.
     """
-    wanted: dict[str, Any] = readable({name: values[-1] for name, values in query.items()})
+    wanted: dict[str, Any] = readable({name: values[-1] for name, values in query.items() if not is_added(name)})
     run_id = wanted.pop(RUN_PARAMETER, None) or None
     number = too_many(wanted.get(COUNT_PARAMETER, ""))
     if number is not None:

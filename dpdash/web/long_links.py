@@ -4,6 +4,7 @@ Streamlit takes such a query for an empty one, and says so in its log alone. So 
 before it gets there, to what a page can use of it.
 """
 
+import re
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -17,6 +18,19 @@ PRESENT_PARAMETER: Final = "present"
 COUNT_PARAMETER: Final = "parameters"
 """Says how many there were, in a query that was shortened."""
 KNOWN: Final = frozenset((*FIELD_NAMES, RUN_PARAMETER, PRESENT_PARAMETER))
+ADDED: Final = re.compile("utm_|mtm_|pk_|hsa_|_hs|mc_|__cft__|__tn__|oly_|vero_|trk_|ga_")
+"""Begins the name of a parameter that a mail, a campaign or a network adds to every link."""
+ADDED_WHOLE: Final = frozenset(
+    (
+        *("fbclid", "gclid", "gbraid", "wbraid", "dclid", "msclkid", "yclid", "twclid", "ttclid", "igshid"),
+        *("igsh", "li_fat_id", "mkt_tok", "ref_src", "_ga", "_gl"),
+    )
+)
+
+
+def is_added(name: str) -> bool:
+    """Whether a parameter is none of the person's who made the link: it is left out without a word."""
+    return name in ADDED_WHOLE or ADDED.match(name) is not None
 
 
 def shortened(query: str) -> str:

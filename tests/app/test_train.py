@@ -230,6 +230,15 @@ def test_wrong_values_get_a_sentence_and_the_rest_applies(open_page: OpenPage) -
     assert given(page, "epochs") == 300
 
 
+def test_what_was_wrong_with_a_link_is_said_until_something_else_is_asked_for(open_page: OpenPage) -> None:
+    page = open_page(colour="red", utm_source="a mail")
+    assert len(page.warning) == 1 and "utm" not in page.warning[0].value
+    again(page)
+    assert page.warning, "a refresh of the page asks for nothing"
+    control(page.select_slider, "noise").set_value(0.4).run()
+    assert not page.warning
+
+
 def test_hundreds_of_bad_parameters_are_summed_up(open_page: OpenPage) -> None:
     page = open_page(**{f"p{number}": "x" for number in range(900)})
     assert "The link has 895 more such problems." in page.warning[0].value.replace("\\", "")

@@ -11,8 +11,8 @@ from dpdash.core.events import RunFailed, RunStatus
 from dpdash.runs.service import RunSnapshot
 from dpdash.store.resuming import NO_CHECKPOINT
 from dpdash.ui.session.language import _, error_text, number
-from dpdash.ui.session.links import PROBLEMS_KEY
 from dpdash.ui.session.shown_run import is_in_spotlight, is_mine, own_run, take_missing_run
+from dpdash.ui.session.state import PROBLEMS_KEY
 from dpdash.ui.train.commands import take_problem
 from dpdash.web.process import owner, run_service
 

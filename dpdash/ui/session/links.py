@@ -12,7 +12,7 @@ import streamlit as st
 from dpdash.core.config import RunConfig
 from dpdash.core.translations import HAVE_A_COLUMN
 from dpdash.ui.session.inputs import PRESENT
-from dpdash.ui.session.state import put_settings, show_run, wanted_settings
+from dpdash.ui.session.state import PROBLEMS_KEY, put_settings, show_run, wanted_settings
 from dpdash.web.links import parse_query
 from dpdash.web.long_links import PRESENT_PARAMETER, RUN_PARAMETER
 from dpdash.web.process import run_service
@@ -20,7 +20,6 @@ from dpdash.web.streamlit_internals.history import is_step_in_history
 from dpdash.web.streamlit_internals.push import RUN_KEY
 
 READ_KEY: Final = "link_was_read"
-PROBLEMS_KEY: Final = "link_problems"
 PRESENTED: Final = "on"
 
 

@@ -10,6 +10,8 @@ from dpdash.web.streamlit_internals.push import RUN_KEY
 
 SETTINGS_KEY: Final = "settings"
 """The settings of the next run. No widget has them: what a page sends, or leaves out, need not be so."""
+PROBLEMS_KEY: Final = "link_problems"
+"""What of the link could not be taken as it was."""
 OPEN_KEY: Final = "sweep_opens_train"
 """Whether a trial was chosen that the Train page is to show."""
 LOOK_BACK_KEY: Final = "look_back"
@@ -40,6 +42,12 @@ def change_settings(changes: Mapping[str, Any]) -> None:
     if size is not None and size >= values["samples"]:
         values["global_batch_size"] = None
     put_settings(RunConfig.parse(values))
+    forget_problems()
+
+
+def forget_problems() -> None:
+    """Say no more of what was wrong with the link: what was asked for since is something else."""
+    st.session_state[PROBLEMS_KEY] = ()
 
 
 def show_run(run_id: str | None) -> None:

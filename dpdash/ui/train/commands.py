@@ -20,6 +20,7 @@ from dpdash.ui.session.shown_run import is_in_spotlight, is_mine
 from dpdash.ui.session.state import (
     OPEN_KEY,
     change_settings,
+    forget_problems,
     put_settings,
     show_run,
     wanted_settings,
@@ -224,6 +225,7 @@ def take_problem() -> DpdashError | None:
 
 def _start(shown: RunSnapshot | None, *, paused: bool = False) -> str:
     config, pace = wanted_settings(), chosen_pace()
+    forget_problems()
     if shown is None or not is_mine(shown):
         run_id = run_service().start(config, owner(), pace, paused=paused)
         show_run(run_id)

@@ -147,6 +147,15 @@ def test_a_cell_has_the_spread_of_trials_that_differ_in_their_seed_alone() -> No
     assert all(cell.spread is None for cell in sweep_map(sweep, "samples", None).cells)
 
 
+def test_a_seed_that_a_search_has_drawn_twice_is_one_draw() -> None:
+    sweep = sweep_of(lambda _values: 1.0, axes=(Axis("seed", (0, 1, 2)),))
+    trials = tuple(replace(trial, slope=3 + float(trial.values[0]) / 10) for trial in sweep.trials)
+    twice = replace(sweep, trials=tuple(replace(trial, number=number) for number, trial in enumerate(2 * trials)))
+    assert slope_spreads(twice) == slope_spreads(replace(sweep, trials=trials))
+    few = replace(sweep, trials=3 * trials[:2])
+    assert slope_spreads(few) == (), "six trials of two seeds"
+
+
 def test_there_is_no_spread_without_seeds_or_of_networks() -> None:
     assert slope_spreads(sweep_of(lambda _values: 1.0)) == ()
     assert (

@@ -13,7 +13,7 @@ from dpdash.core.limits import Limits
 from dpdash.training import catalog
 from dpdash.ui.session.links import query_of
 from dpdash.web.links import MAX_PROBLEMS, Link, parse_query
-from dpdash.web.long_links import COUNT_PARAMETER, MOST_PARAMETERS, shortened
+from dpdash.web.long_links import COUNT_PARAMETER, MOST_PARAMETERS, is_added, shortened
 from tests.strategies import hostile_queries, limits, run_configs
 
 ANYTHING = Limits(runs_per_browser=8, samples=10_000_000, epochs=1_000_000)
@@ -113,6 +113,16 @@ def test_what_this_server_does_not_allow_is_said_and_set_to_the_highest_value_th
     link = read("samples=1001&epochs=100&global_batch_size=1001", FEW)
     assert (link.config.samples, link.config.epochs, link.config.global_batch_size) == (1_000, 100, 1_000)
     assert sentences(link) == ["samples must be at most 1000 on this server. Received: 1001. Try 1000."]
+
+
+@pytest.mark.parametrize("name", ["utm_source", "utm_campaign", "fbclid", "gclid", "mc_eid", "_hsenc", "_gl"])
+def test_what_mails_and_networks_add_to_a_link_is_nobodys_mistake(name: str) -> None:
+    assert read(f"samples=50&{name}=IwAR0x") == read("samples=50")
+
+
+@pytest.mark.parametrize("name", FIELD_NAMES)
+def test_no_setting_is_taken_for_something_that_was_added(name: str) -> None:
+    assert not is_added(name)
 
 
 def test_nobody_is_told_off_for_a_default() -> None:

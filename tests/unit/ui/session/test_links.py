@@ -12,6 +12,7 @@ import streamlit
 from dpdash.core.limits import Limits
 from dpdash.ui.session import links
 from dpdash.ui.session.links import query_of
+from dpdash.ui.session.state import PROBLEMS_KEY
 from dpdash.web.links import parse_query
 
 ANYTHING = Limits(runs_per_browser=8, samples=10_000_000, epochs=1_000_000)
@@ -94,7 +95,7 @@ def test_a_link_is_read_whole_wherever_the_next_message_cuts_its_reading_short(
         monkeypatch.setattr(streamlit, "query_params", page)
         was_cut = draw_again_if_cut_short(session)
         assert page == query_of(expected.config, "abc"), cut_at
-        assert [str(problem) for problem in session[links.PROBLEMS_KEY]] == said, cut_at
+        assert [str(problem) for problem in session[PROBLEMS_KEY]] == said, cut_at
         if not was_cut:
             break
     assert cut_at > 4, "each of what is kept may be where it is cut"
