@@ -13,7 +13,7 @@ from dpdash.core.events import RunStatus
 from dpdash.core.translations import LANGUAGES, PSEUDO
 from dpdash.runs.service import Pace, RunService
 from tests.app.conftest import OpenPage, given, put
-from tests.app.driving import click
+from tests.app.driving import again, click, control
 from tests.app.visible import visible_texts
 
 LONGEST_WAIT_SECONDS = 30

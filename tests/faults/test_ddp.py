@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import pytest
 from dpdash.core.config import EngineName
 from dpdash.core.events import EpochBlock, RunFailed, RunFinished, RunStopped
 from dpdash.training.control import RunControl
-from dpdash.training.ddp.engine import NO_START, RANK_GONE, RANK_HANGS, Ddp
+from dpdash.training.ddp.engine import NO_FOLDER, NO_START, RANK_GONE, RANK_HANGS, Ddp
 from dpdash.training.processes.environment import ROOT
 from dpdash.training.processes.pool import TrainingProcesses
 from tests.contract.training import ENDLESS, Watcher, config_for, run, running
@@ -218,3 +219,19 @@ def test_a_run_that_is_stopped_while_it_starts_ends_at_once() -> None:
         watcher.wait_for(RunStopped)
     assert watcher.terminal.num_epochs == 0
     assert_gone(processes)
+
+
+def test_a_temporary_folder_with_a_long_name_is_no_hindrance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / (100 * "x")
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    assert isinstance(run(Ddp(), config_for(EngineName.DDP, epochs=3)).terminal, RunFinished)
+
+
+def test_a_machine_without_a_temporary_folder_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    ended = run(Ddp(), config_for(EngineName.DDP, epochs=3)).terminal
+    assert isinstance(ended, RunFailed) and ended.message == NO_FOLDER

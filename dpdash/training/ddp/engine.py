@@ -16,7 +16,7 @@ from dpdash.core.errors import N_, EngineUnavailableError
 from dpdash.core.events import Checkpoint, EpochBlock, RunEvent, RunFailed, RunStopped, TerminalEvent
 from dpdash.training.control import Command, RunControl
 from dpdash.training.ddp.channel import BEAT_SECONDS, Heard, RunSide, ToRank
-from dpdash.training.ddp.launch import Launch, StartFailedError
+from dpdash.training.ddp.launch import Launch, NoFolderError, StartFailedError
 from dpdash.training.ddp.sharded import LEADER
 from dpdash.training.engine import Availability, Emit
 from dpdash.training.hardware import most_replicas
@@ -36,6 +36,10 @@ RANK_GONE: Final = N_(
 RANK_HANGS: Final = N_(
     "One of the processes that trained this run has not answered for some seconds, so the run was ended. What was "
     "trained is kept. Press Start to train again, with fewer replicas if it happens again."
+)
+NO_FOLDER: Final = N_(
+    "DDP needs a temporary folder, and none can be made on this machine. Let TMPDIR name a folder that can be "
+    "written into, or train with DataParallel."
 )
 NO_START: Final = N_(
     "The processes of DDP could not be started, in two attempts. Try it again, or train with fewer replicas or "
@@ -80,6 +84,9 @@ class Ddp:
             try:
                 with Launch(config.replicas, MODULE) as launch:
                     ending = run.follow(launch)
+                break
+            except NoFolderError as error:
+                ending = run.failed(NO_FOLDER, str(error))
                 break
             except StartFailedError as error:
                 ending = run.failed(NO_START, f"Attempt {attempt + 1}:\n{error}")

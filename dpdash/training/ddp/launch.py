@@ -1,5 +1,6 @@
 """The processes of one run of DDP: torchrun, and the ranks that it starts."""
 
+import os
 import secrets
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from typing import Final, Self
 
 import psutil
 
-from dpdash.training.ddp.channel import FOLDER_VARIABLE, KEY_VARIABLE, WORD_NAME, Door, Hello, RunSide
+from dpdash.training.ddp.channel import FOLDER_VARIABLE, KEY_VARIABLE, SOCKET_NAME, WORD_NAME, Door, Hello, RunSide
 from dpdash.training.ddp.shared_words import ControlWord
 from dpdash.training.processes.environment import environment
 
@@ -29,11 +30,19 @@ TORCHRUN: Final = (
     *("--local-addr", "127.0.0.1"),
 )
 LOG_NAME: Final = "log"
+PREFIX: Final = "dpdash-ddp-"
+MOST_FOLDER_BYTES: Final = 103 - len(f"/{PREFIX}12345678/{SOCKET_NAME}")
+"""The name of a socket has 103 bytes on macOS and 107 on Linux (unix(7))."""
+SHORT_FOLDER: Final = "/tmp"  # noqa: S108  # the folder in it has a random name, and is this user's alone
 LOG_CHARACTERS: Final = 10_000
 
 
 class StartFailedError(Exception):
     """The ranks did not come up; the text is what they wrote."""
+
+
+class NoFolderError(StartFailedError):
+    """There is no place for what the processes share; the text says why."""
 
 
 class Launch:
@@ -43,7 +52,8 @@ class Launch:
         """Start torchrun; `module` is what each rank runs.
 
         Raises:
-            StartFailedError: if there can be no further process, or no folder.
+            NoFolderError: if there is no folder for the socket.
+            StartFailedError: if there can be no further process.
         """
         self._num_ranks = num_ranks
         self.ranks: dict[RunSide, int] = {}
@@ -53,8 +63,7 @@ class Launch:
         key = secrets.token_bytes()
         try:
             with ExitStack() as stack:
-                folder = tempfile.TemporaryDirectory(prefix="dpdash-ddp-", ignore_cleanup_errors=True)
-                self._folder = Path(stack.enter_context(folder))
+                self._folder = Path(stack.enter_context(_folder()))
                 ControlWord.create(self._folder / WORD_NAME, num_ranks)
                 self._door = stack.enter_context(closing(Door(self._folder, key)))
                 self._process = self._start(module, key)
@@ -133,6 +142,16 @@ class Launch:
                 # A Ctrl+C is for the run, which stops between two epochs.
                 start_new_session=True,
             )
+
+
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    """A new folder whose name leaves room for a socket: the TMPDIR of a cluster's job may be longer than that."""
+    try:
+        usual = tempfile.gettempdir()
+        folder = usual if len(os.fsencode(usual)) <= MOST_FOLDER_BYTES else SHORT_FOLDER
+        return tempfile.TemporaryDirectory(prefix=PREFIX, dir=folder, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise NoFolderError(str(error)) from error
 
 
 def _kill(processes: Sequence[psutil.Process]) -> None:
