@@ -106,16 +106,20 @@ def _write_event_files(runs: Sequence[WholeRun], folder: Path) -> None:
 
 
 def _write(path: Path, encode: Callable[[], Iterable[bytes]]) -> None:
-    """Write a file whole or not at all."""
-    unfinished = path.with_name(path.name + UNFINISHED)
+    """Write a file whole or not at all; what a link leads to, and not the link; a pipe or a device as it comes."""
+    target = path.resolve()
+    unfinished = target.with_name(target.name + UNFINISHED)
     try:
         if path == STANDARD_OUTPUT:
             sys.stdout.buffer.writelines(encode())
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
-            file.writelines(encode())
-        os.replace(unfinished, path)
+        elif target.exists() and not target.is_file():
+            with target.open("wb") as stream:
+                stream.writelines(encode())
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with unfinished.open("wb") as file:
+                file.writelines(encode())
+            os.replace(unfinished, target)
     except (DpdashError, OSError) as error:
         with suppress(OSError):
             unfinished.unlink()

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -72,6 +74,25 @@ def test_an_imported_run_of_no_time_at_all_is_shown(database: Path, tmp_path: Pa
     said = called(database, "runs", "show", run_id)
     assert said.status == 0
     assert "\n0 s of training\n" in said.stdout
+
+
+def test_what_a_link_leads_to_is_written_and_the_link_stays(database: Path, tmp_path: Path) -> None:
+    target, link = tmp_path / "target.csv", tmp_path / "link.csv"
+    target.write_text("old")
+    link.symlink_to(target)
+    exported(database, "csv", link, "one")
+    assert link.is_symlink() and target.read_text().startswith("run,epoch")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes; this system has none")
+def test_a_pipe_is_written_into_and_stays_one(database: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        text = reader.submit(pipe.read_text)
+        exported(database, "csv", pipe, "one")
+        assert text.result(30).startswith("run,epoch")
+    assert pipe.is_fifo()
 
 
 def test_standard_output_takes_a_file_too(database: Path) -> None:
