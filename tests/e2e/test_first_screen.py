@@ -9,7 +9,13 @@ from dpdash.core.translations import LANGUAGES
 from tests.e2e.browser import button, wait_for_points
 from tests.e2e.conftest import OpenPage
 
-SIZES = ((380, 800), (800, 380), (1280, 720), (1366, 768), (1920, 1080))
+SIZES = (
+    (380, 800),
+    (800, 380),
+    (1280, 720),
+    pytest.param(1366, 768, marks=pytest.mark.long),
+    pytest.param(1920, 1080, marks=pytest.mark.long),
+)
 LONG = "?samples=2000&epochs=100000&engine=cpu_replicas&replicas=2"
 MOST_NOT_DATA = 0.35
 PARTS = {

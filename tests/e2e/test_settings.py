@@ -1,5 +1,7 @@
 """What was set stays set: a field that is not confirmed, and a click on anything, on a slow machine."""
 
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -51,6 +53,11 @@ LATE_MS = 300
 """A message that is on its way arrives while nothing seems to run."""
 
 
+def some_are_long(names: Iterable[str], quick: str) -> list[Any]:
+    """All of them; a slow machine takes its time, so only one of a kind is tried each time."""
+    return [name if name == quick else pytest.param(name, marks=pytest.mark.long) for name in names]
+
+
 def opened(open_page: OpenPage) -> Page:
     page = open_page(SET, locale="pt-BR")
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
@@ -67,7 +74,7 @@ def wait_until_idle(page: Page) -> None:
     wait_for_script(page, "!document.querySelector('[data-stale=true]')")
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("address", some_are_long(ADDRESSES, "runs"))
 def test_a_seed_that_was_typed_and_a_link(address: str, open_page: OpenPage) -> None:
     page = opened(open_page)
     before = settings_of(page)
@@ -86,7 +93,7 @@ def test_a_seed_that_was_typed_and_a_link(address: str, open_page: OpenPage) -> 
         assert page.get_by_role("button", name="Iniciar").first.is_visible()
 
 
-@pytest.mark.parametrize("control", CONTROLS)
+@pytest.mark.parametrize("control", some_are_long(CONTROLS, "the samples"))
 def test_a_seed_that_was_typed_and_a_click_on_a_control(control: str, open_page: OpenPage) -> None:
     page = opened(open_page)
     before = settings_of(page)
@@ -102,7 +109,7 @@ def test_a_seed_that_was_typed_and_a_click_on_a_control(control: str, open_page:
         assert page.get_by_role("button", name="Iniciar").first.is_visible(), "the language is what it was"
 
 
-@pytest.mark.parametrize("name", TYPED)
+@pytest.mark.parametrize("name", some_are_long(TYPED, "runs"))
 def test_words_typed_into_a_page_and_a_click_on_each_of_its_controls(name: str, open_page: OpenPage) -> None:
     page = opened(open_page)
     before = settings_of(page)
