@@ -287,5 +287,6 @@ def _print_result(shown: RunSnapshot) -> None:
     if latest is not None and line is not None:
         loss, slope, intercept = (said.number(float(value), 5) for value in (latest.loss, *line))
         typer.echo(f"loss {loss}, slope {slope} (true 3), intercept {intercept} (true 0)")
-        speed = f", {said.number(history.num_epochs / history.seconds)} epochs/s" if history.seconds else ""
+        rate = history.epochs_per_second
+        speed = f", {said.number(rate)} epochs/s" if rate else ""
         typer.echo(f"{said.number(history.seconds)} s of training{speed}")

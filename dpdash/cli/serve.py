@@ -68,8 +68,9 @@ def serve(
         if name in ServerSettings.model_fields and value is not None
     }
     try:
-        place = find_place(address, port, shown_address)
-        hosts = [*(allowed_host or ()), *([] if shown_address is None else [shown_address])]
+        shown = None if shown_address is None else network.host_name(shown_address)
+        place = find_place(address, port, shown)
+        hosts = [*(allowed_host or ()), *([] if shown is None else [shown])]
         given = _workshop_where_not_set() | options | ({"allowed_hosts": ",".join(hosts)} if hosts else {})
         settings = read_settings(given)
         chosen = _ask_passphrase() if passphrase else None

@@ -53,6 +53,11 @@ class Row:
     seconds: float
 
 
+def mean_speed(num_epochs: int, seconds: float) -> float | None:
+    """Epochs a second of a whole run, pauses and pacing left out; None where nobody knows how long it took."""
+    return num_epochs / seconds if num_epochs and seconds > 0 else None
+
+
 @dataclass(frozen=True, eq=False)
 class HistorySnapshot:
     """A history at one moment; nothing in it ever changes.
@@ -111,7 +116,9 @@ class HistorySnapshot:
 
     @property
     def epochs_per_second(self) -> float | None:
-        """Training speed over the latest epochs, pauses and pacing left out; None before there is one."""
+        """Training speed, pauses and pacing left out: now, or of the whole run once it is over; None before."""
+        if self.status.is_over:
+            return mean_speed(self.num_epochs, self.seconds)
         if self.num_epochs < 2:
             return None
         bucket = max(0, self.first.shape[1] - RATE_BUCKETS)

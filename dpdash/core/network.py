@@ -8,9 +8,14 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 import psutil
 
+from dpdash.core.errors import DpdashError
+
+HOST_RULE: Final = "A host goes by a whole name or an address, such as lab.example.org, without a * in it"
+HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*")
 EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 (a workshop's server is for others on purpose)
 LOOPBACK: Final = "127.0.0.1"
 VIRTUAL: Final = re.compile(
@@ -21,6 +26,23 @@ VIRTUAL: Final = re.compile(
 """Interfaces that lead into this machine or far away, and not into the room."""
 SOMEWHERE_ELSE: Final = ("192.0.2.1", 9)
 """An address for documentation (RFC 5737): asking for the way there sends nothing."""
+
+
+def host_name(text: str) -> str:
+    """The host's name or address in what a person writes for it: in an address with scheme, port and path as well.
+
+    Raises:
+        DpdashError: if it is no host's name.
+    """
+    try:
+        host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
+        # As browsers send it: letters beyond ASCII are written in ASCII (RFC 3490).
+        name = host if ":" in host else host.encode("idna").decode().rstrip(".")
+    except (UnicodeError, ValueError):
+        name = ""
+    if not HOST_NAME.fullmatch(name):
+        raise DpdashError(f"{HOST_RULE}. Received: {{received}}.", received=text)
+    return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from dpdash.core.config import bounds
 from dpdash.core.cores import num_cores
 from dpdash.core.errors import DpdashError
+from dpdash.core.network import HOST_RULE, host_name
 
 MINIMUM_GRACE_SECONDS = 120.0
 PREFIX: Final = "DPDASH_"
@@ -104,7 +105,10 @@ class ServerSettings(BaseSettings):
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(name.strip() for name in value.split(",") if name.strip())
+        try:
+            return tuple(host_name(name.strip()) for name in value.split(",") if name.strip())
+        except DpdashError:
+            raise PydanticCustomError("no_host", HOST_RULE) from None
 
     @field_validator("teacher_passphrase")
     @classmethod

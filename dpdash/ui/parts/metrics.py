@@ -105,9 +105,9 @@ def speed_up(history: HistorySnapshot) -> float | None:
 def _speed(config: RunConfig, history: HistorySnapshot | None) -> Metric:
     name = _("Samples per second")
     help_text = _(
-        "Samples trained in a second, measured over the latest epochs without pauses and pacing. Below: how fast "
-        "a step on the replicas is beside the same step on one device, both measured on this machine right before "
-        "the first epoch."
+        "Samples trained in a second, without pauses and pacing: over the latest epochs while the run trains, "
+        "over all of them once it has ended. Below: how fast a step on the replicas is beside the same step on "
+        "one device, both measured on this machine right before the first epoch."
     )
     rate = history.epochs_per_second if history else None
     if history is None or rate is None:

@@ -8,12 +8,15 @@ import pandas as pd
 import streamlit as st
 
 from dpdash.core.config import TRUE_SLOPE
+from dpdash.core.errors import StoreError, UnknownRunError
+from dpdash.core.history import mean_speed
 from dpdash.store.store import RunRecord
 from dpdash.ui.parts.metrics import signed
 from dpdash.ui.parts.names import name_of
 from dpdash.ui.room.run_row import settings_in_short
 from dpdash.ui.session.clock import written_time
 from dpdash.ui.session.language import _, current, number
+from dpdash.web.process import run_service
 
 ROW_HEIGHT: Final = 35
 """Pixels, as Streamlit has it."""
@@ -89,8 +92,13 @@ def slope_error(row: RunRecord) -> float | None:
 
 
 def speed(row: RunRecord) -> float | None:
-    """Epochs a second of training, pauses and pacing left out."""
-    return row.num_epochs / row.seconds if row.seconds > 0 and row.num_epochs else None
+    """Epochs a second of training, as the run's own page has it: now, or of the whole run once it is over."""
+    if row.status.is_over:
+        return mean_speed(row.num_epochs, row.seconds)
+    try:
+        return run_service().runs.snapshot(row.run_id).history.epochs_per_second
+    except (UnknownRunError, StoreError):
+        return None
 
 
 def _numbers() -> Mapping[str, tuple[Callable[[RunRecord], float | None], Write]]:

@@ -201,6 +201,20 @@ def test_speed_is_that_of_the_latest_epochs() -> None:
     assert folded([block], num_buckets=2048).epochs_per_second == pytest.approx(1000)
 
 
+@pytest.mark.parametrize("end", [RunFinished(200, 3.0, 0.0, 10.1), None])
+def test_speed_of_a_run_that_is_over_is_that_of_all_of_it(end: RunFinished | None) -> None:
+    seconds = np.concatenate([np.arange(1, 101) / 10, 10 + np.arange(1, 101) / 1000])
+    same = np.ones(200, dtype=np.float32)
+    history = History(2048)
+    history.fold(STARTED)
+    history.fold(EpochBlock(1, same, same, same, np.full(200, 0.01), seconds))
+    if end is None:
+        history.mark_interrupted()
+    else:
+        history.fold(end)
+    assert history.snapshot().epochs_per_second == pytest.approx(200 / 10.1)
+
+
 def test_interrupted_is_a_status_of_its_own() -> None:
     history = History()
     history.fold(STARTED)

@@ -42,6 +42,8 @@ def test_usual_settings_ask_for_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         ("keep_runs", "100", 100),
         ("keep_megabytes", "500", 500),
         ("allowed_hosts", "lab.example, lab ,", ("lab.example", "lab")),
+        ("allowed_hosts", "https://Lab.example:8501/lab", ("lab.example",)),
+        ("allowed_hosts", "Bücher.example., [::1]:80", ("xn--bcher-kva.example", "::1")),
         ("allowed_hosts", "", ()),
         ("language", "pt_BR", "pt_BR"),
     ],
@@ -63,6 +65,8 @@ def test_environment_sets_each(name: str, text: str, value: object, monkeypatch:
         ("max_pages", "-1"),
         ("keep_runs", "0"),
         ("keep_megabytes", "-5"),
+        ("allowed_hosts", "lab.example,*.lab.example"),
+        ("allowed_hosts", "https://"),
         ("teacher_passphrase", "seven77"),
     ],
 )
