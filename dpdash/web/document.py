@@ -164,7 +164,8 @@ def _preloads() -> str:
     links = [
         *(f'<link rel="modulepreload" crossorigin href="./static/js/{name}">' for name in later_scripts()),
         f'<link rel="modulepreload" href="{asset_url("live_chart.js")}">',
-        f'<link rel="preload" as="script" href="{asset_url("plotly-cartesian.min.js")}">',
+        # Not a preload: on a fast network it would be compiled before what the page begins with (0.2 s of 1.7).
+        f'<link rel="prefetch" as="script" href="{asset_url("plotly-cartesian.min.js")}">',
     ]
     return "".join(f"  {link}\n  " for link in links)
 
