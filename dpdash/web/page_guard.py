@@ -23,7 +23,11 @@ WANTED: Final = {"rerun_script": 1, "stop_script": 1, "dataframe_chunk": 1, "def
 empty the caches of the whole server, to tell its git repository, to install files for its developers."""
 POLICY_VIOLATION, PROTOCOL_ERROR, NO_TEXT, TOO_BIG = 1008, 1002, 1003, 1009
 
-FOREIGN_PAGE: Final = Refusal(403, "This page belongs to another server.")
+FOREIGN_PAGE: Final = Refusal(
+    403,
+    "This page belongs to another server. Behind a proxy, let it pass the Host header on with its port: in nginx, "
+    "proxy_set_header Host $http_host.",
+)
 TOO_MANY_PAGES: Final = Refusal(503, "Too many pages are open. Close some, or try again later.")
 
 
