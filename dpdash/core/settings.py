@@ -24,8 +24,20 @@ SHORTEST_PASSPHRASE: Final = 8
 
 
 def default_database_url() -> str:
-    """The SQLite file in the user's data folder."""
-    folder = Path(platformdirs.user_data_dir("dpdash", appauthor=False))
+    """The SQLite file in the user's data folder.
+
+    Raises:
+        DpdashError: if the user has no home folder.
+    """
+    try:
+        folder = Path(platformdirs.user_data_dir("dpdash", appauthor=False))
+    except RuntimeError:
+        # Neither HOME nor the list of users has one: a container under a number of its own.
+        raise DpdashError(
+            "{variable} must be set where the user has no home folder. Try {variable}={hint}.",
+            variable=variable("database_url"),
+            hint="sqlite:////data/runs.db",
+        ) from None
     return f"sqlite:///{folder / 'runs.db'}"
 
 

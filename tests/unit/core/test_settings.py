@@ -76,6 +76,16 @@ def test_values_out_of_bounds_are_refused(name: str, text: str, monkeypatch: pyt
         ServerSettings()
 
 
+def test_without_a_home_folder_the_database_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    for name in ("HOME", "XDG_DATA_HOME", "DPDASH_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(DpdashError, match="DPDASH_DATABASE_URL must be set"):
+        read_settings()
+    monkeypatch.setenv("DPDASH_DATABASE_URL", "sqlite:///there.db")
+    assert read_settings().database_url == "sqlite:///there.db"
+
+
 def test_every_setting_says_what_it_is() -> None:
     assert [name for name, field in ServerSettings.model_fields.items() if not field.description] == []
 
