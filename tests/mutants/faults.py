@@ -258,7 +258,7 @@ FAULTS: Final = (
     Fault("dpdash/files/json_reader.py", "position=error.pos + 1", "position=error.pos", FILES),
     Fault("dpdash/files/tensorboard.py", "wall_time=began + seconds", "wall_time=began", FILES),
     Fault("dpdash/files/tables.py", "np.arange(block.first_epoch,", "np.arange(block.first_epoch - 1,", FILES),
-    Fault("dpdash/cli/runs.py", "os.replace(unfinished, path)", "pass", ("tests/unit/cli/test_runs.py",)),
+    Fault("dpdash/cli/runs.py", "os.replace(unfinished, target)", "pass", ("tests/unit/cli/test_runs.py",)),
     Fault(
         "dpdash/cli/serve.py",
         """f"http://{f'[{host}]' if ':' in host else host}:{self.port}\"""",
