@@ -328,6 +328,11 @@ def left_behind(database: Path, folder: Path) -> Iterator[RunService]:
         service.shutdown()
 
 
+def is_stored(database: Path, run_id: str) -> bool:
+    with closing(sqlite3.connect(database)) as source:
+        return source.execute("SELECT 1 FROM runs WHERE id = ?", (run_id,)).fetchone() is not None
+
+
 def rows_of(service: RunService, run_id: str) -> EpochBlock:
     rows = service.runs.rows(run_id)
     assert rows is not None
@@ -357,6 +362,8 @@ def test_whenever_it_is_killed_and_however_often_it_ends_as_if_it_never_had(
             first.set_learning_rate(run_id, "ann", rate)
             moved.append(rate)
         time.sleep(moments.uniform(0.0, 0.6))
+        # Of one that is killed before it is stored nothing is left to go on with.
+        eventually(partial(is_stored, tmp_path / "runs.db", run_id))
         with left_behind(tmp_path / "runs.db", tmp_path / "second") as second:
             second.resume_ended(run_id, "ann", Pace.rate(600))
             time.sleep(moments.uniform(0.0, 0.8))
