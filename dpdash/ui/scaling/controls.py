@@ -193,13 +193,14 @@ def show_measured() -> None:
     else:
         text = _(
             "Measured: {model}, on {samples} samples; both are those of the run in Train until they are set here. "
-            "It takes about {seconds} s."
+            "There are {measurements} measurements of {seconds} s each."
         )
         st.markdown(
             text.format(
                 model=current().model(plan.hidden_depth, _chosen("hidden_width")),
                 samples=number(plan.samples),
-                seconds=number(round(plan.num_measurements * plan.seconds)),
+                measurements=number(plan.num_measurements),
+                seconds=number(plan.seconds),
             )
         )
     _show_machine()
