@@ -80,9 +80,8 @@ def timeline_figure(trace: StepTrace, title: str, longest_seconds: float, langua
         "showticklabels": False,
         "fixedrange": True,
     }
-    layout["xaxis2"]["title"]["standoff"] = (
-        2 + SMALL_TEXT_SIZE + 4
-    )  # beside the other axis's title, below its ticks
+    # Beside the other axis's title, below its ticks.
+    layout["xaxis2"]["title"]["standoff"] = 2 + SMALL_TEXT_SIZE + 4
     num_lanes = len(trace.replicas)
     layout["yaxis"] |= {"range": [num_lanes - 0.5, -0.5], "showgrid": False, "anchor": "x2"} | _lane_ticks(
         num_lanes

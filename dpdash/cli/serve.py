@@ -68,7 +68,7 @@ def serve(
         if name in ServerSettings.model_fields and value is not None
     }
     try:
-        shown = None if shown_address is None else network.host_name(shown_address)
+        shown = None if shown_address is None else network.host_in(shown_address)
         place = find_place(address, port, shown)
         hosts = [*(allowed_host or ()), *([] if shown is None else [shown])]
         given = _workshop_where_not_set() | options | ({"allowed_hosts": ",".join(hosts)} if hosts else {})

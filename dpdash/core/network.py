@@ -28,7 +28,7 @@ SOMEWHERE_ELSE: Final = ("192.0.2.1", 9)
 """An address for documentation (RFC 5737): asking for the way there sends nothing."""
 
 
-def host_name(text: str) -> str:
+def host_in(text: str) -> str:
     """The host's name or address in what a person writes for it: in an address with scheme, port and path as well.
 
     Raises:

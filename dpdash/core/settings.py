@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from dpdash.core.config import bounds
 from dpdash.core.cores import num_cores
 from dpdash.core.errors import DpdashError
-from dpdash.core.network import HOST_RULE, host_name
+from dpdash.core.network import HOST_RULE, host_in
 
 MINIMUM_GRACE_SECONDS = 120.0
 PREFIX: Final = "DPDASH_"
@@ -118,7 +118,7 @@ class ServerSettings(BaseSettings):
         if not isinstance(value, str):
             return value
         try:
-            return tuple(host_name(name.strip()) for name in value.split(",") if name.strip())
+            return tuple(host_in(name.strip()) for name in value.split(",") if name.strip())
         except DpdashError:
             raise PydanticCustomError("no_host", HOST_RULE) from None
 

@@ -19,7 +19,7 @@ class SimpleNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Predictions for x; both have the shape (num_samples, 1)."""
-        return self.layer(x)  # type: ignore[no-any-return]
+        return self.layer(x)  # type: ignore[no-any-return]  # torch's
 
 
 class MLP(nn.Module):
@@ -37,7 +37,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Predictions for x; both have the shape (num_samples, 1)."""
-        return self.layers(x)  # type: ignore[no-any-return]
+        return self.layers(x)  # type: ignore[no-any-return]  # torch's
 
 
 def build_model(config: RunConfig, generator: torch.Generator) -> nn.Module:

@@ -96,7 +96,7 @@ class Carrier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Predictions for x; both have the shape (num_samples, 1)."""
-        outputs: Tensor = _Carried.apply(self.model(x), self.row, self.projection)  # type: ignore[no-untyped-call]
+        outputs: Tensor = _Carried.apply(self.model(x), self.row, self.projection)  # type: ignore[no-untyped-call]  # torch's
         return outputs
 
 
