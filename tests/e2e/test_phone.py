@@ -4,11 +4,12 @@ from typing import Final
 
 import pytest
 
-from tests.e2e.browser import NOT_RUNNING
+from tests.e2e.browser import NOT_RUNNING, button
 from tests.e2e.conftest import OpenPage
 from tests.e2e.server import Server
 
 PHONE: Final = {"width": 380, "height": 800}
+DIVERGING: Final = "?samples=500&epochs=300&learning_rate=2&optimizer=sgd"
 PAGES: Final = ("runs", "parallelism", "scaling", "sweep", "how_it_works")
 CUT: Final = """() => {
   const main = document.querySelector('[data-testid=stMain]');
@@ -33,3 +34,13 @@ def test_nothing_is_cut(locale: str, open_page: OpenPage, server: Server) -> Non
         page.wait_for_selector(NOT_RUNNING)
         page.locator(".dpdash-title").wait_for()
         assert page.evaluate(CUT) == [], name
+
+
+def test_a_long_status_pushes_nothing_out(open_page: OpenPage) -> None:
+    page = open_page(DIVERGING, viewport=PHONE, locale="pt-BR", has_touch=True, is_mobile=True)
+    button(page, "start").click()
+    page.locator(".dpdash-diverged").wait_for()
+    page.wait_for_selector(NOT_RUNNING)
+    for part in page.locator(".st-key-header :is(button, .dpdash-status, h1):visible").all():
+        box = part.bounding_box()
+        assert box is not None and box["x"] + box["width"] <= PHONE["width"]
