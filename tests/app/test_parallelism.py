@@ -12,6 +12,7 @@ from dpdash.core.steps import Phase
 from dpdash.core.translations import LANGUAGES, PSEUDO
 from dpdash.runs.service import Pace, RunService
 from dpdash.ui.parallelism.traces import step_traces
+from dpdash.ui.parts.notices import escaped
 from tests.app.conftest import OpenPage, put
 from tests.app.driving import again, go
 from tests.app.visible import visible_texts
@@ -51,6 +52,18 @@ def charts(page: AppTest, uid: str) -> list[str]:
     components = page.get("bidi_component")
     figures = [figure for each in components for figure in json.loads(each.proto.json)["figures"]]
     return [figure["name"] for figure in figures if any(trace["uid"] == uid for trace in figure["traces"])]
+
+
+def test_a_step_that_is_there_while_the_page_is_still_drawn_is_shown(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(text: str) -> str:
+        eventually(lambda: not step_traces()._waiting)
+        return escaped(text)
+
+    monkeypatch.setattr("dpdash.ui.parallelism.page.escaped", slowly)
+    page = go(open_page("en", **FOUR), PARALLELISM)
+    assert len(charts(page, Phase.PARALLEL_APPLY)) == 2
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -22,7 +22,7 @@ from dpdash.ui.parallelism.step import (
     traces_in_run,
 )
 from dpdash.ui.parallelism.table import show_gradients
-from dpdash.ui.parallelism.traces import step_traces, step_tracing
+from dpdash.ui.parallelism.traces import step_tracing
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.controls import selection, slider
 from dpdash.ui.parts.header import show_title
@@ -57,7 +57,14 @@ def show_step_page(shown: RunSnapshot | None) -> None:
     interval = WAITING_SECONDS if waits else None
     if not waits and shown is not None and shown.is_moving:
         interval = run_service().room.refresh_seconds
-    refreshing(shown_run, nothing, lambda seen: _frame(seen, step, other), _frame(shown, step, other), interval)
+    drawn = _frame(shown, step.is_waiting, other is not None and other.is_waiting)
+    refreshing(
+        shown_run,
+        nothing,
+        lambda seen: _frame(seen, _still_waits(step, seen), other is not None and _still_waits(other, None)),
+        drawn,
+        interval,
+    )
 
 
 def _show_commands(shown: RunSnapshot | None, step: ShownStep) -> None:
@@ -208,13 +215,16 @@ def _say(about: str | None, said: StepSentence) -> None:
     st.markdown(f"**{about}:** {text}" if about else text)
 
 
-def _frame(shown: RunSnapshot | None, step: ShownStep, other: ShownStep | None) -> tuple[object, ...]:
+def _frame(shown: RunSnapshot | None, step_waits: bool, other_waits: bool) -> tuple[object, ...]:
     """What the page has drawn; when it changes, the whole page is run again."""
     run = (shown.run_id, shown.status, shown.is_moving, shown.history.traced) if shown else None
-    return run, _is_there(step, shown), None if other is None else _is_there(other, None)
+    return run, step_waits, other_waits
 
 
-def _is_there(step: ShownStep, shown: RunSnapshot | None) -> bool:
+def _still_waits(step: ShownStep, shown: RunSnapshot | None) -> bool:
+    """Whether a step that was drawn as one to wait for still is."""
+    if not step.is_waiting:
+        return False
     if shown is not None and traces_in_run(shown):
-        return not is_pending(shown)
-    return not step_traces().is_waiting(step.config)
+        return is_pending(shown)
+    return asked_step(step.config).is_waiting

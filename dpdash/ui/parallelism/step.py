@@ -9,7 +9,7 @@ from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import DpdashError
 from dpdash.core.steps import StepTrace
 from dpdash.runs.service import RunSnapshot
-from dpdash.ui.parallelism.traces import Found, step_traces
+from dpdash.ui.parallelism.traces import step_traces
 from dpdash.ui.session.command import command
 from dpdash.ui.session.shown_run import is_mine
 from dpdash.ui.session.state import wanted_settings
@@ -71,9 +71,10 @@ def asked_step(config: RunConfig) -> ShownStep:
 
 def measured_step(config: RunConfig) -> ShownStep:
     """The step of a config as it was last measured without a run."""
-    found: Found | None = step_traces().found(config)
+    found, is_under_way = step_traces().found(config)
     trace, problem = (None, found) if isinstance(found, DpdashError) else (found, None)
-    return ShownStep(config, trace, None, step_traces().is_waiting(config), problem)
+    # One that found no place among those that wait is asked for again, until it has one.
+    return ShownStep(config, trace, None, is_under_way or found is None, problem)
 
 
 def is_pending(shown: RunSnapshot) -> bool:

@@ -61,15 +61,14 @@ class StepTraces:
                 # A daemon: a long step does not keep a server that ends.
                 threading.Thread(target=self._measure_all, name="step-traces", daemon=True).start()
 
-    def found(self, config: RunConfig) -> Found | None:
-        """The latest trace of a config, or why there is none; None before it is measured."""
-        with self._lock:
-            return self._found.get(config)
+    def found(self, config: RunConfig) -> tuple[Found | None, bool]:
+        """The latest trace of a config, or why there is none, and whether a measurement of it is under way.
 
-    def is_waiting(self, config: RunConfig) -> bool:
-        """Whether a measurement of this config is under way."""
+        Before it is measured there is None. Both are of one moment: a page that asked for one after the other, and
+        was overtaken by the measurement in between, would wait for nothing and never look again.
+        """
         with self._lock:
-            return config in self._waiting
+            return self._found.get(config), config in self._waiting
 
     def _measure_all(self) -> None:
         while True:

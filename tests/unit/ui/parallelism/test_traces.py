@@ -42,13 +42,13 @@ def test_one_is_measured_at_a_time_and_once_however_many_ask() -> None:
     traces = StepTraces(measurement, allowed)
     for seed in (1, 2, 1, 2):
         traces.ask(config(seed))
-    assert traces.is_waiting(config(1)) and traces.is_waiting(config(2)) and traces.found(config(1)) is None
+    assert traces.found(config(1))[1] and traces.found(config(2))[1] and traces.found(config(1))[0] is None
     measurement.may_go.release(2)
     eventually(lambda: not traces._waiting)
     assert measurement.measured == [1, 2] and measurement.most_at_once == 1
     traces.ask(config(1))
     assert not traces._waiting
-    assert traces.found(config(1)) is TRACE
+    assert traces.found(config(1))[0] is TRACE
 
 
 def test_the_old_one_is_there_until_the_new_one_is() -> None:
@@ -58,7 +58,7 @@ def test_the_old_one_is_there_until_the_new_one_is() -> None:
     traces.ask(config(1))
     eventually(lambda: not traces._waiting)
     traces.ask(config(1), anew=True)
-    assert traces.is_waiting(config(1)) and traces.found(config(1)) is TRACE
+    assert traces.found(config(1))[1] and traces.found(config(1))[0] is TRACE
     measurement.may_go.release()
     eventually(lambda: not traces._waiting)
     assert measurement.measured == [1, 1]
@@ -69,14 +69,14 @@ def test_a_crowd_cannot_queue_without_end_nor_be_kept_without_end() -> None:
     traces = StepTraces(measurement, allowed)
     for seed in range(MOST_WAITING + 5):
         traces.ask(config(seed))
-    assert not traces.is_waiting(config(MOST_WAITING))
+    assert not traces.found(config(MOST_WAITING))[1]
     measurement.may_go.release(2 * NUM_KEPT)
     eventually(lambda: not traces._waiting)
     for seed in range(100, 100 + NUM_KEPT):
         traces.ask(config(seed))
         eventually(lambda: not traces._waiting)
-    assert traces.found(config(0)) is None
-    assert traces.found(config(100)) is TRACE
+    assert traces.found(config(0))[0] is None
+    assert traces.found(config(100))[0] is TRACE
 
 
 def test_what_goes_wrong_is_said_and_the_next_one_is_measured() -> None:
@@ -91,10 +91,10 @@ def test_what_goes_wrong_is_said_and_the_next_one_is_measured() -> None:
     for seed in (1, 2, 3):
         traces.ask(config(seed))
     eventually(lambda: not traces._waiting)
-    known, unknown = traces.found(config(1)), traces.found(config(2))
+    known, unknown = traces.found(config(1))[0], traces.found(config(2))[0]
     assert str(known) == "No luck."
     assert isinstance(unknown, TraceError) and "ZeroDivisionError" in str(unknown)
-    assert traces.found(config(3)) is TRACE
+    assert traces.found(config(3))[0] is TRACE
 
 
 def test_what_may_not_be_measured_is_refused_at_once_and_what_is_known_stays() -> None:
@@ -109,7 +109,7 @@ def test_what_may_not_be_measured_is_refused_at_once_and_what_is_known_stays() -
     for asked, anew in ((1, True), (2, False)):
         with pytest.raises(DpdashError, match="Frozen"):
             traces.ask(config(asked), anew=anew)
-    assert not traces._waiting and traces.found(config(1)) is TRACE and traces.found(config(2)) is None
+    assert not traces._waiting and traces.found(config(1))[0] is TRACE and traces.found(config(2))[0] is None
 
 
 def test_what_failed_is_tried_again_once_somebody_asks_for_any_step_anew() -> None:
