@@ -59,13 +59,15 @@ def show_passphrase_form() -> None:
 def show_room() -> None:
     """Show the room, refreshed on a timer for as long as the page is open."""
     room = run_service().room.snapshot()
+    # Before it is drawn: what changes in between is then drawn once more, and not missed.
+    drawn = _frame(room)
     with st.container(horizontal=True, vertical_alignment="center", key="room_top"):
         with st.container():
             show_title(_("Room"))
             _show_problem()
             _show_controls(room)
         show_join()
-    refreshing(run_service().room.snapshot, _show_moving, _frame, _frame(room), REFRESH_SECONDS)
+    refreshing(run_service().room.snapshot, _show_moving, _frame, drawn, REFRESH_SECONDS)
 
 
 def _frame(room: RoomSnapshot) -> tuple[object, ...]:

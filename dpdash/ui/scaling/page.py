@@ -37,6 +37,8 @@ def show_scaling() -> None:
     """Show the page, refreshed on a timer only while a study is measured."""
     service = scaling_service()
     measuring = service.measuring()
+    # Before it is drawn: what changes in between is then drawn once more, and not missed.
+    drawn = _frame(measuring)
     with st.container(key="scaling"):
         with st.container(horizontal=True, vertical_alignment="center", key="scaling_head"):
             show_title(_("Scaling: what more replicas bring"))
@@ -47,7 +49,7 @@ def show_scaling() -> None:
         studies = service.studies()
         _choose_study(studies)
         interval = None if measuring is None else REFRESH_SECONDS
-        refreshing(service.measuring, _show_study, _frame, _frame(measuring), interval)
+        refreshing(service.measuring, _show_study, _frame, drawn, interval)
         if studies:
             _show_downloads()
 
