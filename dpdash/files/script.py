@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from dpdash.core.config import TRUE_SLOPE, X_HIGH, X_LOW, OptimizerName, RunConfig
+from dpdash.core.config import TRUE_SLOPE, X_HIGH, X_LOW, EngineName, OptimizerName, RunConfig
 from dpdash.core.errors import N_
 from dpdash.core.translations import Language
 from dpdash.core.translations import language as language_of
@@ -30,18 +30,27 @@ OPTIMIZERS: Final = {
     OptimizerName.RMSPROP: "optim.RMSprop(model.parameters(), lr=LEARNING_RATE)",
 }
 DATA: Final = f"""\
+# YOUR DATA instead of these lines: tensors x and y with a row a sample, and SAMPLES = len(x).
 # One generator draws the data, then the weights, then the shuffles: equal seeds, equal numbers.
 torch.manual_seed(SEED)
 x = torch.rand(SAMPLES, 1) * {X_HIGH - X_LOW:g} - {-X_LOW:g}
 y = x * {TRUE_SLOPE:g} + torch.randn(SAMPLES, 1) * NOISE"""
-LINE: Final = "model = nn.Linear(1, 1)  # a straight line: its weight is the slope, its bias the intercept"
-MLP: Final = """\
+YOUR_MODEL: Final = "# YOUR MODEL instead of these lines: any nn.Module that turns x into the shape of y."
+LINE: Final = f"""\
+{YOUR_MODEL}
+model = nn.Linear(1, 1)  # a straight line: its weight is the slope, its bias the intercept"""
+MLP: Final = f"""\
+{YOUR_MODEL}
 layers = []
 for layer in range(HIDDEN_LAYERS):
     layers += [nn.Linear(HIDDEN_WIDTH if layer else 1, HIDDEN_WIDTH), nn.ReLU()]
 model = nn.Sequential(*layers, nn.Linear(HIDDEN_WIDTH, 1))"""
-LINE_RESULT: Final = "slope, intercept = model.weight.item(), model.bias.item()"
-MLP_RESULT: Final = """\
+YOUR_RESULT: Final = "# YOUR RESULT instead of these lines: what your model has learned, as numbers with names."
+LINE_RESULT: Final = f"""\
+{YOUR_RESULT}
+slope, intercept = model.weight.item(), model.bias.item()"""
+MLP_RESULT: Final = f"""\
+{YOUR_RESULT}
 # A network has no slope of its own: this is the line that fits its predictions best.
 with torch.no_grad():
     predictions = model(x)
@@ -56,6 +65,10 @@ SAID: Final = (
     N_('"""y = 3x + noise, trained with torch\'s DistributedDataParallel: a process (rank) a replica.'),
     N_("Start it with:  $command"),
     N_("With a file name behind it, every loss is written there, as JSON."),
+    N_("YOUR DATA instead of these lines: tensors x and y with a row a sample, and SAMPLES = len(x)."),
+    N_("YOUR MODEL instead of these lines: any nn.Module that turns x into the shape of y."),
+    N_("YOUR RESULT instead of these lines: what your model has learned, as numbers with names."),
+    N_("batch_size=None: the sampler makes the batches. Its own generator leaves the seeded one alone."),
     N_("One generator draws the data, then the weights, then the shuffles: equal seeds, equal numbers."),
     N_("a straight line: its weight is the slope, its bias the intercept"),
     N_("A network has no slope of its own: this is the line that fits its predictions best."),
@@ -85,6 +98,11 @@ class ScriptName(StrEnum):
     def file_name(self) -> str:
         """What the file is called that the command starts."""
         return f"{self}.py"
+
+
+def script_of(engine: EngineName) -> ScriptName:
+    """The script that trains as an engine does."""
+    return ScriptName.DDP if engine is EngineName.DDP else ScriptName.DATA_PARALLEL
 
 
 def command(name: ScriptName, config: RunConfig) -> str:

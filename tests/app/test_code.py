@@ -54,6 +54,13 @@ def test_the_code_has_the_settings_of_the_run_that_is_shown(open_page: OpenPage,
     assert scripts(RunConfig(samples=50, epochs=5)) <= codes(page)
 
 
+@pytest.mark.parametrize(("engine", "opened_tab"), [("cpu_replicas", 0), ("ddp", 1)])
+def test_the_code_opens_on_the_engine_that_is_set(engine: str, opened_tab: int, open_page: OpenPage) -> None:
+    page = opened(open_page(**SETTINGS | {"engine": engine}))
+    [tabs] = [block for block in page.get("tab_container") if block.children[0].label == "DataParallel"]
+    assert tabs.proto.tab_container.default_tab_index == opened_tab
+
+
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_guide_is_a_page_in_the_language_of_the_reader(code: str, open_page: OpenPage) -> None:
     page = open_page(code)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -69,8 +70,12 @@ class Result:
 
 def execute(name: ScriptName, config: RunConfig, folder: Path) -> Result:
     """Save the script as it is shown, and start it as the page says, with the Python of these tests."""
+    return started(name, config, script(name, config), folder)
+
+
+def started(name: ScriptName, config: RunConfig, source: str, folder: Path) -> Result:
     file, losses = folder / name.file_name, folder / "losses.json"
-    file.write_text(script(name, config))
+    file.write_text(source)
     launch = command(name, config).split()
     torchrun = [sys.executable, "-m", "torch.distributed.run"]
     program = {"python": [sys.executable], "torchrun": torchrun}[launch[0]]
@@ -105,7 +110,10 @@ def test_the_data_parallel_script_trains_as_the_run_does(case: str, tmp_path: Pa
     result = execute(ScriptName.DATA_PARALLEL, config, tmp_path)
     assert_equals_the_run(result, config)
     assert "DataParallel" in result.printed.splitlines()[0]
-    *_, last_epoch, last = result.printed.splitlines()
+    *_, last_epoch, speed, last = result.printed.splitlines()
+    seconds, epochs_per_second, samples_per_second = map(float, re.findall(r"[\d.e+-]+(?= [a-z])", speed))
+    assert epochs_per_second * seconds == pytest.approx(config.epochs, rel=0.02)
+    assert samples_per_second == pytest.approx(epochs_per_second * config.samples, rel=0.02)
     assert last_epoch == f"epoch {config.epochs}: loss {result.losses[-1]:.6g}"
     assert last == f"slope {result.slope:.6g} (true: 3), intercept {result.intercept:.6g} (true: 0)"
 
@@ -117,6 +125,29 @@ def test_the_ddp_script_trains_as_the_run_does(case: str, tmp_path: Path) -> Non
     assert_equals_the_run(result, config)
     assert result.printed.startswith(f"{config.replicas} ranks on ")
     assert result.printed.count("slope ") == 1, "one rank speaks for all"
+
+
+OWN: Final = {
+    "DATA": "x = torch.linspace(-1, 1, 60).reshape(30, 2)\ny = x.sum(1, keepdim=True).tanh()\nSAMPLES = len(x)",
+    "MODEL": "model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))",
+    "RESULT": 'result = {"slope": 0.0, "intercept": 0.0}',
+}
+"""What somebody puts into the marked places: two columns into one, with another network."""
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [(ScriptName.DATA_PARALLEL, 8), pytest.param(ScriptName.DDP, 8, marks=pytest.mark.long)]
+)
+def test_the_marked_places_take_ones_own_data_and_model(name: ScriptName, size: int, tmp_path: Path) -> None:
+    config = RunConfig(samples=30, epochs=40, global_batch_size=size, engine=EngineName.CPU_REPLICAS, replicas=2)
+    source = script(name, config)
+    for place, code in OWN.items():
+        # From the mark to the next empty line.
+        source, num_places = re.subn(rf"# YOUR {place} .*?\n(?=\n)", code + "\n", source, flags=re.DOTALL)
+        assert num_places == 1
+    losses = started(name, config, source, tmp_path).losses
+    assert len(losses) == config.epochs
+    assert losses[-1] < losses[0] / 2
 
 
 def test_a_script_says_where_it_diverged(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_
-from dpdash.files.script import ScriptName, command, script
+from dpdash.files.script import ScriptName, command, script, script_of
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.session.language import _, current
 from dpdash.ui.session.state import wanted_settings
@@ -37,7 +37,8 @@ def _popover(config: RunConfig, about: str) -> None:
     with popover, st.container(key="code_body"):
         st.caption(about)
         names = {name: _(text) for name, text in TABS.items()}
-        for name, tab in zip(names, st.tabs(list(names.values())), strict=True):
+        opened = names[script_of(config.engine)]
+        for name, tab in zip(names, st.tabs(list(names.values()), default=opened), strict=True):
             with tab:
                 _show_script(name, config)
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpdash.core.config import RunConfig
+from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.translations import language
-from dpdash.files.script import SAID, ScriptName, command, script
+from dpdash.files.script import SAID, ScriptName, command, script, script_of
 from tests.strategies import run_configs
 
 NAMES = {
@@ -85,6 +85,18 @@ def test_a_script_imports_torch_and_the_standard_library_alone(name: ScriptName)
         )
     }
     assert imported - set(sys.stdlib_module_names) == {"torch"}
+
+
+@pytest.mark.parametrize("name", ScriptName)
+@pytest.mark.parametrize("size", [None, 10])
+def test_batches_come_from_a_data_loader(name: ScriptName, size: int | None) -> None:
+    source = script(name, RunConfig(samples=50, global_batch_size=size))
+    assert ("DataLoader" in source) is (size is not None)
+
+
+@pytest.mark.parametrize("engine", EngineName)
+def test_the_script_of_an_engine(engine: EngineName) -> None:
+    assert script_of(engine) is (ScriptName.DDP if engine is EngineName.DDP else ScriptName.DATA_PARALLEL)
 
 
 def test_commands() -> None:
