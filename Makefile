@@ -54,7 +54,7 @@ messages: $(VENV)/.dev ## Collect the texts of the program into the catalogues
 	@rm dpdash/core/locale/dpdash.pot
 
 clean: ## Remove the virtual environment and all caches
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache htmlcov .coverage
+	@rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache htmlcov .coverage
 
 .PHONY: browser
 browser: $(VENV)/.dev

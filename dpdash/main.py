@@ -3,10 +3,9 @@
 Streamlit runs this file once for each rerun of a session. The launcher is `app.py`.
 """
 
-from pathlib import Path
-
 import streamlit as st
 
+from dpdash.core.places import PACKAGE, PAGES
 from dpdash.ui.guide import page as guide
 from dpdash.ui.parts.frame import apply_page_style
 from dpdash.ui.session.language import _, choose_language
@@ -17,11 +16,8 @@ from dpdash.web.streamlit_internals.cached_messages import refer_to_the_last_run
 from dpdash.web.streamlit_internals.turned_pages import note_page
 from dpdash.web.teacher import has_room, is_teacher
 
-HERE = Path(__file__).resolve().parent
-PAGES = HERE.parent / "pages"
-
 refer_to_the_last_run()
-st.set_page_config(page_title="dpdash", page_icon=HERE / "web/static/favicon.svg", layout="wide")
+st.set_page_config(page_title="dpdash", page_icon=PACKAGE / "web/static/favicon.svg", layout="wide")
 choose_language()
 read_link()
 identify_browser()

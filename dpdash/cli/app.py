@@ -1,4 +1,5 @@
-"""The same jobs without a browser: train, resume, look at runs, measure scaling, search settings; serve.
+"""Without a command the dashboard, in a browser; with one the same jobs without: train, resume, look at runs,
+measure scaling, search settings; or serve a room.
 
 Exit status: 0 finished, 1 failed or diverged, 2 bad arguments or an engine that this machine cannot run.
 """
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dpdash.cli.runs import export_runs, import_file, open_store
 from dpdash.cli.scaling import scaling
-from dpdash.cli.serve import serve
+from dpdash.cli.serve import become_dashboard, serve
 from dpdash.cli.sweep import sweep
 from dpdash.cli.terminal import (
     ENGLISH_WORDS,
@@ -30,6 +31,7 @@ from dpdash.cli.terminal import (
 from dpdash.core.config import RunConfig
 from dpdash.core.events import Checkpoint, EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatus
 from dpdash.core.limits import lifted
+from dpdash.core.places import COMMAND
 from dpdash.core.settings import read_settings
 from dpdash.core.words import moment
 from dpdash.runs.service import Pace, RunService, RunSnapshot
@@ -43,7 +45,7 @@ OWNER: Final = "command line"
 POLL_SECONDS: Final = 0.05
 """How often the progress bar looks; the training itself runs in its own thread and waits for nothing."""
 SHUTDOWN_SECONDS: Final = 5.0
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(invoke_without_command=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 runs_app = typer.Typer(no_args_is_help=True, help="Look at the runs that are stored, and take them elsewhere.")
 app.add_typer(runs_app, name="runs")
 app.command()(serve)
@@ -51,6 +53,14 @@ app.command()(scaling)
 app.command()(sweep)
 runs_app.command("export")(export_runs)
 runs_app.command("import")(import_file)
+
+
+@app.callback()
+def open_dashboard(context: typer.Context) -> None:
+    """Open the dashboard where no command was given."""
+    if context.invoked_subcommand is None:
+        or_exit(read_settings)
+        become_dashboard()
 
 
 @app.command()
@@ -137,7 +147,7 @@ def list_runs(
         return
     said = ENGLISH_WORDS
     if not records:
-        typer.echo("No runs yet. Try: python -m dpdash train")
+        typer.echo(f"No runs yet. Try: {COMMAND} train")
         return
     table = table_of(
         ("run", "status", "loss", "slope", "epochs"), ("started", "engine", "samples", "name", "tags")
@@ -187,7 +197,7 @@ def show_run(
 def main() -> None:
     """Run the command line; what goes wrong is one sentence of the command's, and no log beside it."""
     logging.getLogger("dpdash").addHandler(logging.NullHandler())
-    app(prog_name="python -m dpdash")
+    app()
 
 
 def _watch(service: RunService, run_id: str, owner: str, quiet: bool) -> RunSnapshot:

@@ -5,7 +5,6 @@ import secrets
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import segno
@@ -13,12 +12,12 @@ import typer
 
 from dpdash.core import network
 from dpdash.core.errors import DpdashError
+from dpdash.core.places import APP
 from dpdash.core.settings import SHORTEST_PASSPHRASE, ServerSettings, read_settings, variable
 
 if sys.platform != "win32":
     import resource
 
-APP: Final = Path(__file__).resolve().parents[2] / "app.py"
 USUAL_PORT: Final = 8501
 HIGHEST_PORT: Final = 65_535
 WORKSHOP: Final = {"max_runs_per_browser": 2, "max_samples": 100_000, "max_epochs": 100_000}
@@ -197,8 +196,12 @@ def qr_code(text: str) -> str:
     return "".join(f"{line}\x1b[0m\n" for line in lines)
 
 
+def become_dashboard() -> NoReturn:
+    """Go on as the dashboard of this machine alone, which opens the browser."""
+    _become_streamlit({}, {})
+
+
 def _become_server(place: Place, variables: Mapping[str, str]) -> NoReturn:
-    """Go on as the server, in the same process: a signal to the command reaches it."""
     _allow_many_connections()
     options = {
         "server.address": place.address,
@@ -207,6 +210,11 @@ def _become_server(place: Place, variables: Mapping[str, str]) -> NoReturn:
         # Streamlit would ask a server on the internet for this machine's address there, to print it.
         "logger.hideWelcomeMessage": "true",
     }
+    _become_streamlit(options, variables)
+
+
+def _become_streamlit(options: Mapping[str, str], variables: Mapping[str, str]) -> NoReturn:
+    """Go on as the server, in the same process: a signal to the command reaches it."""
     command = [sys.executable, "-m", "streamlit", "run", str(APP)]
     os.execve(  # noqa: S606 (no shell is wanted)
         sys.executable,

@@ -8,7 +8,6 @@ from datetime import UTC
 from functools import cache
 from html import escape
 from math import sqrt
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -20,13 +19,13 @@ from dpdash.charts.run import RunView, fit_figure, loss_figure, newest
 from dpdash.charts.spec import MIXES, Figure, Update
 from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
 from dpdash.core.history import HistorySnapshot
+from dpdash.core.places import THEME
 from dpdash.core.translations import Language
 from dpdash.core.words import moment
 from dpdash.files.run import WholeRun
 from dpdash.findings.run import verdict
 from dpdash.problem.preview import preview, target
 
-THEME_FILE: Final = Path(__file__).parents[2] / ".streamlit" / "config.toml"
 MOST_CHARTED: Final = 10
 """Runs of a comparison that have charts of their own; the tables and the common chart have all of them."""
 DIGITS: Final = 6
@@ -66,7 +65,7 @@ def report(runs: Sequence[RunView], language: Language) -> str:
 @cache
 def light_colors() -> Mapping[str, str]:
     """The colour of every role in the light theme, as #rrggbb."""
-    theme = tomllib.loads(THEME_FILE.read_text(encoding="utf-8"))["theme"]["light"]
+    theme = tomllib.loads(THEME.read_text(encoding="utf-8"))["theme"]["light"]
     text, background = theme["textColor"], theme["backgroundColor"]
     return {
         "text": text,

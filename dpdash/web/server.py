@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import socket
+import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http.cookies import SimpleCookie
@@ -19,6 +20,7 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dpdash.core.settings import ServerSettings
+from dpdash.web.addresses import own_url
 from dpdash.web.assets import ASSET_NAMES, ASSET_ROUTES, ONE_YEAR, StreamlitsAssets, asset
 from dpdash.web.document import PageDocument
 from dpdash.web.ending import Ending
@@ -105,6 +107,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     ending = Ending(shut_down, LONGEST_END_SECONDS)
     ending.watch_signals()
     await asyncio.to_thread(warm_up)
+    await asyncio.to_thread(open_browser)
     yield
     await ending.finish()
 
@@ -148,6 +151,15 @@ def warm_up() -> None:
     sweep_service().continue_interrupted()
     gc.collect()
     gc.freeze()
+
+
+def open_browser() -> None:
+    """Show the dashboard to whoever has started it in front of a screen; Streamlit leaves that to an app.
+
+    The server listens by now, and answers as soon as its start has ended.
+    """
+    if not st.get_option("server.headless"):
+        webbrowser.open(own_url())
 
 
 def shut_down() -> None:

@@ -18,9 +18,9 @@ from dpdash.core.config import EngineName
 from dpdash.core.events import EpochBlock, RunFailed, RunFinished, RunStopped
 from dpdash.training.control import RunControl
 from dpdash.training.ddp.engine import NO_FOLDER, NO_START, RANK_GONE, RANK_HANGS, Ddp
-from dpdash.training.processes.environment import ROOT
 from dpdash.training.processes.pool import TrainingProcesses
 from tests.contract.training import ENDLESS, Watcher, config_for, run, running
+from tests.e2e.server import ROOT
 from tests.fakes import eventually
 
 END_SECONDS = 10

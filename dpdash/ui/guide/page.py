@@ -10,13 +10,13 @@ from typing import Final
 
 import streamlit as st
 
+from dpdash.core.places import DOCUMENTS, PAGES
 from dpdash.ui.parts.header import show_title
 from dpdash.ui.session.language import _, current
 
-ROOT: Final = Path(__file__).resolve().parents[3]
-PAGE: Final = ROOT / "pages" / "how_it_works.py"
+PAGE: Final = PAGES / "how_it_works.py"
 ADDRESS: Final = "how_it_works"
-DOCUMENT: Final = ROOT / "docs" / "how-data-parallelism-works.md"
+DOCUMENT: Final = DOCUMENTS / "how-data-parallelism-works.md"
 COMMENT: Final = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 """The marks of `make figures`, which markdown in Streamlit would show."""
 IMAGE: Final = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)

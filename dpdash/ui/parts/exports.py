@@ -6,6 +6,7 @@ import streamlit as st
 
 from dpdash.core.errors import N_, RunFileError
 from dpdash.core.extras import EXTRAS_FILE, is_installed
+from dpdash.core.places import COMMAND
 from dpdash.files.bounds import MOST_FILE_BYTES, MOST_RUNS
 from dpdash.files.formats import FILES, FileFormat, FormatName
 from dpdash.files.libraries import MISSING
@@ -119,10 +120,11 @@ def _send_all(run_ids: tuple[str, ...], asker: str) -> None:
         raise RunFileError(
             N_(
                 "A page sends at most {limit} epochs to MLflow. Received: {received}. Use the command line: "
-                "python -m dpdash runs export ID --format mlflow"
+                "{command} runs export ID --format mlflow"
             ),
             limit=MOST_SENT_EPOCHS,
             received=num_epochs,
+            command=COMMAND,
         )
     end = _sending.take(asker)
     try:

@@ -9,6 +9,7 @@ import streamlit as st
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import N_
 from dpdash.core.events import RunDiverged, RunStatus, RunStopped, StopReason
+from dpdash.core.places import COMMAND
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.present import present_button
 from dpdash.ui.parts.qr import qr_html
@@ -109,4 +110,4 @@ def command_line(config: RunConfig) -> str:
     usual = RunConfig()
     changed = RunConfig.model_validate(config).changes_from(usual)
     options = (f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
-    return " ".join(("python -m dpdash train", *options))
+    return " ".join((f"{COMMAND} train", *options))

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from dpdash.core import network
+from dpdash.core.places import COMMAND
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.qr import qr_html
 from dpdash.ui.session.inputs import Input
@@ -23,7 +24,9 @@ def show_join() -> None:
     address = address_for_phones(st.context.url or "", hosts)
     if address is None:
         st.caption(
-            _("No phone can open this server. Start it with python -m dpdash serve, on a machine in a network.")
+            _("No phone can open this server. Start it with {command} serve, on a machine in a network.").format(
+                command=COMMAND
+            )
         )
         return
     is_large = IS_LARGE.get()

@@ -1,13 +1,13 @@
 """What can be done with runs that are kept: callbacks like those in `commands`, as harmless when given twice."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_, DpdashError
+from dpdash.core.places import PAGES
 from dpdash.store.query import RunLabel
 from dpdash.ui.runs.table import select_anew
 from dpdash.ui.session.command import command
@@ -16,7 +16,7 @@ from dpdash.ui.session.viewer import viewer
 from dpdash.ui.train.commands import chosen_pace
 from dpdash.web.process import owner, run_service
 
-TRAIN_PAGE: Final = Path(__file__).resolve().parents[3] / "pages" / "train.py"
+TRAIN_PAGE: Final = PAGES / "train.py"
 CHOSEN_KEY: Final = "runs_chosen"
 """Ids of the runs that are chosen, in the order in which they were."""
 DELETED_KEY: Final = "runs_deleted_last"

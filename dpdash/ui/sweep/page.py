@@ -10,12 +10,12 @@ from typing import Final
 import streamlit as st
 
 from dpdash.core.errors import ConfigError, StoreError
+from dpdash.core.places import PAGES
 from dpdash.core.sweep import Sweep, SweepPlan, SweepStatus, Trial, TrialStatus
 from dpdash.findings.sweep import pooled_ratio, slope_spreads
 from dpdash.store.plans import Head
 from dpdash.sweeps.live import SweepSnapshot
 from dpdash.sweeps.presets import PRESETS, PresetName
-from dpdash.ui.guide.page import ROOT
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.controls import number_input, selection
 from dpdash.ui.parts.header import show_part, show_title
@@ -32,7 +32,7 @@ from dpdash.ui.train import commands
 from dpdash.web.process import owner, run_service, sweep_service
 
 REFRESH_SECONDS: Final = 1.0
-TRAIN_PAGE: Final = ROOT / "pages" / "train.py"
+TRAIN_PAGE: Final = PAGES / "train.py"
 TRIAL: Final = Input("sweep_trial", 1)
 MOST_ROWS: Final = 12
 WIDE: Final = " class='dpdash-wide'"

@@ -200,6 +200,21 @@ def test_the_server_gets_the_settings_of_a_workshop(became: list[BecameServer], 
     assert server.environment["PATH"] == os.environ["PATH"]
 
 
+def test_without_a_command_the_dashboard_opens_for_this_machine_alone(became: list[BecameServer]) -> None:
+    said = CliRunner().invoke(cli.app, [])
+    assert (said.exit_code, said.output) == (0, "")
+    (server,) = became
+    assert server.arguments[1:] == ["-m", "streamlit", "run", str(serve.APP)]
+    assert not any(name.startswith("DPDASH_") for name in server.environment)
+
+
+def test_a_setting_that_is_wrong_opens_nothing(became: list[BecameServer]) -> None:
+    said = CliRunner(env={"DPDASH_MAX_PAGES": "none"}).invoke(cli.app, [])
+    assert said.exit_code == 2
+    assert "DPDASH_MAX_PAGES" in said.stderr
+    assert became == []
+
+
 def test_the_passphrase_is_printed_and_is_no_argument(became: list[BecameServer], free_port: int) -> None:
     said = called("--address", "127.0.0.1", "--port", str(free_port))
     passphrase = became[0].environment["DPDASH_TEACHER_PASSPHRASE"]

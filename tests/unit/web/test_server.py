@@ -1,6 +1,7 @@
 import runpy
 import socket
 import tomllib
+import webbrowser
 from collections.abc import Mapping
 from contextlib import closing
 from http.cookies import SimpleCookie
@@ -15,7 +16,7 @@ from starlette.types import Scope
 from streamlit import config as streamlit_config
 
 from dpdash.core.settings import ServerSettings
-from dpdash.web.server import ROUTES, middleware, send_at_once
+from dpdash.web.server import ROUTES, middleware, open_browser, send_at_once
 from dpdash.web.tickets import OWNER_COOKIE
 from tests.asgi import answered
 
@@ -55,6 +56,18 @@ def get(path: str, scheme: str = "http", **headers: str) -> tuple[int, Mapping[s
         ],
     }
     return answered(APP, scope)
+
+
+@pytest.mark.parametrize(("headless", "opened"), [(False, ["http://127.0.0.1:8501/lab"]), (True, [])])
+def test_the_dashboard_is_shown_to_whoever_sits_in_front_of_it(
+    headless: bool, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    options = {"server.headless": headless, "server.port": 8501, "server.baseUrlPath": "lab"}
+    monkeypatch.setattr(st, "get_option", lambda name: options.get(name))
+    monkeypatch.setattr(webbrowser, "open", seen.append)
+    open_browser()
+    assert seen == opened
 
 
 def test_a_browser_gets_its_own_name_with_its_first_page() -> None:

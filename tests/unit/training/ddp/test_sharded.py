@@ -12,7 +12,7 @@ from dpdash.problem.data import draw
 from dpdash.problem.model import build_model
 from dpdash.training.ddp.sharded import Ranks
 from dpdash.training.ddp.shared_words import ControlWord
-from dpdash.training.processes.environment import ROOT
+from tests.e2e.server import ROOT
 from tests.unit.training.both_ways import CONFIG, NUM_RANKS, gradients
 
 
