@@ -1,6 +1,8 @@
 """What a person does on the Train page, in a real browser."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
@@ -10,6 +12,7 @@ from playwright.sync_api import Browser, Page, WebSocket, expect
 
 from tests.e2e.browser import (
     WAIT_MS,
+    address,
     button,
     loss_points,
     open_list,
@@ -21,6 +24,7 @@ from tests.e2e.browser import (
 )
 from tests.e2e.conftest import OpenPage
 from tests.e2e.server import Server
+from tests.fakes import eventually
 
 LONG = "?samples=1000&epochs=100000&engine=single&replicas=1"
 """A run that lasts longer than its test, unless that stops it."""
@@ -221,6 +225,52 @@ def test_shortcuts_work_while_a_slider_has_the_focus(open_page: OpenPage) -> Non
     wait_for_status(page, "running")
     page.keyboard.press("Control+Shift+X")
     wait_for_status(page, "stopped")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("Enter", "Shift+X", "Enter", "Backspace"),
+        pytest.param(("Enter", "Enter", "Backspace"), marks=pytest.mark.long),
+    ],
+)
+def test_keys_in_a_burst_leave_nothing_that_trains_unseen(
+    keys: tuple[str, ...], open_page: OpenPage, server: Server
+) -> None:
+    page = open_page(LONG)
+    choose_pace(page, "Slow motion")
+    for delay_ms in (0, 10, 60):
+        page.keyboard.press("Control+Enter")
+        wait_for_status(page, "running")
+        for key in keys:
+            page.keyboard.press(f"Control+{key}")
+            page.wait_for_timeout(delay_ms)
+        eventually(lambda: trains(server) == shown_as_live(page), WAIT_MS / 1000)
+        eventually(lambda: is_reset(page), WAIT_MS / 1000)
+        eventually(lambda: trains(server) == set(), WAIT_MS / 1000)
+
+
+def is_reset(page: Page) -> bool:
+    """Whether the page is back at the preview; a press that comes while the button is off does nothing."""
+    if page.locator(".dpdash-status").inner_text() == "ready":
+        return True
+    page.keyboard.press("Control+Backspace")
+    page.wait_for_timeout(LONGER_THAN_AN_UPDATE_MS)
+    return False
+
+
+def trains(server: Server) -> set[str]:
+    """The runs that are not over."""
+    with closing(sqlite3.connect(server.database)) as connection:
+        rows = connection.execute("SELECT id FROM runs WHERE status IN ('waiting', 'running', 'paused')")
+        return {run_id for (run_id,) in rows}
+
+
+def shown_as_live(page: Page) -> set[str]:
+    """The run that the page says is not over."""
+    status = page.locator(".dpdash-status").inner_text()
+    shown = parse_qs(urlsplit(address(page)).query).get("run", [])
+    return set(shown) if status.startswith(("running", "waiting", "stopping", "paused")) else set()
 
 
 def test_no_frames_when_nothing_trains(open_page: OpenPage) -> None:

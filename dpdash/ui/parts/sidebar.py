@@ -74,7 +74,7 @@ def sidebar(shown: RunSnapshot | None) -> None:
         number_input(Setting("seed"), **_labels("seed", later), low=int(low), high=int(high))
         st.subheader(_("Training"))
         _decades("epochs", later)
-        _decades("learning_rate", later, then=lambda: change_learning_rate(shown))
+        _decades("learning_rate", later, then=change_learning_rate)
         with st.expander(_("More")):
             _more(later)
         st.subheader(_("Devices"))

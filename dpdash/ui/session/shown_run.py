@@ -51,6 +51,13 @@ def own_run() -> RunSnapshot | None:
     return shown
 
 
+def steered_run() -> RunSnapshot | None:
+    """This browser's run that the page shows by now, which the one that was drawn may have given way to."""
+    spotlight = spotlight_run()
+    shown = spotlight if is_mine(spotlight) else own_run()
+    return shown if is_mine(shown) else None
+
+
 def _snapshot(run_id: str) -> RunSnapshot:
     """The run as every page sees it that looks at about the same time: they share what is worked out for it."""
     service = run_service()

@@ -65,4 +65,4 @@ def _take(suggestion: Suggestion | None, shown: RunSnapshot | None) -> None:
     assert shown is not None, "there is no suggestion without a run"
     kind = type(RunConfig.model_fields[suggestion.setting].default)
     changes: dict[str, Any] = {suggestion.setting: kind(suggestion.value)}
-    take_suggestion(changes, shown)
+    take_suggestion(changes, shown.config)

@@ -1,6 +1,8 @@
 """What the controls do: each is an `on_click` or `on_change` callback, which no rerun can swallow.
 
-Every command may be given twice without harm. What goes wrong is kept and shown by `show_problems`.
+Every command may be given twice without harm. Each is for the run that the session shows by then: of keys pressed
+without a pause, the second one comes from a page that has not drawn yet what the first one did. What goes wrong is
+kept and shown by `show_problems`.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,14 +11,15 @@ from typing import Any, Final
 
 import streamlit as st
 
+from dpdash.core.config import RunConfig
 from dpdash.core.errors import DpdashError
 from dpdash.core.scales import scale
 from dpdash.core.study import StudyPlan
 from dpdash.core.sweep import SweepPlan
-from dpdash.runs.service import Pace, RunSnapshot
+from dpdash.runs.service import Pace
 from dpdash.ui.session.command import PROBLEM_KEY, command, teachers_command
 from dpdash.ui.session.inputs import STUDY, SWEEP, Input
-from dpdash.ui.session.shown_run import is_in_spotlight, is_mine
+from dpdash.ui.session.shown_run import is_in_spotlight, steered_run
 from dpdash.ui.session.state import (
     OPEN_KEY,
     change_settings,
@@ -26,6 +29,7 @@ from dpdash.ui.session.state import (
     wanted_settings,
 )
 from dpdash.web.process import owner, run_service, scaling_service, sweep_service
+from dpdash.web.streamlit_internals.push import RUN_KEY
 from dpdash.web.teacher import PASSPHRASE_KEY, show_passphrase
 
 USUAL_SECONDS: Final = 8.0
@@ -54,45 +58,54 @@ def chosen_pace() -> Pace:
 
 
 @command
-def start(shown: RunSnapshot | None) -> None:
+def start() -> None:
     """Start a run with the settings as they stand, in place of one's own that is still live."""
-    _start(shown)
+    _start()
 
 
 @command
-def pause(run_id: str) -> None:
-    """Let a run stand still before its next epoch."""
-    run_service().pause(run_id, owner())
+def pause() -> None:
+    """Let the run stand still before its next epoch."""
+    mine = steered_run()
+    if mine is not None:
+        run_service().pause(mine.run_id, owner())
 
 
 @command
-def resume(run_id: str) -> None:
-    """Let a paused run go on, and follow its newest epoch again."""
-    show_run(run_id)
-    run_service().resume(run_id, owner())
+def resume() -> None:
+    """Let the paused run go on, and follow its newest epoch again."""
+    mine = steered_run()
+    if mine is not None:
+        show_run(mine.run_id)
+        run_service().resume(mine.run_id, owner())
 
 
 @command
-def resume_ended(ended: RunSnapshot) -> None:
-    """Train a run further that was stopped or interrupted, to the epochs of the sidebar if these are more."""
-    epochs = max(ended.config.epochs, wanted_settings().epochs)
-    show_run(ended.run_id)
-    run_service().resume_ended(ended.run_id, owner(), chosen_pace(), epochs)
+def resume_ended() -> None:
+    """Train the run further that was stopped or interrupted, to the epochs of the sidebar if these are more."""
+    mine = steered_run()
+    if mine is not None:
+        show_run(mine.run_id)
+        epochs = max(mine.config.epochs, wanted_settings().epochs)
+        run_service().resume_ended(mine.run_id, owner(), chosen_pace(), epochs)
 
 
 @command
-def one_epoch(mine: RunSnapshot | None) -> None:
+def one_epoch() -> None:
     """Train exactly one more epoch and stand still; without a live run, the first epoch of a new one."""
-    run_id = mine.run_id if mine is not None and mine.is_live else _start(mine, paused=True)
+    mine = steered_run()
+    run_id = mine.run_id if mine is not None and mine.is_live else _start(paused=True)
     show_run(run_id)
     run_service().pause(run_id, owner())
     run_service().step(run_id, owner())
 
 
 @command
-def stop(run_id: str) -> None:
-    """End a run before its next epoch."""
-    run_service().stop(run_id, owner())
+def stop() -> None:
+    """End the run before its next epoch."""
+    mine = steered_run()
+    if mine is not None:
+        run_service().stop(mine.run_id, owner())
 
 
 @command
@@ -102,51 +115,56 @@ def trace_step(run_id: str) -> None:
 
 
 @command
-def reset(shown: RunSnapshot) -> None:
+def reset() -> None:
     """Go back to the preview; one's own run is stopped and stays stored."""
-    show_run(None)
-    if is_mine(shown):
-        run_service().reset(shown.run_id, owner())
+    mine = steered_run()
+    if mine is not None:
+        run_service().reset(mine.run_id, owner())
+    if mine is None or mine.run_id == st.session_state[RUN_KEY]:
+        show_run(None)
 
 
 @command
-def change_pace(shown: RunSnapshot | None) -> None:
+def change_pace() -> None:
     """Give the run that is shown the pace just chosen, if it is one's own and live."""
-    if shown is not None and is_mine(shown) and shown.is_live:
-        run_service().set_pace(shown.run_id, owner(), chosen_pace())
+    mine = steered_run()
+    if mine is not None and mine.is_live:
+        run_service().set_pace(mine.run_id, owner(), chosen_pace())
 
 
 @command
-def change_learning_rate(shown: RunSnapshot | None) -> None:
+def change_learning_rate() -> None:
     """Let the run that is shown go on with the learning rate just chosen, if it is one's own and live."""
-    if shown is not None and is_mine(shown) and shown.is_live:
-        run_service().set_learning_rate(shown.run_id, owner(), wanted_settings().learning_rate)
+    mine = steered_run()
+    if mine is not None and mine.is_live:
+        run_service().set_learning_rate(mine.run_id, owner(), wanted_settings().learning_rate)
 
 
 @command
-def step_learning_rate(shown: RunSnapshot | None, by: int) -> None:
+def step_learning_rate(by: int) -> None:
     """Take the next lower or higher learning rate of the sidebar's."""
     rates = scale(*run_service().limits.bounds("learning_rate"))
     rate = wanted_settings().learning_rate
     beyond = [one for one in rates if (one > rate if by > 0 else one < rate)]
     if beyond:
         change_settings({"learning_rate": min(beyond) if by > 0 else max(beyond)})
-        change_learning_rate(shown)
+        change_learning_rate()
 
 
 @command
-def take_suggestion(changes: Mapping[str, Any], shown: RunSnapshot) -> None:
-    """Try one change to the settings of the run that is shown.
+def take_suggestion(changes: Mapping[str, Any], config: RunConfig) -> None:
+    """Try one change to the settings of the run that it was found for.
 
     A learning rate reaches one's own live run at once; other changes wait for its end. When the run is over, or
     another browser's, the change starts a new run.
     """
-    put_settings(run_service().limits.narrowed(shown.config))
+    put_settings(run_service().limits.narrowed(config))
     change_settings(changes)
-    if not shown.is_live or not is_mine(shown):
-        _start(shown)
+    mine = steered_run()
+    if mine is None or not mine.is_live:
+        _start()
     elif "learning_rate" in changes:
-        change_learning_rate(shown)
+        change_learning_rate()
 
 
 @command
@@ -223,16 +241,16 @@ def take_problem() -> DpdashError | None:
     return problem
 
 
-def _start(shown: RunSnapshot | None, *, paused: bool = False) -> str:
-    config, pace = wanted_settings(), chosen_pace()
+def _start(*, paused: bool = False) -> str:
+    config, pace, mine = wanted_settings(), chosen_pace(), steered_run()
     forget_problems()
-    if shown is None or not is_mine(shown):
+    if mine is None:
         run_id = run_service().start(config, owner(), pace, paused=paused)
         show_run(run_id)
         return run_id
-    run_id = run_service().restart(shown.run_id, config, owner(), pace, paused=paused)
+    run_id = run_service().restart(mine.run_id, config, owner(), pace, paused=paused)
     show_run(run_id)
-    if is_in_spotlight(shown):
+    if is_in_spotlight(mine):
         # Everybody follows whom the teacher shows, from run to run.
         run_service().room.put_in_spotlight(run_id)
     return run_id

@@ -21,7 +21,7 @@ def transport(shown: RunSnapshot | None) -> None:
     mine = shown if is_mine(shown) else None
     with st.container(horizontal=True, vertical_alignment="center", key="steering"):
         _buttons(shown, mine)
-        _pace(mine)
+        _pace()
 
 
 def _buttons(shown: RunSnapshot | None, mine: RunSnapshot | None) -> None:
@@ -33,7 +33,7 @@ def _buttons(shown: RunSnapshot | None, mine: RunSnapshot | None) -> None:
             _("Restart") if live else _("Start"),
             "transport_start",
             "play_arrow",
-            lambda: commands.start(shown),
+            commands.start,
             help=_("Train with the settings as they stand."),
             # While a run stands still, to go on is what is wanted most.
             type="secondary" if paused else "primary",
@@ -41,30 +41,29 @@ def _buttons(shown: RunSnapshot | None, mine: RunSnapshot | None) -> None:
         )
         if mine is not None and mine.status.can_go_on:
             # In the place of Pause: with one button more the bar would wrap, and what is below it move.
-            ended = mine
             button(
                 _("Resume"),
                 "transport_resume",
                 "resume",
-                lambda: commands.resume_ended(ended),
+                commands.resume_ended,
                 help=_("Train this run further, to as many epochs as the settings have if these are more."),
                 disabled=frozen,
             )
         elif paused:
-            button(_("Go on"), "transport_pause", "resume", lambda: commands.resume(_id(mine)), type="primary")
+            button(_("Go on"), "transport_pause", "resume", commands.resume, type="primary")
         else:
             button(
                 _("Pause"),
                 "transport_pause",
                 "pause",
-                lambda: commands.pause(_id(mine)),
+                commands.pause,
                 disabled=not live,
             )
         button(
             _("One epoch"),
             "transport_step",
             "skip_next",
-            lambda: commands.one_epoch(mine),
+            commands.one_epoch,
             help=_("Train exactly one epoch and stand still."),
             disabled=guided or (frozen and not live),
         )
@@ -72,29 +71,29 @@ def _buttons(shown: RunSnapshot | None, mine: RunSnapshot | None) -> None:
             _("Stop"),
             "transport_stop",
             "stop",
-            lambda: commands.stop(_id(mine)),
+            commands.stop,
             disabled=not live,
         )
         button(
             _("Reset"),
             "transport_reset",
             "replay",
-            lambda: commands.reset(_shown(shown)),
+            commands.reset,
             help=_("Back to the preview; the run stays stored."),
             disabled=shown is None or guided,
         )
         if live:
-            _rate(mine)
+            _rate()
 
 
-def _rate(mine: RunSnapshot | None) -> None:
+def _rate() -> None:
     """The learning rate beside the charts, where the sidebar covers them: on a phone."""
     with st.container(horizontal=True, vertical_alignment="center", width="content", key="transport_rate"):
         button(
             _("Lower learning rate"),
             "transport_lower",
             "remove",
-            lambda: commands.step_learning_rate(mine, -1),
+            lambda: commands.step_learning_rate(-1),
         )
         rate = current().named("learning_rate", wanted_settings().learning_rate)
         st.html(
@@ -105,11 +104,11 @@ def _rate(mine: RunSnapshot | None) -> None:
             _("Higher learning rate"),
             "transport_higher",
             "add",
-            lambda: commands.step_learning_rate(mine, 1),
+            lambda: commands.step_learning_rate(1),
         )
 
 
-def _pace(mine: RunSnapshot | None) -> None:
+def _pace() -> None:
     names = {
         PaceName.SLOW: _("Slow motion"),
         PaceName.USUAL: _("About {seconds} s").format(seconds=setting(USUAL_SECONDS)),
@@ -120,18 +119,9 @@ def _pace(mine: RunSnapshot | None) -> None:
         _("Pace"),
         names,
         label_visibility="collapsed",
-        then=lambda: commands.change_pace(mine),
+        then=commands.change_pace,
         help=_(
             "How fast the run goes by: {rate} epochs a second, in about {seconds} seconds (never faster than this "
             "machine can), or as fast as it can. It can be changed while the run trains."
         ).format(rate=setting(SLOW_EPOCHS_PER_SECOND), seconds=setting(USUAL_SECONDS)),
     )
-
-
-def _shown(snapshot: RunSnapshot | None) -> RunSnapshot:
-    assert snapshot is not None, "the button is disabled without a run"
-    return snapshot
-
-
-def _id(snapshot: RunSnapshot | None) -> str:
-    return _shown(snapshot).run_id
