@@ -80,8 +80,8 @@ class FakeEngine:
                 emit(block_of(epoch, 1))
             else:
                 self.gate.wait(0.005)
+        emit(checkpoint_of(epoch))
         if control.stop_reason is not None:
-            emit(checkpoint_of(epoch))
             emit(RunStopped(epoch, 2.5, 0.5, epoch / 7, control.stop_reason))
         else:
             emit(RunFinished(epoch, 3.0, 0.0, epoch / 7))

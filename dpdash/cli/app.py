@@ -108,7 +108,7 @@ def resume(
     epochs: Annotated[str | None, option("epochs")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Train a run further that was stopped or interrupted, whoever started it, at full speed."""
+    """Train a run further that was stopped or interrupted or, with more --epochs than it had, has finished."""
     wanted = None if epochs is None else or_exit(lambda: RunConfig.parse({"epochs": epochs})).epochs
     service = open_store()
     try:

@@ -37,7 +37,7 @@ class RunStatus(StrEnum):
     @property
     def can_go_on(self) -> bool:
         """Whether a run that ended so may be trained further."""
-        return self in (RunStatus.STOPPED, RunStatus.INTERRUPTED)
+        return self in (RunStatus.FINISHED, RunStatus.STOPPED, RunStatus.INTERRUPTED)
 
 
 class StopReason(StrEnum):

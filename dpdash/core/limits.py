@@ -38,6 +38,13 @@ class Limits:
             return low, min(high, self.samples)
         return low, getattr(self, setting) if setting in LIMITED else high
 
+    def further(self, epochs: int) -> int:
+        """To how many epochs a run goes on that has had all of its own: to twice as many, as far as is allowed.
+
+        A run of 20 epochs is not flattened by 500 more, and one of 100,000 gets enough of them to show.
+        """
+        return max(epochs, min(2 * epochs, self.epochs))
+
     def problems(self, config: RunConfig) -> tuple[SettingError, ...]:
         """One sentence for each setting that is higher than this server allows."""
         return tuple(self._problem(name, getattr(config, name)) for name in self._exceeded(config))
@@ -94,14 +101,24 @@ def too_large(setting: str, received: int, num_values: int, most_values: int = M
     )
 
 
-def longer(config: RunConfig, epochs: int | None) -> RunConfig:
+def longer(config: RunConfig, epochs: int | None, *, has_all: bool = False) -> RunConfig:
     """The settings of a run that goes on, to so many epochs or, where that is None, to as many as it was to have.
 
     Raises:
-        SettingError: when they would be fewer.
+        SettingError: when they would be fewer, or no more for a run that `has_all` of its own.
     """
-    if epochs is None:
-        return config
+    epochs = config.epochs if epochs is None else epochs
+    if has_all and epochs <= config.epochs:
+        raise SettingError(
+            "epochs",
+            N_(
+                "{setting} of a run that has finished must be more than its own, {limit}, for it to go on. "
+                "Received: {received}. Try {hint}."
+            ),
+            limit=config.epochs,
+            received=epochs,
+            hint=2 * config.epochs,
+        )
     if epochs < config.epochs:
         raise SettingError(
             "epochs",

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_, ConfigError, NotOwnerError, NotResumableError
-from dpdash.core.events import StopReason
+from dpdash.core.events import RunStatus, StopReason
 from dpdash.core.limits import Limits, longer
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.ids import new_run_id, require_possible, unknown_run
@@ -38,8 +38,7 @@ STORE_SHARE_OF_SHUTDOWN: Final = 0.4
 ENDING_SECONDS: Final = 2.0
 """What the thread of a run that has ended is given to be gone."""
 NOT_RESUMABLE: Final = N_(
-    "Only a run that was stopped or interrupted here can go on. Press Start to train with these settings from the "
-    "first epoch."
+    "A run that diverged, failed or was imported cannot go on. Start a new one with its settings instead."
 )
 NOT_ENDED: Final = N_("This run has not quite ended yet. Try again in a moment.")
 
@@ -124,6 +123,8 @@ class RunService:
     def resume_ended(self, run_id: str, owner: str, pace: Pace, epochs: int | None = None) -> None:
         """Train a run further that was stopped or interrupted, under its own id; `epochs` makes it longer.
 
+        One that has finished needs that.
+
         It goes on behind its checkpoint, or begins anew where it has none, and takes the learning rates again that
         it had behind that. One that is live goes on as it does.
 
@@ -131,13 +132,14 @@ class RunService:
             CheckpointError: when its checkpoint is damaged.
             DpdashError: as in `start`.
             NotResumableError: when it ended otherwise, or has not quite ended.
-            SettingError: when it would be shorter than it was to be.
+            SettingError: when it would be shorter than it was to be, or has finished and gets no more epochs.
             StoreError: when the database cannot be used.
         """
         if self._steered(run_id, owner) is not None:
             return
         past = self._past(run_id)
-        config = self._limits.allowed(longer(past.record.config, epochs))
+        has_all = past.record.status is RunStatus.FINISHED
+        config = self._limits.allowed(longer(past.record.config, epochs, has_all=has_all))
         engine = self._find_engine(config)
         run = LiveRun(run_id, config, owner, pace, engine, self._store, self._clock, past=past)
         with self.room.admitting():

@@ -46,6 +46,11 @@ class RunSnapshot:
     is_imported: bool = False
     """Whether it was trained elsewhere and brought in from a file."""
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it has ended and may be trained further."""
+        return self.status.can_go_on and not self.is_imported
+
 
 def of_live_run(run: LiveRun, slots: Slots, saved: StoreHealth, max_age_seconds: float = 0.0) -> RunSnapshot:
     """A run of this process; its status is *waiting* wherever it stands still until there is a slot.

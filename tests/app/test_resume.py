@@ -2,6 +2,7 @@
 
 import re
 import socket
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,10 +11,11 @@ from dpdash.core.config import RunConfig
 from dpdash.core.events import RunStatus
 from dpdash.core.settings import ServerSettings
 from dpdash.core.translations import LANGUAGES, PSEUDO
+from dpdash.files.imports import import_runs
 from dpdash.runs.service import Pace, RunService
 from dpdash.store.query import Viewer
 from dpdash.store.rows import put_checkpoint
-from tests.app.conftest import OpenPage, put
+from tests.app.conftest import OpenPage, given, put
 from tests.app.driving import click
 from tests.app.test_train import (
     LONGEST_WAIT_SECONDS,
@@ -22,6 +24,7 @@ from tests.app.test_train import (
     SLOW_PACE,
     WORD,
     await_status,
+    failed,
     finish,
     paused,
     reaches,
@@ -32,6 +35,7 @@ from tests.app.test_train import (
 )
 from tests.app.visible import visible_texts
 from tests.fakes import eventually
+from tests.unit.files.made_up import file_of, whole_run
 
 RESUME = "transport_resume"
 
@@ -68,7 +72,6 @@ def test_a_run_that_was_stopped_goes_on_to_its_end(open_page: OpenPage, service:
     service.set_pace(first, page.session_state["owner"], Pace.full_speed())
     finish(page, service)
     assert "finished" in status_of(page)
-    assert RESUME not in keys(page)
     assert "goes on after" not in told(page)
     rows = service.runs.rows(first)
     assert rows is not None and len(rows) == 40
@@ -101,7 +104,48 @@ def test_only_a_run_of_ones_own_that_was_stopped_offers_it(open_page: OpenPage, 
     assert RESUME in keys(page)
     watcher = open_page(owner="another browser", run=run_id(page))
     assert RESUME not in keys(watcher)
-    assert RESUME not in keys(trained(page, service))
+    assert RESUME not in keys(failed(page, service)), "one that diverged goes nowhere"
+
+
+def test_a_run_that_has_finished_is_trained_on(open_page: OpenPage, service: RunService) -> None:
+    page = trained(open_page(**QUICK), service)
+    first = run_id(page)
+    assert page.button(key=RESUME).label == "+ 40 epochs"
+    finish(click(page, RESUME), service)
+    shown = service.runs.snapshot(first)
+    assert (run_id(page), shown.status, shown.history.num_epochs) == (first, RunStatus.FINISHED, 80)
+    assert given(page, "epochs") == 80, "another Start trains as many"
+    assert page.query_params["epochs"] == "80"
+    assert page.button(key=RESUME).label == "+ 80 epochs"
+    page.select_slider(key="epochs-1").set_value(100).run()
+    assert page.button(key=RESUME).label == "+ 20 epochs"
+
+
+def test_pressed_twice_it_is_trained_on_once(open_page: OpenPage, service: RunService) -> None:
+    page = trained(open_page(**QUICK), service)
+    # The second press is sent by a page that has not drawn yet what the first one did.
+    service.resume_ended(run_id(page), page.session_state["owner"], Pace.full_speed(), 80)
+    assert service.runs.wait(run_id(page), LONGEST_WAIT_SECONDS)
+    click(page, RESUME)
+    assert not page.error
+    assert service.runs.snapshot(run_id(page)).history.num_epochs == 80
+
+
+def test_what_the_server_allows_bounds_it(
+    open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_limits", replace(service.limits, epochs=60))
+    page = trained(open_page(**QUICK), service)
+    assert page.button(key=RESUME).label == "+ 20 epochs"
+    finish(click(page, RESUME), service)
+    assert page.button(key=RESUME).disabled
+    assert "at most 60 epochs" in page.button(key=RESUME).help
+
+
+def test_one_that_was_imported_is_not_trained_on(open_page: OpenPage, service: RunService) -> None:
+    (imported,) = import_runs(file_of(whole_run()), service, "a browser")
+    assert service.runs.snapshot(imported).status is RunStatus.FINISHED
+    assert RESUME not in keys(open_page(run=imported))
 
 
 def test_a_run_without_a_checkpoint_says_that_it_begins_anew(open_page: OpenPage, service: RunService) -> None:

@@ -106,6 +106,32 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_never_had(name: EngineName, set
     assert after.column("seconds")[0] > checkpoint.seconds, "its time goes on too"
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"hidden_depth": 1, "hidden_width": 8, "global_batch_size": 64, "optimizer": OptimizerName.SGD_MOMENTUM},
+    ],
+    ids=["full batch", "mlp in batches"],
+)
+def test_a_run_that_has_finished_goes_on_as_if_it_was_to_be_longer(
+    name: EngineName, settings: dict[str, Any]
+) -> None:
+    config = config_for(name, epochs=15, learning_rate=0.001, **settings)
+    longer = config.model_copy(update={"epochs": 30})
+    before, whole = run(config), run(longer)
+    assert isinstance(before.terminal, RunFinished)
+    checkpoint = checkpoint_of(before)
+    assert (checkpoint.epoch, checkpoint.seconds) == (15, before.terminal.seconds)
+    after = run(longer, checkpoint)
+    for column in MEASURED:
+        assert_same(np.concatenate([before.column(column), after.column(column)]), whole.column(column))
+    ending, expected = after.terminal, whole.terminal
+    assert isinstance(ending, RunFinished) and isinstance(expected, RunFinished)
+    assert ending.num_epochs == 30
+    assert_same(np.array([ending.slope, ending.intercept]), np.array([expected.slope, expected.intercept]))
+
+
 def test_its_history_goes_on_with_what_it_says(name: EngineName) -> None:
     config = config_for(name)
     before = stopped_run(config)

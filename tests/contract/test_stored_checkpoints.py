@@ -18,6 +18,7 @@ from dpdash.core.events import (
     Checkpoint,
     EpochBlock,
     LearningRateChanged,
+    RunDiverged,
     RunEvent,
     RunFailed,
     RunFinished,
@@ -105,13 +106,30 @@ def test_a_checkpoint_of_an_earlier_commit_gives_way_to_a_newer_one(store: RunSt
     assert past_of(store).start.epoch == 6
 
 
-@pytest.mark.parametrize("ending", [RunFinished(6, 3.0, 0.0, 1.0), RunFailed(6, "It broke.", "", 1.0)])
+@pytest.mark.parametrize("ending", [RunDiverged(6, 7, 1.0), RunFailed(6, "It broke.", "", 1.0)])
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_run_that_cannot_go_on_has_no_checkpoint(store: RunStore, ending: RunEvent, at_once: bool) -> None:
     if not at_once:
         say(store, block_of(1, 3), checkpoint_of(3))
     say(store, *([block_of(1, 3)] if at_once else []), block_of(4, 3), checkpoint_of(6), ending)
     assert past_of(store).start.epoch == 0
+
+
+def test_a_run_that_has_finished_goes_on_behind_its_last_epoch(store: RunStore) -> None:
+    finished = RunFinished(10, 2.9, 0.1, 2.0)
+    say(store, STARTED, block_of(1, 10), LearningRateChanged(4, 0.5), with_changes(epoch=10), finished)
+    past = past_of(store)
+    shown = past.history.snapshot()
+    assert (past.start.epoch, shown.num_epochs, shown.ended) == (10, 10, None)
+    store.resumption.take_up(past, now_of(past))
+    record = record_of(store)
+    assert (record.status, record.config, record.ended_at) == (RunStatus.WAITING, LONGER, None)
+    say(store, STARTED, block_of(11, 10), with_changes(epoch=20), RunFinished(20, 3.0, 0.0, 4.0))
+    history, rows = store.history("run"), store.rows("run")
+    assert history is not None and rows is not None
+    assert len(rows) == history.snapshot().num_epochs == 20
+    assert history.snapshot().learning_rate_changes == (LearningRateChanged(4, 0.5),)
+    assert history.snapshot().line == (record_of(store).slope, record_of(store).intercept) == (3.0, 0.0)
 
 
 def test_a_run_without_a_checkpoint_begins_anew(store: RunStore) -> None:

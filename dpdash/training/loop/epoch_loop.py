@@ -105,11 +105,11 @@ class EpochLoop:
         slope, intercept = self._training.observer.line_now()
         if not (math.isfinite(slope) and math.isfinite(intercept)):
             raise DivergedError(self._num_epochs)
+        yield from self._keep()
         if self._num_epochs == self._epochs:
             return RunFinished(self._num_epochs, slope, intercept, self._progress.seconds)
         reason = self._control.stop_reason
         assert reason is not None
-        yield from self._keep()
         return RunStopped(self._num_epochs, slope, intercept, self._progress.seconds, reason)
 
     @property

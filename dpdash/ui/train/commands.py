@@ -91,6 +91,17 @@ def resume_ended() -> None:
 
 
 @command
+def train_on(epochs: int) -> None:
+    """Train the run further that has finished, to so many epochs in all, of which the sidebar then tells too."""
+    mine = steered_run()
+    # Pressed twice, it may have them already.
+    if mine is not None and mine.config.epochs < epochs:
+        show_run(mine.run_id)
+        run_service().resume_ended(mine.run_id, owner(), chosen_pace(), epochs)
+        change_settings({"epochs": epochs})
+
+
+@command
 def one_epoch() -> None:
     """Train exactly one more epoch and stand still; without a live run, the first epoch of a new one."""
     mine = steered_run()

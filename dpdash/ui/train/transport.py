@@ -8,7 +8,7 @@ from dpdash.core.events import RunStatus
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.controls import choice
-from dpdash.ui.session.language import _, current, setting
+from dpdash.ui.session.language import _, current, number, setting
 from dpdash.ui.session.shown_run import is_mine, is_shown_by_teacher
 from dpdash.ui.session.state import wanted_settings
 from dpdash.ui.train import commands
@@ -39,16 +39,9 @@ def _buttons(shown: RunSnapshot | None, mine: RunSnapshot | None) -> None:
             type="secondary" if paused else "primary",
             disabled=guided or frozen,
         )
-        if mine is not None and mine.status.can_go_on:
+        if mine is not None and mine.can_go_on and run_service().runs.has_store:
             # In the place of Pause: with one button more the bar would wrap, and what is below it move.
-            button(
-                _("Resume"),
-                "transport_resume",
-                "resume",
-                commands.resume_ended,
-                help=_("Train this run further, to as many epochs as the settings have if these are more."),
-                disabled=frozen,
-            )
+            _go_on(mine, frozen)
         elif paused:
             button(_("Go on"), "transport_pause", "resume", commands.resume, type="primary")
         else:
@@ -84,6 +77,38 @@ def _buttons(shown: RunSnapshot | None, mine: RunSnapshot | None) -> None:
         )
         if live:
             _rate()
+
+
+def _go_on(ended: RunSnapshot, frozen: bool) -> None:
+    """What lets a run go on that has ended: to its last epoch or, where it has had that, to a later one."""
+    if ended.status is not RunStatus.FINISHED:
+        button(
+            _("Resume"),
+            "transport_resume",
+            "resume",
+            commands.resume_ended,
+            help=_("Train this run further, to as many epochs as the settings have if these are more."),
+            disabled=frozen,
+        )
+        return
+    epochs, wanted = ended.config.epochs, wanted_settings().epochs
+    total = wanted if wanted > epochs else run_service().limits.further(epochs)
+    more = total - epochs
+    help_text = (
+        _("Train this run further, to {epochs} epochs in all. Choose more in the sidebar, and these are trained.")
+        if more
+        else _("This server lets a run have at most {epochs} epochs.")
+    )
+    # A box of its own, for the number is to be seen.
+    with st.container(width="content", key="transport_more"):
+        button(
+            _("+ 1 epoch") if more == 1 else _("+ {epochs} epochs").format(epochs=number(more)),
+            "transport_resume",
+            "resume",
+            lambda: commands.train_on(total),
+            help=help_text.format(epochs=number(total)),
+            disabled=frozen or not more,
+        )
 
 
 def _rate() -> None:

@@ -388,7 +388,20 @@ def test_a_stopped_run_goes_on_as_if_it_never_had(tmp_path: Path) -> None:
 
     again = called(database, "resume", stopped["run_id"])
     assert (again.status, again.stdout) == (2, "")
-    assert again.stderr.startswith("Only a run that was stopped or interrupted here can go on.")
+    assert again.stderr.startswith("epochs of a run that has finished must be more than its own, 8000,")
+
+
+def test_a_run_that_has_finished_goes_on_to_more_epochs(tmp_path: Path) -> None:
+    database = tmp_path / "runs.db"
+    short = called(database, "train", "--json", "--samples", "50", "--epochs", "20").json
+    resumed = called(database, "resume", short["run_id"], "--epochs", "30", "--json")
+    assert (resumed.status, resumed.stderr) == (0, "")
+    whole = called(database, "train", "--json", "--samples", "50", "--epochs", "30").json
+    assert resumed.json["run_id"] == short["run_id"]
+    for name in ("losses", "slope", "intercept"):
+        assert resumed.json[name] == whole[name]
+    shown = called(database, "runs", "show", short["run_id"], "--json").json
+    assert (shown["status"], shown["config"]["epochs"]) == ("finished", 30)
 
 
 def test_a_run_of_a_browser_goes_on_with_more_epochs_and_stays_its_own(tmp_path: Path) -> None:

@@ -185,12 +185,43 @@ def test_while_the_store_takes_a_run_up_others_are_shown_and_steered(
     assert service.runs.snapshot(run_id).is_live
 
 
-def test_a_run_that_is_finished_has_nothing_to_go_on_with(service: RunService, engine: FakeEngine) -> None:
+@pytest.mark.parametrize("epochs", [None, 20, 50])
+def test_a_run_that_has_finished_needs_more_epochs(
+    epochs: int | None, service: RunService, engine: FakeEngine
+) -> None:
     engine.gate.set()
     run_id = service.start(CONFIG, "ann", FULL)
     assert service.runs.wait(run_id, LONG)
-    with pytest.raises(NotResumableError, match="stopped or interrupted"):
-        service.resume_ended(run_id, "ann", FULL)
+    with pytest.raises(SettingError, match=r"more than its own, 50, .* Received: \d+\. Try 100\."):
+        service.resume_ended(run_id, "ann", FULL, epochs)
+    service.resume_ended(run_id, "ann", FULL, 80)
+    assert service.runs.snapshot(run_id).resumed_from == 50
+    finished(service, engine, run_id)
+    rows, listed = service.runs.rows(run_id), service.runs.latest()[0]
+    assert rows is not None and len(rows) == listed.num_epochs == listed.config.epochs == 80
+
+
+def test_what_a_server_allows_bounds_a_run_that_is_trained_on(
+    make_service: MakeService, engine: FakeEngine
+) -> None:
+    service = make_service(max_epochs=60)
+    engine.gate.set()
+    run_id = service.start(CONFIG, "ann", FULL)
+    assert service.runs.wait(run_id, LONG)
+    with pytest.raises(ConfigError, match=r"epochs must be at most 60 on this server\. Received: 61"):
+        service.resume_ended(run_id, "ann", FULL, 61)
+    service.resume_ended(run_id, "ann", FULL, 60)
+    finished(service, engine, run_id)
+
+
+def test_a_run_that_failed_cannot_be_trained_on(make_service: MakeService) -> None:
+    broken = FakeEngine(RuntimeError("broken"))
+    broken.gate.set()
+    service = make_service(engine=broken)
+    run_id = service.start(CONFIG, "ann", FULL)
+    assert service.runs.wait(run_id, LONG)
+    with pytest.raises(NotResumableError, match="A run that diverged, failed or was imported cannot go on"):
+        service.resume_ended(run_id, "ann", FULL, 80)
 
 
 def test_a_frozen_room_lets_none_go_on(service: RunService) -> None:
