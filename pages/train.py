@@ -7,6 +7,7 @@ from dpdash.ui.parts.header import header
 from dpdash.ui.parts.notices import show_run_notices
 from dpdash.ui.parts.sidebar import sidebar
 from dpdash.ui.session.shown_run import own_run, shown_run, take_settings_of_linked_run
+from dpdash.ui.train.last_run import show_last_run
 from dpdash.ui.train.live import live_area
 from dpdash.ui.train.transport import transport
 
@@ -16,6 +17,7 @@ sidebar(own_run())
 with st.container(key="train"):
     header(shown)
     show_run_notices(shown)
+    show_last_run(shown)
     transport(shown)
     live_area(shown)
     guide_link()

@@ -71,6 +71,15 @@ class Library:
         found = {record.run_id: record for record in self._in_memory(viewer)}
         return tuple(found[run_id] for run_id in run_ids if run_id in found)
 
+    def last(self, owner: str) -> RunRecord | None:
+        """The newest run that somebody started and no sweep; one that is not over before any other."""
+        for run in reversed(self._scheduler.all()):
+            if run.owner == owner and run.sweep_id is None and not run.is_over:
+                return run.record()
+        with suppress(StoreError):
+            return self._run_table.last(owner)
+        return next((run for run in self._in_memory(Viewer(owner)) if run.sweep_id is None), None)
+
     def tags(self, viewer: Viewer) -> tuple[str, ...]:
         """Every tag that a run of the viewer has; none when the database cannot be read."""
         with suppress(StoreError):

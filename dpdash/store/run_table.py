@@ -52,6 +52,14 @@ class RunTable:
             found = {row.id: record_from_row(row) for row in connection.execute(wanted)}
         return tuple(found[run_id] for run_id in run_ids if run_id in found)
 
+    def last(self, owner: str) -> RunRecord | None:
+        """The newest run that somebody started and no sweep; None where there is none that is not deleted."""
+        is_own = (runs.c.owner == owner, runs.c.sweep_id.is_(None), runs.c.deleted_at.is_(None))
+        newest_first = sa.select(runs).where(*is_own).order_by(runs.c.number.desc())
+        with self._reading() as connection:
+            row = connection.execute(newest_first.limit(1)).one_or_none()
+            return record_from_row(row) if row else None
+
     def tags(self, viewer: Viewer) -> tuple[str, ...]:
         """Every tag that a run of the viewer has, sorted."""
         has_tags = sa.cast(runs.c.tags, sa.String) != "[]"

@@ -297,6 +297,31 @@ def test_reset_goes_back_to_the_preview_and_keeps_the_run(open_page: OpenPage, s
     assert service.runs.snapshot(old).status is RunStatus.FINISHED
 
 
+def test_a_page_without_a_run_offers_the_last_one(open_page: OpenPage, service: RunService) -> None:
+    first = trained(open_page(**QUICK), service)
+    page = open_page(samples="300")
+    assert "Your last run: epoch 40, finished" in visible_texts(page)
+    click(page, "last_run_open")
+    assert run_id(page) == run_id(first)
+    assert given(page, "samples") == 200
+    assert not any("Your last run" in text for text in visible_texts(page))
+    assert not any("Your last run" in text for text in visible_texts(open_page(owner="another browser")))
+
+
+def test_one_that_still_trains_is_offered_before_any_other(open_page: OpenPage, service: RunService) -> None:
+    first = paused(open_page(**QUICK), service)
+    newer = service.start(RunConfig(samples=50, epochs=5), "a browser", Pace.full_speed())
+    assert service.runs.wait(newer, LONGEST_WAIT_SECONDS)
+    page = open_page()
+    assert "Your last run: epoch 0, paused" in [
+        re.sub(r"epoch \d+", "epoch 0", text) for text in visible_texts(page)
+    ]
+    click(page, "last_run_open")
+    assert run_id(page) == run_id(first)
+    click(page, "transport_stop")
+    finish(page, service)
+
+
 def test_learning_rate_reaches_a_run_that_trains(open_page: OpenPage, service: RunService) -> None:
     page = paused(open_page(**QUICK), service)
     page.select_slider(key="learning_rate").set_value(0.5).run()

@@ -211,6 +211,12 @@ def put_in_spotlight(run_id: str | None) -> None:
 
 
 @command
+def open_run(run_id: str) -> None:
+    """Show a run, with its settings in the sidebar."""
+    _open(run_id)
+
+
+@command
 def start_study(wanted: Callable[[], StudyPlan]) -> None:
     """Measure what the controls ask for, and show that study."""
     STUDY.put(scaling_service().start(wanted(), owner()))
@@ -241,8 +247,7 @@ def open_trial(sweep_id: str, wanted: Callable[[], str | None]) -> None:
     found = sweep_service().snapshot(sweep_id)
     if run_id is None or found is None or found.sweep.of_run(run_id) is None:
         return
-    put_settings(run_service().limits.narrowed(run_service().runs.snapshot(run_id).config))
-    show_run(run_id)
+    _open(run_id)
     st.session_state[OPEN_KEY] = True
 
 
@@ -265,6 +270,11 @@ def _start(*, paused: bool = False) -> str:
         # Everybody follows whom the teacher shows, from run to run.
         run_service().room.put_in_spotlight(run_id)
     return run_id
+
+
+def _open(run_id: str) -> None:
+    put_settings(run_service().limits.narrowed(run_service().runs.snapshot(run_id).config))
+    show_run(run_id)
 
 
 def _stop_searches() -> None:

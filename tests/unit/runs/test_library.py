@@ -161,3 +161,33 @@ def test_without_a_database_the_runs_in_memory_are_listed(make_service: MakeServ
     with pytest.raises(StoreError, match="no database"):
         service.library.pin([first], ANN, True)
     service.library.tidy()
+
+
+def test_the_last_run_of_a_browser_is_none_of_a_sweep_and_not_deleted(
+    service: RunService, engine: FakeEngine
+) -> None:
+    assert service.library.last("ann") is None
+    saved(service, "a", "b")
+    engine.gate.set()
+    trial = service.start(RunConfig(epochs=5), "ann", Pace.full_speed(), sweep_id="sweep")
+    others = service.start(RunConfig(epochs=5), "bob", Pace.full_speed())
+    assert service.runs.wait(trial, LONG) and service.runs.wait(others, LONG)
+    last = service.library.last("ann")
+    assert last is not None and last.run_id == "b"
+    service.library.delete(["b"], ANN)
+    last = service.library.last("ann")
+    assert last is not None and last.run_id == "a"
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+def test_a_run_that_is_not_over_is_the_last_one(is_saved: bool, make_service: MakeService) -> None:
+    service = make_service(slots=2, saved=is_saved)
+    first = service.start(RunConfig(epochs=5), "ann", Pace.full_speed())
+    second = service.start(RunConfig(epochs=5), "ann", Pace.full_speed())
+    service.stop(second, "ann")
+    assert service.runs.wait(second, LONG)
+    last = service.library.last("ann")
+    assert last is not None and last.run_id == first
+    service.stop(first, "ann")
+    assert service.runs.wait(first, LONG)
+    eventually(lambda: (last := service.library.last("ann")) is not None and last.run_id == second)
