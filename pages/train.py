@@ -9,6 +9,7 @@ from dpdash.ui.parts.sidebar import sidebar
 from dpdash.ui.session.shown_run import own_run, shown_run, take_settings_of_linked_run
 from dpdash.ui.train.last_run import show_last_run
 from dpdash.ui.train.live import live_area
+from dpdash.ui.train.substitute import show_substitute
 from dpdash.ui.train.transport import transport
 
 take_settings_of_linked_run()
@@ -17,6 +18,7 @@ sidebar(own_run())
 with st.container(key="train"):
     header(shown)
     show_run_notices(shown)
+    show_substitute(shown)
     show_last_run(shown)
     transport(shown)
     live_area(shown)

@@ -77,6 +77,8 @@ class Language:
     def _word(self, value: object) -> str:
         if isinstance(value, DpdashError):
             return self.error(value)
+        if isinstance(value, StrEnum):
+            return self.name(value)
         return self.setting(value) if isinstance(value, int | float) else str(value)
 
     def title(self, setting: str) -> str:

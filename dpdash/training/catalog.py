@@ -40,6 +40,16 @@ def require(config: RunConfig) -> Engine:
     return wanted
 
 
+def nearest(config: RunConfig) -> RunConfig:
+    """The same settings; where this machine cannot train them, with the engine and the replicas that it has."""
+    if engine(config.engine).availability(config).ok:
+        return config
+    here = offer()
+    replicas = min(config.replicas, here.max_replicas)
+    name = here.engine_for(replicas, wants_ddp=config.engine is EngineName.DDP)
+    return config.model_copy(update={"replicas": replicas, "engine": name})
+
+
 def warm_up() -> None:
     """Pay now for what the first epoch of a process costs more than those after it.
 

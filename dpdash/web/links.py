@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dpdash.core.config import RunConfig
+from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import N_, DpdashError, SettingError
 from dpdash.core.limits import Limits
 from dpdash.core.validation import readable
@@ -45,10 +45,11 @@ def parse_query(query: Mapping[str, list[str]], limits: Limits) -> Link:
 
 def _with_machine_defaults(wanted: Mapping[str, Any]) -> dict[str, Any]:
     offer = catalog.offer()
-    if "engine" in wanted:
-        return dict(wanted)
     usual = offer.num_gpus if offer.num_gpus > 1 else min(EMULATED_REPLICAS, offer.max_replicas)
     replicas = wanted.get("replicas", usual)
+    if "engine" in wanted:
+        # Where no number is said, an engine that spreads the work is not meant to be one of one.
+        return dict(wanted) if wanted["engine"] == EngineName.SINGLE else {**wanted, "replicas": replicas}
     try:
         engine = offer.engine_for(int(replicas))
     except ValueError:

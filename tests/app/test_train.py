@@ -8,13 +8,17 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dpdash.core.config import RunConfig
+from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.events import RunStatus
 from dpdash.core.translations import LANGUAGES, PSEUDO
+from dpdash.files.imports import import_runs
 from dpdash.runs.service import Pace, RunService
+from dpdash.training import catalog
+from dpdash.training.engines import data_parallel
 from tests.app.conftest import OpenPage, given, put
 from tests.app.driving import again, click, control
 from tests.app.visible import visible_texts
+from tests.unit.files.made_up import file_of, whole_run
 
 LONGEST_WAIT_SECONDS = 30
 QUICK = {"samples": "200", "epochs": "40", "engine": "single", "replicas": "1"}
@@ -194,6 +198,33 @@ def test_a_link_to_ddp_shows_the_switch_there(open_page: OpenPage) -> None:
     page = open_page(engine="ddp", replicas="2")
     assert given(page, "engine") == "ddp"
     assert page.segmented_control(key="parallel_way").value == "ddp"
+
+
+@pytest.mark.parametrize(("wanted", "here"), [("2", "2"), ("9", "4")])
+def test_a_link_to_an_engine_that_is_not_here_says_so_and_offers_the_nearest(
+    wanted: str, here: str, open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "num_gpus", lambda: 0)
+    monkeypatch.setattr(catalog, "most_replicas", lambda: 4)
+    monkeypatch.setattr(data_parallel, "num_gpus", lambda: 0)
+    page = open_page("pt_BR", samples="200", epochs="5", engine="data_parallel", replicas=wanted)
+    [warning] = [shown.value for shown in page.warning]
+    assert "DataParallel precisa de pelo menos 2 GPUs" in warning and "cpu\\_replicas" not in warning
+    assert page.button(key="substitute").label == f"Treinar em {here} réplicas emuladas"
+    assert metric(page, "Réplicas em uso") == f"0 de {wanted}"
+    click(page, "substitute")
+    config = service.runs.snapshot(run_id(page)).config
+    assert (config.engine, config.replicas, config.samples) == ("cpu_replicas", int(here), 200)
+    assert given(page, "engine") == "cpu_replicas" and not page.warning
+    finish(page, service)
+
+
+def test_so_does_a_link_to_a_run_that_was_trained_elsewhere(open_page: OpenPage, service: RunService) -> None:
+    config = RunConfig(engine=EngineName.DDP, replicas=64)
+    (imported,) = import_runs(file_of(whole_run(config=config)), service, "a browser")
+    page = open_page(run=imported)
+    assert page.button(key="substitute").label.startswith("Train with torch DistributedDataParallel × ")
+    assert given(page, "replicas") == 64, "nothing is changed before it is asked for"
 
 
 def test_link_holds_every_setting_and_the_run(open_page: OpenPage, service: RunService) -> None:

@@ -59,9 +59,10 @@ class Ddp:
                 EngineUnavailableError(
                     N_(
                         "DDP needs Linux or macOS, and a torch that has Gloo. This machine is: {system}. "
-                        "Try the engine cpu_replicas."
+                        "Try the engine {other}."
                     ),
                     system=os.name,
+                    other=EngineName.CPU_REPLICAS,
                 )
             )
         limit = most_replicas()

@@ -28,10 +28,10 @@ class DataParallel:
             return Availability(
                 EngineUnavailableError(
                     N_(
-                        "DataParallel needs at least 2 GPUs. This machine has: {num_gpus}. "
-                        "Try the engine cpu_replicas."
+                        "DataParallel needs at least 2 GPUs. This machine has: {num_gpus}. Try the engine {other}."
                     ),
                     num_gpus=gpus,
+                    other=EngineName.CPU_REPLICAS,
                 )
             )
         if config.replicas > gpus:

@@ -12,6 +12,7 @@ from dpdash.charts.run import RunView
 from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, EngineName, RunConfig
 from dpdash.core.history import HistorySnapshot
 from dpdash.core.translations import Language
+from dpdash.training import catalog
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.state import NUM_SHARED
 
@@ -78,7 +79,9 @@ def _metrics(view: RunView, _spoken: Language) -> list[Metric]:
 def replicas(view: RunView) -> Metric:
     """How many replicas a run has at work, from its first epoch to its last."""
     config, shard_sizes = view.config, view.preview.shard_sizes
-    busy = sum(size > 0 for size in shard_sizes)
+    # What nothing here can train has none at work.
+    is_possible = view.history is not None or catalog.engine(config.engine).availability(config).ok
+    busy = sum(size > 0 for size in shard_sizes) if is_possible else 0
     return Metric(
         _("Emulated replicas") if config.engine is EngineName.CPU_REPLICAS else _("Replicas at work"),
         _("{busy} of {replicas}").format(busy=number(busy), replicas=number(config.replicas)),

@@ -64,6 +64,13 @@ def start() -> None:
 
 
 @command
+def start_nearest(config: RunConfig) -> None:
+    """Start a run with the engine and the replicas of these settings, which this machine has."""
+    change_settings({"engine": config.engine, "replicas": config.replicas})
+    _start()
+
+
+@command
 def pause() -> None:
     """Let the run stand still before its next epoch."""
     mine = steered_run()

@@ -17,7 +17,7 @@ def show_last_run(shown: RunSnapshot | None) -> None:
     if last is None:
         return
     interval = None if last.status.is_over else run_service().room.refresh_seconds
-    with st.container(horizontal=True, vertical_alignment="center", key="last_run"):
+    with st.container(horizontal=True, vertical_alignment="center", width="content", key="last_run"):
         refreshing(_last, _say, _state, _state(last), interval)
         button(_("Open"), "last_run_open", "open_in_new", lambda: commands.open_run(last.run_id))
 
@@ -33,4 +33,6 @@ def _state(last: RunRecord | None) -> object:
 def _say(last: RunRecord | None) -> None:
     if last is not None:
         text = _("Your last run: epoch {epoch}, {status}")
-        st.markdown(text.format(epoch=number(last.num_epochs), status=current().name(last.status)))
+        st.markdown(
+            text.format(epoch=number(last.num_epochs), status=current().name(last.status)), width="content"
+        )

@@ -95,6 +95,15 @@ def test_a_link_that_names_an_engine_gets_just_that() -> None:
     assert (config.engine, config.replicas) == (EngineName.DATA_PARALLEL, 8)
 
 
+@pytest.mark.parametrize("name", [name for name in EngineName if name is not EngineName.SINGLE])
+def test_an_engine_that_spreads_the_work_has_several_replicas_unless_the_link_says_otherwise(
+    name: EngineName,
+) -> None:
+    config = read(f"engine={name}").config
+    assert (config.engine, config.replicas) == (name, read("").config.replicas)
+    assert read(f"engine={name}&replicas=1").config.replicas == 1
+
+
 @pytest.mark.parametrize("replicas", ["", "many", "1e3", "0", "65", "-1", "9" * 5000])
 def test_wrong_replicas_are_said_once(replicas: str) -> None:
     link = read(f"replicas={replicas}")
