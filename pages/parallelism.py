@@ -2,9 +2,8 @@
 
 from dpdash.ui.parallelism.page import show_step_page
 from dpdash.ui.parts.sidebar import sidebar
-from dpdash.ui.session.shown_run import own_run, shown_run, take_settings_of_linked_run
+from dpdash.ui.session.shown_run import own_run, shown_run
 
-take_settings_of_linked_run()
 shown = shown_run()
 sidebar(own_run())
 show_step_page(shown)

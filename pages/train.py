@@ -6,13 +6,12 @@ from dpdash.ui.guide.page import guide_link
 from dpdash.ui.parts.header import header
 from dpdash.ui.parts.notices import show_run_notices
 from dpdash.ui.parts.sidebar import sidebar
-from dpdash.ui.session.shown_run import own_run, shown_run, take_settings_of_linked_run
+from dpdash.ui.session.shown_run import own_run, shown_run
 from dpdash.ui.train.last_run import show_last_run
 from dpdash.ui.train.live import live_area
 from dpdash.ui.train.substitute import show_substitute
 from dpdash.ui.train.transport import transport
 
-take_settings_of_linked_run()
 shown = shown_run()
 sidebar(own_run())
 with st.container(key="train"):

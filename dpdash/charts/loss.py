@@ -136,7 +136,7 @@ def _rate_changes(
     next_epoch = float("inf")
     for change in reversed(recent):
         if next_epoch - change.epoch >= LABEL_DISTANCE * epochs:
-            text = _("rate {rate}").format(rate=language.value(change.learning_rate))
+            text = language.brief("learning_rate", language.value(change.learning_rate))
             labels.append(_label(change.epoch, text, epochs))
             next_epoch = change.epoch
     return [_upright(path, "role:muted", "dot")], labels

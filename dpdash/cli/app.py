@@ -30,6 +30,7 @@ from dpdash.cli.terminal import (
 )
 from dpdash.core.config import RunConfig
 from dpdash.core.events import Checkpoint, EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatus
+from dpdash.core.learning_rates import moves
 from dpdash.core.limits import lifted
 from dpdash.core.places import COMMAND
 from dpdash.core.settings import read_settings
@@ -166,7 +167,7 @@ def list_runs(
             moment(record.created_at),
             said.engine(record.config),
             said.setting(record.config.samples),
-            escape(record.name or said.run_name(record.config)),
+            escape(record.name or said.run_name(record.config, record.learning_rate_changes)),
             escape(", ".join(record.tags)),
         )
     print_table(table)
@@ -190,6 +191,9 @@ def show_run(
     table = table_of(("setting",), ("value",))
     for name, value in shown.config:
         table.add_row(name, "all" if value is None else str(value))
+    changes = shown.history.learning_rate_changes
+    if moves(shown.config, changes):
+        table.add_row("learning_rate, moved", ENGLISH_WORDS.value_of("learning_rate", shown.config, changes))
     print_table(table)
     _print_result(shown)
 

@@ -5,7 +5,7 @@ The catalogues are read from their `.po` files, so nothing has to be compiled be
 
 import gettext
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property, lru_cache
@@ -20,7 +20,9 @@ from babel.numbers import format_decimal, format_scientific
 
 from dpdash.core.config import EngineName, OptimizerName, RunConfig
 from dpdash.core.errors import ConfigError, DpdashError, SettingError
-from dpdash.core.words import NAMES
+from dpdash.core.events import LearningRateChanged
+from dpdash.core.learning_rates import moves
+from dpdash.core.words import BRIEF, NAMES
 
 FOLDER: Final = Path(__file__).parent / "locale"
 DOMAIN: Final = "dpdash"
@@ -36,6 +38,8 @@ MOST_SET_DIGITS: Final = 6
 USUAL: Final = RunConfig()
 HAVE_A_COLUMN: Final = ("engine", "replicas")
 """Settings that stand beside a run's name wherever it does."""
+MOST_MOVES: Final = 2
+"""Of a learning rate that a name has one by one."""
 SUPERSCRIPTS: Final = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -125,11 +129,34 @@ class Language:
         name = self.name(config.engine)
         return name if config.engine is EngineName.SINGLE else f"{name} × {self.setting(config.replicas)}"
 
-    def run_name(self, config: RunConfig) -> str:
+    def run_name(self, config: RunConfig, changes: Sequence[LearningRateChanged] = ()) -> str:
         """The name that a run has by itself: what is not as usual in its settings, but for engine and replicas."""
         _ = self.text
-        changed = [setting for setting in config.changes_from(USUAL) if setting not in HAVE_A_COLUMN]
-        return self.settings(config, changed) or _("usual settings")
+        told = config.changes_from(USUAL).keys() | ({"learning_rate"} if moves(config, changes) else set())
+        return self.in_brief(config, changes, told) or _("usual settings")
+
+    def in_brief(self, config: RunConfig, changes: Sequence[LearningRateChanged], wanted: Collection[str]) -> str:
+        """Some settings of a run in a few letters each, those first that tell most of it."""
+        values = {setting: self.value_of(setting, config, changes) for setting in BRIEF if setting in wanted}
+        return " · ".join(self.brief(setting, value) for setting, value in values.items())
+
+    def brief(self, setting: str, value: str) -> str:
+        """A setting with its value, as `value` writes it, in a few letters."""
+        return self.text(BRIEF[setting]).format(value=value)
+
+    def value_of(self, setting: str, config: RunConfig, changes: Sequence[LearningRateChanged]) -> str:
+        """A setting of a run; a learning rate with how it was moved, such as *0.01 → 0.5 at 59*."""
+        _ = self.text
+        text = self.value(getattr(config, setting))
+        moved = moves(config, changes) if setting == "learning_rate" else ()
+        if len(moved) > MOST_MOVES:
+            text = _("{rates} → … ({number} changes)").format(rates=text, number=self.number(len(moved)))
+            moved = moved[-1:]
+        for change in moved:
+            text = _("{rates} → {rate} at {epoch}").format(
+                rates=text, rate=self.value(change.learning_rate), epoch=self.number(change.epoch)
+            )
+        return text
 
     def setting(self, value: float) -> str:
         """Write a number that a person set: all of its digits, and none that it does not have."""

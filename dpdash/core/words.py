@@ -57,6 +57,19 @@ NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
     },
 }
 
+BRIEF: Final[Mapping[str, str]] = {
+    "learning_rate": N_("rate {value}"),
+    "optimizer": "{value}",
+    "global_batch_size": N_("batch {value}"),
+    "noise": N_("noise {value}"),
+    "hidden_depth": N_("layers {value}"),
+    "hidden_width": N_("width {value}"),
+    "samples": N_("samples {value}"),
+    "epochs": N_("epochs {value}"),
+    "seed": N_("seed {value}"),
+}
+"""Settings in the names of runs, those first that tell most; engine and replicas stand beside a name."""
+
 
 def moment(at: float, zone: tzinfo | None = None) -> str:
     """A moment of Unix time in seconds, to the second; on this machine's clock where no zone is given."""

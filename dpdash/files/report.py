@@ -77,7 +77,9 @@ def light_colors() -> Mapping[str, str]:
 
 
 def _in_short(run: RunView, language: Language) -> str:
-    settings = ", ".join(language.named(setting, value) for setting, value in run.config)
+    settings = ", ".join(
+        f"{language.title(setting).lower()} {_value(run, setting, language)}" for setting in RunConfig.model_fields
+    )
     slope, intercept = (language.number(value) for value in run.line)
     _ = language.text
     return _("Slope {slope}, intercept {intercept}. Settings: {settings}.").format(
@@ -123,11 +125,14 @@ def _numbers(runs: Sequence[RunView], language: Language) -> str:
 def _settings(runs: Sequence[RunView], language: Language) -> str:
     def lines() -> Iterator[tuple[str, list[str]]]:
         for name in RunConfig.model_fields:
-            values = [getattr(run.config, name) for run in runs]
-            yield language.title(name), [language.value(value) for value in values]
+            yield language.title(name), [_value(run, name, language) for run in runs]
 
     # What differs comes first, each kind in the order of the fields.
     return _table(sorted(lines(), key=lambda line: len(set(line[1])) == 1), marks_differences=True)
+
+
+def _value(run: RunView, setting: str, language: Language) -> str:
+    return language.value_of(setting, run.config, run.history.learning_rate_changes if run.history else ())
 
 
 def _table(

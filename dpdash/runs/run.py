@@ -85,6 +85,7 @@ class LiveRun:
             message=ended.message if isinstance(ended, RunFailed) else None,
             best_loss=now.best_loss,
             sweep_id=self.sweep_id,
+            learning_rate_changes=now.learning_rate_changes,
         )
 
     def register(self) -> None:

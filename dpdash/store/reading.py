@@ -1,12 +1,27 @@
 """What a run has said, read back as it is stored."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from dpdash.core.events import EpochBlock, RunEvent
-from dpdash.store.rows import block_from_row, event_from_row
+from dpdash.core.events import EpochBlock, LearningRateChanged, RunEvent
+from dpdash.store.rows import RunRecord, block_from_row, event_from_row, record_from_row
 from dpdash.store.schema import blocks, events
+
+IDS_AT_ONCE: Final = 500
+
+
+def records_of(connection: sa.Connection, wanted: sa.Select[Any]) -> Iterator[RunRecord]:
+    """The runs that a query of their table finds, in its order."""
+    rows = connection.execute(wanted).all()
+    changes: defaultdict[str, list[LearningRateChanged]] = defaultdict(list)
+    for ids in in_parts([row.id for row in rows]):
+        is_change = (events.c.run_id.in_(ids), events.c.kind == LearningRateChanged.__name__)
+        for row in connection.execute(sa.select(events).where(*is_change).order_by(events.c.number)):
+            changes[row.run_id].append(LearningRateChanged(**row.payload))
+    return (record_from_row(row, tuple(changes[row.id])) for row in rows)
 
 
 def rows_of(connection: sa.Connection, run_id: str) -> Iterator[EpochBlock]:
@@ -30,3 +45,8 @@ def connected(parts: Iterator[EpochBlock]) -> Iterator[EpochBlock]:
             return
         expected = block.last_epoch + 1
         yield block
+
+
+def in_parts(run_ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    """Ids, so many at a time as fit into one statement."""
+    return (run_ids[first : first + IDS_AT_ONCE] for first in range(0, len(run_ids), IDS_AT_ONCE))

@@ -20,8 +20,8 @@ from dpdash.core.events import (
 )
 from dpdash.core.history import History
 from dpdash.store.access import Reading, Write
-from dpdash.store.reading import events_of, rows_of
-from dpdash.store.rows import RunRecord, block_from_row, block_row, put_checkpoint, record_from_row
+from dpdash.store.reading import events_of, records_of, rows_of
+from dpdash.store.rows import RunRecord, block_from_row, block_row, put_checkpoint
 from dpdash.store.schema import blocks, checkpoints, events, runs
 from dpdash.training.checkpoint import going_on
 
@@ -68,10 +68,9 @@ class Resumption:
             CheckpointError: when its checkpoint is damaged.
         """
         with self._reading() as connection:
-            row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).one_or_none()
-            if row is None:
+            record = next(records_of(connection, sa.select(runs).where(runs.c.id == run_id)), None)
+            if record is None:
                 return None
-            record = record_from_row(row)
             taken = connection.execute(sa.select(checkpoints).where(checkpoints.c.run_id == run_id)).one_or_none()
             rows = list(rows_of(connection, run_id))
             said = [event for _number, event in events_of(connection, run_id)]

@@ -15,6 +15,7 @@ from dpdash.core.events import (
     COLUMNS,
     Checkpoint,
     EpochBlock,
+    LearningRateChanged,
     RunDiverged,
     RunEvent,
     RunFailed,
@@ -96,6 +97,8 @@ class RunRecord:
     """When it was deleted, which can be undone for a while."""
     sweep_id: str | None = None
     """The sweep that it is a trial of."""
+    learning_rate_changes: tuple[LearningRateChanged, ...] = ()
+    """How its learning rate was moved while it trained."""
 
 
 def num_bytes(item: RunEvent | RunCreated | Cut) -> int:
@@ -143,8 +146,8 @@ def event_from_row(row: sa.Row[Any]) -> RunEvent:
     return event
 
 
-def record_from_row(row: sa.Row[Any]) -> RunRecord:
-    """What the list of runs shows of a stored run."""
+def record_from_row(row: sa.Row[Any], changes: tuple[LearningRateChanged, ...]) -> RunRecord:
+    """What the list of runs shows of a stored run, whose learning rate was moved so."""
     return RunRecord(
         run_id=row.id,
         config=RunConfig.parse(row.config),
@@ -167,6 +170,7 @@ def record_from_row(row: sa.Row[Any]) -> RunRecord:
         is_imported=row.is_imported,
         deleted_at=row.deleted_at,
         sweep_id=row.sweep_id,
+        learning_rate_changes=changes,
     )
 
 

@@ -14,13 +14,13 @@ from dpdash.core.config import FIELD_NAMES, TRUE_SLOPE
 from dpdash.core.events import COLUMNS, RunStatus
 from dpdash.store.access import Reading, Write
 from dpdash.store.query import RunLabel, RunOrder, RunPage, RunQuery, Viewer, words_of
-from dpdash.store.rows import RunRecord, record_from_row
+from dpdash.store.reading import in_parts, records_of
+from dpdash.store.rows import RunRecord
 from dpdash.store.schema import blocks, checkpoints, events, runs
 
 OVER: Final = tuple(status.value for status in RunStatus if status.is_over)
 RUN_BYTES: Final = 1024
 """What the rows of a run take beside its epochs, about."""
-IDS_AT_ONCE: Final = 500
 CONDITION: Final = re.compile(r"([\w-]+)(<=|>=|=|<|>)(.+)")
 """Such as `learning_rate>0.01`."""
 LEAST_NOISE: Final = 1e-50
@@ -43,13 +43,13 @@ class RunTable:
         rows = sa.select(runs).where(wanted).order_by(*_order(query)).offset(query.offset).limit(query.limit)
         with self._reading() as connection:
             num_found = connection.scalar(sa.select(sa.func.count()).select_from(runs).where(wanted))
-            return RunPage(tuple(record_from_row(row) for row in connection.execute(rows)), num_found or 0)
+            return RunPage(tuple(records_of(connection, rows)), num_found or 0)
 
     def records(self, run_ids: Sequence[str], viewer: Viewer) -> tuple[RunRecord, ...]:
         """Those of the runs that the viewer has, deleted ones too, in the order of the ids."""
         wanted = sa.select(runs).where(runs.c.id.in_(run_ids), *_of(viewer))
         with self._reading() as connection:
-            found = {row.id: record_from_row(row) for row in connection.execute(wanted)}
+            found = {record.run_id: record for record in records_of(connection, wanted)}
         return tuple(found[run_id] for run_id in run_ids if run_id in found)
 
     def last(self, owner: str) -> RunRecord | None:
@@ -121,7 +121,7 @@ class RunTable:
 
         def let_go(connection: sa.Connection) -> tuple[str, ...]:
             gone: list[str] = []
-            for ids in _in_parts(run_ids):
+            for ids in in_parts(run_ids):
                 over = sa.select(runs.c.id).where(runs.c.id.in_(ids), runs.c.status.in_(OVER))
                 found = list(connection.scalars(over))
                 gone += found
@@ -135,10 +135,6 @@ class RunTable:
     def _change(self, run_ids: Sequence[str], viewer: Viewer, values: Mapping[str, object]) -> int:
         wanted = sa.update(runs).where(runs.c.id.in_(run_ids), *_of(viewer)).values(dict(values))
         return self._write(lambda connection: connection.execute(wanted).rowcount)
-
-
-def _in_parts(run_ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (run_ids[first : first + IDS_AT_ONCE] for first in range(0, len(run_ids), IDS_AT_ONCE))
 
 
 def _sizes(connection: sa.Connection) -> dict[str, int]:

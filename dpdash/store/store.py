@@ -20,7 +20,7 @@ from dpdash.store.database import BUSY_SECONDS
 from dpdash.store.errors import HEALTHY, INCOMPLETE, StoreHealth, newest, unhealthy
 from dpdash.store.instances import Instance
 from dpdash.store.plans import Locks, StudyTable, SweepTable
-from dpdash.store.reading import events_of, rows_of
+from dpdash.store.reading import events_of, records_of, rows_of
 from dpdash.store.resuming import Resumption
 from dpdash.store.rows import (
     Entry,
@@ -28,7 +28,6 @@ from dpdash.store.rows import (
     RunRecord,
     block_from_row,
     joined,
-    record_from_row,
     save,
 )
 from dpdash.store.run_table import RunTable
@@ -109,13 +108,12 @@ class RunStore:
         listed = sa.select(runs).where(runs.c.deleted_at.is_(None))
         newest_first = listed.order_by(runs.c.number.desc()).limit(limit)
         with self._reading() as connection:
-            return tuple(record_from_row(row) for row in connection.execute(newest_first))
+            return tuple(records_of(connection, newest_first))
 
     def run(self, run_id: str) -> RunRecord | None:
         """One run, or None when there is none with this id."""
         with self._reading() as connection:
-            row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).one_or_none()
-            return record_from_row(row) if row else None
+            return next(records_of(connection, sa.select(runs).where(runs.c.id == run_id)), None)
 
     def host(self, run_id: str) -> str | None:
         """The machine of the process that trains a run; None where it is not known, or none does."""

@@ -31,7 +31,7 @@ RUNS = "../pages/runs.py"
 LONG = 30.0
 ME = Viewer("a browser")
 SHORT = RunConfig(samples=50, epochs=20)
-USUAL_BUT = {"en": "epochs 20 · learning rate 0.05", "pt_BR": "épocas 20 · taxa de aprendizado 0,05"}
+USUAL_BUT = {"en": "rate 0.05 · samples 50 · epochs 20", "pt_BR": "taxa 0,05 · amostras 50 · épocas 20"}
 BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
 WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]{2,}")
 
@@ -39,6 +39,19 @@ WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]{2,}")
 def trained(service: RunService, config: RunConfig = SHORT, owner: str = ME.owner) -> str:
     """A run that is over and stored."""
     run_id = service.start(config, owner, Pace.full_speed())
+    assert service.runs.wait(run_id, LONG)
+    assert service._store is not None and service._store.flush(LONG)
+    return run_id
+
+
+def with_moved_rate(service: RunService) -> str:
+    """A run whose learning rate was moved behind its third epoch."""
+    run_id = service.start(SHORT, ME.owner, Pace.full_speed(), paused=True)
+    for num_epochs in range(1, 4):
+        service.step(run_id, ME.owner)
+        eventually(lambda wanted=num_epochs: service.runs.snapshot(run_id).history.num_epochs == wanted)
+    service.set_learning_rate(run_id, ME.owner, 0.5)
+    service.resume(run_id, ME.owner)
     assert service.runs.wait(run_id, LONG)
     assert service._store is not None and service._store.flush(LONG)
     return run_id
@@ -276,6 +289,27 @@ def test_the_comparison_has_results_and_differing_settings(open_page: OpenPage, 
     )
     choose(page, second)
     assert len(table(page, 1)) == 2, "the baseline stays"
+
+
+def test_a_learning_rate_that_was_moved_is_a_setting_that_differs(
+    open_page: OpenPage, service: RunService
+) -> None:
+    usual, moved = trained(service), with_moved_rate(service)
+    page = choose(go(open_page(), RUNS), usual, moved)
+    settings = table(page, 2)
+    assert list(settings.iloc[:, 0]) == ["Learning rate"]
+    assert list(settings.iloc[0, 1:]) == ["0.01", "0.01 → 0.5 at 4"]
+    assert names(page)[0].startswith("rate 0.01 → 0.5 at 4")
+
+
+@pytest.mark.parametrize("query", [{}, {"learning_rate": "0.5", "samples": "50", "epochs": "20"}])
+def test_a_link_to_a_run_whose_rate_was_moved_says_so(
+    query: dict[str, str], open_page: OpenPage, service: RunService
+) -> None:
+    page = open_page(owner="another", run=with_moved_rate(service), **query)
+    assert any("rate 0.01 → 0.5 at 4" in html.body for html in page.html)
+    assert control(page.select_slider, "learning_rate").value == 0.5
+    assert page.query_params["learning_rate"] == "0.5"
 
 
 def test_smoothing_draws_the_mean_and_leaves_the_losses(open_page: OpenPage, service: RunService) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import N_
 from dpdash.core.events import RunDiverged, RunStatus, RunStopped, StopReason
+from dpdash.core.learning_rates import moves
 from dpdash.core.places import COMMAND
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.present import present_button
@@ -40,6 +41,7 @@ def header(shown: RunSnapshot | None) -> None:
             f"{html.escape(status_text(shown))}</div>",
             width="content",
         )
+        _moved_rate(shown)
         if has_room():
             name = nicknames().of(owner())
             st.html(nickname_html(name, nickname_text(name)), width="content")
@@ -78,6 +80,15 @@ def status_text(shown: RunSnapshot | None) -> str:
     if shown.config.engine is EngineName.DDP and shown.is_live and history.started is None:
         return _("starting {replicas} processes").format(replicas=number(shown.config.replicas))
     return current().name(shown.status)
+
+
+def _moved_rate(shown: RunSnapshot | None) -> None:
+    """Say how the learning rate was moved: the run is another one than its first settings say."""
+    if shown is None or not moves(shown.config, shown.history.learning_rate_changes):
+        return
+    rates = current().value_of("learning_rate", shown.config, shown.history.learning_rate_changes)
+    text = html.escape(current().brief("learning_rate", rates))
+    st.html(f"<div class='dpdash-moved' title='{text}'>{text}</div>", width="content")
 
 
 def _state(shown: RunSnapshot | None) -> str:

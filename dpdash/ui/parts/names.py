@@ -2,25 +2,47 @@
 
 from collections.abc import Sequence
 
-from dpdash.core.config import RunConfig
+from dpdash.core.config import FIELD_NAMES
+from dpdash.core.learning_rates import moves
+from dpdash.core.translations import HAVE_A_COLUMN
 from dpdash.store.store import RunRecord
 from dpdash.ui.session.language import current
 
 
 def name_of(record: RunRecord) -> str:
     """What a person calls a run, else the name that it has by itself."""
-    return record.name or current().run_name(record.config)
+    return record.name or current().run_name(record.config, record.learning_rate_changes)
 
 
 def names_of(records: Sequence[RunRecord]) -> list[str]:
-    """Names for runs side by side: those that are called the same are told apart by engine and replicas."""
-    names = [name_of(record) for record in records]
+    """Names for runs side by side: what a person calls each, else in what it differs from the others."""
+    different = differing(records)
+    given = [record.name for record in records]
     return [
-        name if names.count(name) == 1 else f"{name} · {current().engine(record.config)}"
-        for name, record in zip(names, records, strict=True)
+        record.name
+        if record.name and given.count(record.name) == 1
+        else " · ".join(filter(None, (record.name, _in_brief(record, different)))) or name_of(record)
+        for record in records
     ]
 
 
-def differing(configs: Sequence[RunConfig]) -> tuple[str, ...]:
-    """The settings in which some of the configs differ."""
-    return tuple(name for name in RunConfig.model_fields if len({getattr(config, name) for config in configs}) > 1)
+def value_of(record: RunRecord, setting: str) -> str:
+    """A run's setting; a learning rate with how it was moved."""
+    return current().value_of(setting, record.config, record.learning_rate_changes)
+
+
+def differing(records: Sequence[RunRecord]) -> tuple[str, ...]:
+    """The settings in which some of the runs differ; a learning rate that was moved is another one."""
+    return tuple(name for name in FIELD_NAMES if len({_identity(record, name) for record in records}) > 1)
+
+
+def _identity(record: RunRecord, setting: str) -> object:
+    value = getattr(record.config, setting)
+    return (value, moves(record.config, record.learning_rate_changes)) if setting == "learning_rate" else value
+
+
+def _in_brief(record: RunRecord, settings: Sequence[str]) -> str:
+    texts = [current().in_brief(record.config, record.learning_rate_changes, settings)]
+    if set(settings) & set(HAVE_A_COLUMN):
+        texts.append(current().engine(record.config))
+    return " · ".join(filter(None, texts))

@@ -22,7 +22,7 @@ from dpdash.ui.parts.controls import choice, selection, steps, toggle
 from dpdash.ui.parts.header import show_part
 from dpdash.ui.parts.live_chart import chart
 from dpdash.ui.parts.metrics import signed
-from dpdash.ui.parts.names import differing, names_of
+from dpdash.ui.parts.names import differing, names_of, value_of
 from dpdash.ui.parts.notices import show_error
 from dpdash.ui.runs.table import slope_error, speed
 from dpdash.ui.session.inputs import Input
@@ -227,13 +227,11 @@ def _seconds(record: RunRecord) -> float | None:
 def _show_differing_settings(sides: Sequence[_Side]) -> None:
     if len(sides) < 2:
         return
-    names = differing([side.record.config for side in sides])
+    names = differing([side.record for side in sides])
     if not names:
         st.caption(_("All settings of these runs are the same."))
         return
     show_part(_("Settings that differ"))
     columns = {_("Setting"): [current().title(name) for name in names]}
-    columns |= {
-        _numbered(side): [current().value(getattr(side.record.config, name)) for name in names] for side in sides
-    }
+    columns |= {_numbered(side): [value_of(side.record, name) for name in names] for side in sides}
     st.dataframe(pd.DataFrame(columns), hide_index=True, key="runs_settings")

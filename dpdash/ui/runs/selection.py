@@ -63,7 +63,7 @@ def show_label(record: RunRecord) -> None:
                 record.name or "",
                 key=name,
                 max_chars=LONGEST_NAME,
-                placeholder=current().run_name(record.config),
+                placeholder=current().run_name(record.config, record.learning_rate_changes),
                 help=_("Left empty, the run is called by what is not as usual in its settings."),
             )
             st.text_input(

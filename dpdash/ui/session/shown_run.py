@@ -7,6 +7,7 @@ import streamlit as st
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import DpdashError, StoreError, UnknownRunError
 from dpdash.core.events import RunStatus
+from dpdash.core.learning_rates import in_force
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.session.state import put_settings, show_run, wanted_settings
 from dpdash.web.process import owner, run_service
@@ -76,7 +77,7 @@ def take_settings_of_linked_run() -> None:
         return
     linked = own_run()
     if linked is not None:
-        put_settings(run_service().limits.narrowed(linked.config))
+        put_settings(_settings_now(linked))
     # Last: a page's next message may cut this short at each access to the session.
     st.session_state[SETTINGS_FROM_KEY] = True
 
@@ -84,7 +85,12 @@ def take_settings_of_linked_run() -> None:
 def settings_to_begin_with() -> RunConfig:
     """The settings of the run that is shown, as far as they are allowed here; else those of the next run."""
     shown = shown_run()
-    return wanted_settings() if shown is None else run_service().limits.narrowed(shown.config)
+    return wanted_settings() if shown is None else _settings_now(shown)
+
+
+def _settings_now(shown: RunSnapshot) -> RunConfig:
+    """A run's settings with the learning rate that it has now, as the address of who moved it says."""
+    return run_service().limits.narrowed(in_force(shown.config, shown.history.learning_rate_changes))
 
 
 def is_mine(shown: RunSnapshot | None) -> bool:

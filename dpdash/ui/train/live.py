@@ -90,6 +90,7 @@ def _frame(shown: RunSnapshot | None) -> tuple[object, ...]:
         shown.saved.problem,
         shown.is_moving,
         shown.is_stopping,
+        shown.history.learning_rate_changes,
     )
 
 

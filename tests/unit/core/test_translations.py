@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dpdash.core.config import FIELD_NAMES, OptimizerName, RunConfig
 from dpdash.core.errors import ConfigError
+from dpdash.core.events import LearningRateChanged
 from dpdash.core.translations import DOMAIN, ENGLISH, FOLDER, LANGUAGES, PSEUDO, language, negotiate
 from dpdash.core.words import NAMES
 
@@ -163,8 +164,21 @@ def test_a_run_is_called_by_what_is_not_as_usual() -> None:
     english, portuguese = language("en"), language("pt_BR")
     assert english.run_name(RunConfig()) == "usual settings"
     config = RunConfig(samples=1000, learning_rate=0.05, optimizer="sgd", engine="cpu_replicas", replicas=4)
-    assert english.run_name(config) == "samples 1,000 · learning rate 0.05 · optimizer SGD"
+    assert english.run_name(config) == "rate 0.05 · SGD · samples 1,000"
     assert portuguese.run_name(RunConfig(noise=0.1)) == "ruído 0,1"
+
+
+def test_a_learning_rate_that_was_moved_is_part_of_the_name() -> None:
+    english, portuguese = language("en"), language("pt_BR")
+    first, second, third = (
+        LearningRateChanged(epoch, rate) for epoch, rate in ((59, 0.5), (1_080, 0.1), (1_200, 0.2))
+    )
+    assert english.run_name(RunConfig(), (first,)) == "rate 0.01 → 0.5 at 59"
+    assert portuguese.run_name(RunConfig(noise=0.1), (first,)) == "taxa 0,01 → 0,5 na época 59 · ruído 0,1"
+    assert english.run_name(RunConfig(), (first, second)) == "rate 0.01 → 0.5 at 59 → 0.1 at 1,080"
+    assert english.run_name(RunConfig(), (first, second, third)) == "rate 0.01 → … (3 changes) → 0.2 at 1,200"
+    back = LearningRateChanged(59, RunConfig().learning_rate)
+    assert english.run_name(RunConfig(), (first, back)) == "usual settings", "moved back before it was used"
 
 
 def test_an_emulated_engine_says_so() -> None:

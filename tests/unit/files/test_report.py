@@ -61,7 +61,10 @@ def test_it_opens_without_a_network() -> None:
 def test_a_comparison_marks_what_differs_and_puts_it_first() -> None:
     other = whole_run(config=RunConfig(samples=100, epochs=30, learning_rate=0.5), run_id="other")
     page = page_of(whole_run(), other)
-    assert "<tr class='differs'><th scope='row'>Learning rate ≠</th><td>0.01</td><td>0.5</td></tr>" in page
+    assert (
+        "<tr class='differs'><th scope='row'>Learning rate ≠</th><td>0.01 → 0.5 at 11</td><td>0.5</td></tr>"
+        in page
+    )
     assert page.count("class='differs'") == 1
     assert page.index("Learning rate ≠") < page.index(">Samples<")
     assert "2 runs side by side" in page
