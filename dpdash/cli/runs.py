@@ -9,22 +9,23 @@ from typing import Annotated, Final
 
 import typer
 
-from dpdash.cli.terminal import BAD_ARGUMENTS, ENGLISH_WORDS, FAILED, complain, or_exit
+from dpdash.cli.terminal import BAD_ARGUMENTS, FAILED, complain, or_exit
 from dpdash.core.errors import DpdashError
 from dpdash.core.limits import lifted
 from dpdash.core.settings import read_settings
-from dpdash.core.translations import ENGLISH, language, negotiate
+from dpdash.core.translations import ENGLISH, Language, language, negotiate
 from dpdash.files.formats import FILES, FormatName
 from dpdash.files.imports import import_runs
 from dpdash.files.mlflow import send_to_mlflow, tracking_uri
 from dpdash.files.run import WholeRun, whole_runs
-from dpdash.files.tensorboard import event_file_name
+from dpdash.files.tensorboard import event_file_name, event_parts, folder_name
 from dpdash.runs.service import RunService
 
 OWNER: Final = "command line"
 SHUTDOWN_SECONDS: Final = 5.0
 STANDARD_OUTPUT: Final = Path("-")
 UNFINISHED: Final = ".part"
+ARCHIVE: Final = ".zip"
 
 
 def open_store() -> RunService:
@@ -43,9 +44,13 @@ def export_runs(
     name: Annotated[FormatName, typer.Option("--format", help="What to write.")] = FormatName.CSV,
     output: Annotated[
         Path | None,
-        typer.Option(help="The file to write, - for standard output; for tensorboard, a folder. None for mlflow."),
+        typer.Option(
+            help="The file to write, - for standard output; for tensorboard, a folder or a .zip. None for mlflow."
+        ),
     ] = None,
-    report_language: Annotated[str, typer.Option("--language", help="Of the HTML report.")] = ENGLISH,
+    report_language: Annotated[
+        str, typer.Option("--language", help="Of the HTML report, and of names that runs have by themselves.")
+    ] = ENGLISH,
 ) -> None:
     """Write every epoch of runs into a file, or send them to the MLFLOW_TRACKING_URI that is set."""
     if name is not FormatName.MLFLOW:
@@ -55,12 +60,12 @@ def export_runs(
         runs = or_exit(lambda: whole_runs(service.runs, run_ids))
         if name is FormatName.MLFLOW:
             _send(runs)
-        elif name is FormatName.TENSORBOARD:
-            assert output is not None
-            _write_event_files(runs, output)
+            return
+        assert output is not None
+        words = language(negotiate(report_language))
+        if name is FormatName.TENSORBOARD and output != STANDARD_OUTPUT and output.suffix != ARCHIVE:
+            _write_event_files(runs, output, words)
         else:
-            assert output is not None
-            words = language(negotiate(report_language))
             _write(output, lambda: FILES[name].encode(runs, words))
     finally:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
@@ -97,12 +102,11 @@ def _send(runs: Sequence[WholeRun]) -> None:
         typer.echo(f"run {run.record.run_id} is {sent} at {tracking_uri()}")
 
 
-def _write_event_files(runs: Sequence[WholeRun], folder: Path) -> None:
+def _write_event_files(runs: Sequence[WholeRun], folder: Path, words: Language) -> None:
     """A folder for each run, as TensorBoard tells runs apart."""
-    encode = FILES[FormatName.TENSORBOARD].encode
     for run in runs:
-        path = folder / run.record.run_id / event_file_name(run)
-        _write(path, lambda run=run: encode([run], ENGLISH_WORDS))  # type: ignore[misc]  # the same
+        path = folder / folder_name(run, words) / event_file_name(run)
+        _write(path, lambda run=run: event_parts(run, words))  # type: ignore[misc]  # the same
 
 
 def _write(path: Path, encode: Callable[[], Iterable[bytes]]) -> None:

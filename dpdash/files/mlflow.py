@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from dpdash.core.errors import N_, RunFileError
 from dpdash.core.events import RunStatus
+from dpdash.core.translations import ENGLISH, language
 from dpdash.files.libraries import needing
 from dpdash.files.run import WholeRun
 from dpdash.files.tensorboard import TAGS
@@ -57,7 +58,7 @@ def _sent(client: Any, run: WholeRun) -> str:
     known = client.get_experiment_by_name(EXPERIMENT)
     experiment = known.experiment_id if known is not None else client.create_experiment(EXPERIMENT)
     began = int(record.created_at * MILLISECONDS)
-    name = record.name or record.run_id
+    name = run.name(language(ENGLISH))
     run_id: str = client.create_run(experiment, start_time=began, run_name=name).info.run_id
     params = [Param(key, str(value)) for key, value in record.config.model_dump(mode="json").items()]
     values = {"run": record.run_id, "status": record.status.value, "imported": str(record.is_imported).lower()}

@@ -38,12 +38,12 @@ STYLE: Final = (
 Write = Callable[[RunView], str]
 
 
-def reported(run: WholeRun) -> RunView:
-    """A stored run at its last epoch, under the name that a person gave it."""
+def reported(run: WholeRun, language: Language) -> RunView:
+    """A stored run at its last epoch, under its name."""
     record = run.record
     return replace(
         newest(record.run_id, record.config, preview(record.config), record.status, run.history),
-        name=record.name or record.run_id,
+        name=run.name(language),
         created_at=record.created_at,
         is_imported=record.is_imported,
         note=record.note,
@@ -94,6 +94,7 @@ def _numbers(runs: Sequence[RunView], language: Language) -> str:
         return "–" if value is None else language.number(value, DIGITS)
 
     lines: list[tuple[str, Write]] = [
+        (_("Id"), lambda run: run.run_id or "–"),
         (_("What is happening"), lambda run: _happening(run, language)),
         (_("Status"), lambda run: _status(run, language)),
         (_("Started"), lambda run: _started(run)),

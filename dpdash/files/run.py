@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dpdash.core.errors import N_, RunFileError
 from dpdash.core.events import EpochBlock
 from dpdash.core.history import HistorySnapshot
+from dpdash.core.translations import Language
 from dpdash.files.bounds import MOST_RUNS
 from dpdash.runs.ids import unknown_run
 from dpdash.runs.reader import RunReader
@@ -20,6 +21,11 @@ class WholeRun:
     history: HistorySnapshot
     blocks: Callable[[], Iterator[EpochBlock]]
     """Every epoch from the first, in blocks; a call reads them anew, a few at a time."""
+
+    def name(self, language: Language) -> str:
+        """What a person calls it, else the name that it has by itself."""
+        record = self.record
+        return record.name or language.run_name(record.config, record.learning_rate_changes)
 
 
 def whole_runs(service: RunReader, run_ids: Sequence[str]) -> tuple[WholeRun, ...]:

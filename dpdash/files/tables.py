@@ -1,54 +1,83 @@
-"""Every epoch of runs as a table: CSV and Parquet, block by block."""
+"""Every epoch of runs as a table, with the settings of its run: CSV and Parquet, block by block."""
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
+from dpdash.core.config import RunConfig
 from dpdash.core.events import COLUMNS, EpochBlock
+from dpdash.core.translations import Language
 from dpdash.files.buffer import Outbox
 from dpdash.files.run import WholeRun
 
+START: Final = "start_"
+"""Before a setting that changes from epoch to epoch: the learning rate that a run began with."""
+
+
+def _kind(default: object) -> pa.DataType:
+    if isinstance(default, str):
+        return pa.string()
+    return pa.float64() if isinstance(default, float) else pa.int64()
+
+
+SETTINGS: Final = {
+    f"{START if name in COLUMNS else ''}{name}": (name, _kind(field.default))
+    for name, field in RunConfig.model_fields.items()
+}
+"""The columns of settings, the same in all rows of a run."""
 SCHEMA: Final = pa.schema(
-    [("run", pa.string()), ("epoch", pa.int64()), *((name, pa.float64()) for name in COLUMNS)]
+    [
+        ("run", pa.string()),
+        ("name", pa.string()),
+        ("epoch", pa.int64()),
+        *((name, pa.float64()) for name in COLUMNS),
+        *((column, kind) for column, (_name, kind) in SETTINGS.items()),
+    ]
 )
 """Of the Parquet file. A float64 holds every value of a float32 exactly."""
 SETTINGS_KEY: Final = "dpdash"
 """Where the Parquet file's metadata has the settings of each run, as JSON."""
 
 
-def csv_parts(runs: Sequence[WholeRun]) -> Iterator[bytes]:
+def csv_parts(runs: Sequence[WholeRun], language: Language) -> Iterator[bytes]:
     """A row for each epoch of each run; numbers in the shortest digits that give the very value back."""
     yield (",".join(SCHEMA.names) + "\n").encode()
     options = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
     for run in runs:
         for block in run.blocks():
             outbox = Outbox()
-            arrow_csv.write_csv(_table(run, block), outbox, options)
+            arrow_csv.write_csv(_table(run, block, language), outbox, options)
             yield outbox.take()
 
 
-def parquet_parts(runs: Sequence[WholeRun]) -> Iterator[bytes]:
-    """The same as a Parquet file, with the settings of each run in its metadata."""
+def parquet_parts(runs: Sequence[WholeRun], language: Language) -> Iterator[bytes]:
+    """The same as a Parquet file, with the settings of each run in its metadata too."""
     outbox = Outbox()
     settings = {run.record.run_id: run.record.config.model_dump(mode="json") for run in runs}
     schema = SCHEMA.with_metadata({SETTINGS_KEY: json.dumps(settings)})
     with parquet.ParquetWriter(outbox, schema, compression="zstd") as writer:
         for run in runs:
             for block in run.blocks():
-                writer.write_table(_table(run, block).cast(schema))
+                writer.write_table(_table(run, block, language).cast(schema))
                 yield outbox.take()
     yield outbox.take()
 
 
-def _table(run: WholeRun, block: EpochBlock) -> pa.Table:
+def _table(run: WholeRun, block: EpochBlock, language: Language) -> pa.Table:
+    def same(value: Any, kind: pa.DataType) -> pa.Array:
+        return pa.repeat(pa.scalar(value, kind), len(block))
+
+    config = run.record.config.model_dump(mode="json")
     columns = {
-        "run": pa.repeat(run.record.run_id, len(block)),
+        "run": same(run.record.run_id, pa.string()),
+        "name": same(run.name(language), pa.string()),
         "epoch": pa.array(np.arange(block.first_epoch, block.last_epoch + 1, dtype=np.int64)),
         **{name: pa.array(getattr(block, name)) for name in COLUMNS},
+        **{column: same(config[name], kind) for column, (name, kind) in SETTINGS.items()},
     }
     return pa.table(columns)

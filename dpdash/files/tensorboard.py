@@ -1,10 +1,14 @@
-"""A run as a TensorBoard event file: every epoch, with the wall time that training had reached."""
+"""Runs as TensorBoard event files: every epoch, with the wall time that training had reached."""
 
 import json
-from collections.abc import Iterator
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Final
 
 from dpdash.core.events import EpochBlock
+from dpdash.core.translations import Language
 from dpdash.files.buffer import Outbox
 from dpdash.files.libraries import needing
 from dpdash.files.run import WholeRun
@@ -12,6 +16,31 @@ from dpdash.files.run import WholeRun
 TAGS: Final = ("loss", "slope", "intercept", "learning_rate")
 LIBRARY: Final = "tensorboard"
 ROWS_AT_ONCE: Final = 1_024
+LONGEST_FOLDER: Final = 60
+"""Letters of a run's name in its folder's."""
+
+
+def folder_name(run: WholeRun, language: Language) -> str:
+    """The folder of a run, by which TensorBoard tells it from others: what it is called, and its id."""
+    name = re.sub(r"[^\w.→-]+", "_", run.name(language))[:LONGEST_FOLDER].strip("._")
+    return f"{name}-{run.record.run_id}".lstrip("-")
+
+
+def zip_parts(runs: Sequence[WholeRun], language: Language) -> Iterator[bytes]:
+    """An archive with a folder for each run, and its event file in that.
+
+    Raises:
+        RunFileError: with what to install where TensorBoard is missing.
+    """
+    outbox = Outbox()
+    with zipfile.ZipFile(outbox, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for run in runs:
+            path = f"{folder_name(run, language)}/{event_file_name(run)}"
+            with archive.open(path, "w", force_zip64=True) as file:
+                for part in event_parts(run, language):
+                    file.write(part)
+                    yield outbox.take()
+    yield outbox.take()
 
 
 def event_file_name(run: WholeRun) -> str:
@@ -19,7 +48,7 @@ def event_file_name(run: WholeRun) -> str:
     return f"events.out.tfevents.{int(run.record.created_at)}.dpdash-{run.record.run_id}"
 
 
-def event_parts(run: WholeRun) -> Iterator[bytes]:
+def event_parts(run: WholeRun, language: Language) -> Iterator[bytes]:
     """The records of the file. TensorBoard keeps float32 of each number.
 
     Raises:
@@ -33,7 +62,9 @@ def event_parts(run: WholeRun) -> Iterator[bytes]:
         from tensorboard.plugins.text.metadata import create_summary_metadata
         from tensorboard.summary.writer.record_writer import RecordWriter
     began = run.record.created_at
-    settings = json.dumps(run.record.config.model_dump(mode="json"))
+    changes = [asdict(change) for change in run.history.learning_rate_changes]
+    known = {"name": run.name(language), "run": run.record.run_id, "learning_rate_changes": changes}
+    settings = json.dumps(run.record.config.model_dump(mode="json") | known)
     text = Summary.Value(
         tag="settings",
         metadata=create_summary_metadata("settings", ""),

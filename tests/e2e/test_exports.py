@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -46,13 +47,15 @@ def test_a_run_is_taken_away_in_each_format_and_brought_back(open_page: OpenPage
     assert re.fullmatch(r"dpdash-\w+\.jsonl", file.suggested_filename)
     file.save_as(tmp_path / "run.jsonl")
     assert json.loads((tmp_path / "run.jsonl").read_text().splitlines()[0])["format"] == "dpdash runs"
-    download(page, "Every epoch (TensorBoard)").save_as(tmp_path / "events.out.tfevents.1.x")
-    events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0}).Reload()
+    with zipfile.ZipFile(download(page, "Every epoch (TensorBoard)").path()) as archive:
+        (path,) = archive.namelist()
+        events_file = archive.extract(path, tmp_path / "logs")
+    events = EventAccumulator(events_file, size_guidance={"scalars": 0}).Reload()
     for tag in TAGS:
         read = events.Scalars(tag)
         assert [event.step for event in read] == list(csv["epoch"])
         np.testing.assert_allclose([event.value for event in read], csv[tag], rtol=1e-6)
-    download(page, "Report (HTML)").save_as(tmp_path / "report.html")
+    download(page, "Full report (HTML)").save_as(tmp_path / "report.html")
     report = page.context.new_page()
     report.goto((tmp_path / "report.html").as_uri())
     report.locator(".main-svg").first.wait_for()

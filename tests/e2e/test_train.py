@@ -360,7 +360,7 @@ def test_the_charts_are_downloaded_as_they_are_shown(open_page: OpenPage, tmp_pa
     looked_back_to = slope.inner_text()
     assert looked_back_to != at_the_end
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download the charts").click()
+        page.get_by_role("button", name="Charts of the epoch shown").click()
     download.value.save_as(tmp_path / "charts.html")
     handout = page.context.new_page()
     handout.goto((tmp_path / "charts.html").as_uri())

@@ -31,14 +31,16 @@ LABELS: Final = {
     FormatName.CSV: N_("Every epoch (CSV)"),
     FormatName.PARQUET: N_("Every epoch (Parquet)"),
     FormatName.JSON: N_("To import elsewhere (JSON)"),
-    FormatName.HTML: N_("Report (HTML)"),
+    FormatName.HTML: N_("Full report (HTML)"),
     FormatName.TENSORBOARD: N_("Every epoch (TensorBoard)"),
 }
 
 _sending = Turns(each=1, together=2)
 _form = st.components.v2.component(
     "dpdash_import_form",
-    html="<label><span></span> <input type='file' accept='.jsonl,.json,application/json' disabled></label>"
+    # The browser's own field would say *Choose File* in the browser's language: it is there, and not seen.
+    html="<label class='dpdash-file'><span></span> "
+    "<input type='file' accept='.jsonl,.json,application/json' disabled></label>"
     "<p role='status' aria-live='polite'></p>",
     js=loader("showImportForm"),
     isolate_styles=False,
@@ -95,8 +97,6 @@ def _reason_against(made: FileFormat, num_runs: int) -> str | None:
         return _("One file holds at most {limit} runs.").format(limit=number(MOST_RUNS))
     if not made.is_installed:
         return _(MISSING).format(library=made.needs, file=EXTRAS_FILE)
-    if num_runs > 1 and not made.holds_several:
-        return _("Such a file holds one run.")
     return None
 
 

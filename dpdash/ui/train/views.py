@@ -135,7 +135,7 @@ def show_downloads(newest: Newest) -> None:
     view, language = newest.view, current()
     with st.container(horizontal=True):
         st.download_button(
-            _("Download the charts (HTML)"),
+            _("Charts of the epoch shown (HTML)"),
             data=lambda: report([newest.view], language),
             file_name=f"dpdash-{view.name}.html",
             mime="text/html",

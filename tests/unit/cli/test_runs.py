@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_what_a_link_leads_to_is_written_and_the_link_stays(database: Path, tmp_
     target.write_text("old")
     link.symlink_to(target)
     exported(database, "csv", link, "one")
-    assert link.is_symlink() and target.read_text().startswith("run,epoch")
+    assert link.is_symlink() and target.read_text().startswith("run,name,epoch")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes; this system has none")
@@ -91,7 +92,7 @@ def test_a_pipe_is_written_into_and_stays_one(database: Path, tmp_path: Path) ->
     with ThreadPoolExecutor(1) as reader:
         text = reader.submit(pipe.read_text)
         exported(database, "csv", pipe, "one")
-        assert text.result(30).startswith("run,epoch")
+        assert text.result(30).startswith("run,name,epoch")
     assert pipe.is_fifo()
 
 
@@ -103,8 +104,11 @@ def test_standard_output_takes_a_file_too(database: Path) -> None:
 def test_event_files_stand_in_a_folder_for_each_run(database: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     folder = exported(database, "tensorboard", tmp_path / "logs", "one", "two")
-    assert sorted(path.name for path in folder.iterdir()) == ["one", "two"]
-    assert all(next((folder / name).glob("events.out.tfevents.*")).stat().st_size for name in ("one", "two"))
+    names = sorted(path.name for path in folder.iterdir())
+    assert [name.rsplit("-", 1)[1] for name in names] == ["one", "two"]
+    assert all(next((folder / name).glob("events.out.tfevents.*")).stat().st_size for name in names)
+    archive = zipfile.ZipFile(exported(database, "tensorboard", tmp_path / "logs.zip", "one", "two"))
+    assert sorted(path.split("/")[0] for path in archive.namelist()) == names
 
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning", "ignore::DeprecationWarning")

@@ -47,6 +47,7 @@ def whole_run(
         intercept=intercept,
         seconds=now.seconds,
         message=None,
+        learning_rate_changes=now.learning_rate_changes,
     )
     parts = [event for event in log if isinstance(event, EpochBlock)]
     return WholeRun(replace(record, **of_record), now, lambda: iter(parts))

@@ -17,7 +17,7 @@ TAGS = re.compile(r"<script.*?</script>|<style>.*?</style>|<[^>]+>", re.DOTALL)
 
 
 def page_of(*runs: WholeRun, code: str = "en") -> str:
-    return report([reported(run) for run in runs], language(code))
+    return report([reported(run, language(code)) for run in runs], language(code))
 
 
 def words_of(page: str) -> str:
