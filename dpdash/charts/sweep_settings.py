@@ -10,7 +10,7 @@ from dpdash.charts.sweep import in_two_lines
 from dpdash.core.sweep import Sweep, Trial
 from dpdash.core.sweep_axis import Axis
 from dpdash.core.translations import Language
-from dpdash.findings.sweep import SlopeSpread, Ticks, ticks
+from dpdash.findings.sweep import Importance, SlopeSpread, Ticks, ticks
 
 GOOD_SHARE: Final = 0.1
 """Of the trials with a value: so many of the best ones are drawn strongly."""
@@ -61,32 +61,36 @@ def parallel_figure(sweep: Sweep, language: Language) -> Figure:
     return Figure(title, description, tuple(traces), layout)
 
 
-def importance_figure(shares: Sequence[tuple[str, float]], language: Language) -> Figure:
-    """How much of the trials' ranking each setting explains by itself."""
+def importance_figure(shares: Sequence[Importance], language: Language) -> Figure:
+    """How much of the trials' ranking each setting explains, by itself and together with the others."""
     _ = language.text
     title = _("What matters")
     layout = base_layout(title, _("share of the ranking explained"), "", language)
     layout["margin"] = layout["margin"] | {"l": 124}
     layout["xaxis"] |= {"range": [0, 1], "tickformat": ".0%"}
     layout["yaxis"] |= {"type": "category", "autorange": "reversed"}
-    names = [language.title(setting) for setting, _share in shares]
-    values = [share for _setting, share in shares]
-    if shares:
-        names.append(_("only together, or by chance"))
-        values.append(max(0.0, 1 - sum(values)))
-    bars: Spec = {
-        "uid": "importance",
-        "type": "bar",
-        "orientation": "h",
-        "name": _("importance"),
-        "showlegend": False,
-        "x": values,
-        "y": [in_two_lines(name) for name in names],
-        "marker": {"color": ["role:series-1"] * len(shares) + ["role:muted"]},
-        "hovertemplate": "%{y}: %{x:.0%}<extra></extra>",
-    }
-    description = _("Bars of how much of the trials' ranking each setting explains by itself.")
-    return Figure(title, description, (bars,), layout)
+    layout["barmode"] = "group"
+    names = [in_two_lines(language.title(share.setting)) for share in shares]
+    bars: list[Spec] = [
+        {
+            "uid": f"importance-{uid}",
+            "type": "bar",
+            "orientation": "h",
+            "name": name,
+            "x": values,
+            "y": names,
+            "marker": {"color": color},
+            "hovertemplate": "%{y}: %{x:.0%}<extra></extra>",
+        }
+        for uid, name, color, values in (
+            ("main", _("by itself"), "role:series-1", [share.main for share in shares]),
+            ("total", _("together with the others"), "role:muted", [share.total for share in shares]),
+        )
+    ]
+    description = _(
+        "Bars of how much of the trials' ranking each setting explains, by itself and together with the others."
+    )
+    return Figure(title, description, tuple(bars), layout)
 
 
 def spread_figure(spreads: Sequence[SlopeSpread], language: Language) -> Figure:

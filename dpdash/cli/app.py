@@ -29,12 +29,16 @@ from dpdash.cli.terminal import (
     table_of,
 )
 from dpdash.core.config import RunConfig
-from dpdash.core.events import Checkpoint, EpochBlock, RunDiverged, RunEvent, RunFailed, RunStatus
+from dpdash.core.events import Checkpoint, EpochBlock, RunEvent, RunFailed, RunStatus
 from dpdash.core.learning_rates import moves
 from dpdash.core.limits import lifted
 from dpdash.core.places import COMMAND
 from dpdash.core.settings import read_settings
 from dpdash.core.words import moment
+from dpdash.findings.run import verdict
+from dpdash.findings.suggestion import Tried
+from dpdash.findings.sweep import tried_beside
+from dpdash.problem.preview import preview, target
 from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.store.resuming import NO_CHECKPOINT
 from dpdash.store.store import RunRecord
@@ -183,6 +187,7 @@ def show_run(
     try:
         shown = or_exit(lambda: service.runs.snapshot(run_id))
         block = or_exit(lambda: service.runs.rows(run_id)) if as_json else None
+        found = service.runs.sweeps.get(shown.sweep_id) if shown.sweep_id else None
     finally:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
     if as_json:
@@ -195,7 +200,7 @@ def show_run(
     if moves(shown.config, changes):
         table.add_row("learning_rate, moved", ENGLISH_WORDS.value_of("learning_rate", shown.config, changes))
     print_table(table)
-    _print_result(shown)
+    _print_result(shown, () if found is None else tried_beside(found, run_id))
 
 
 def main() -> None:
@@ -285,17 +290,12 @@ def _record_values(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _print_result(shown: RunSnapshot) -> None:
+def _print_result(shown: RunSnapshot, tried: tuple[Tried, ...] = ()) -> None:
     history, said = shown.history, ENGLISH_WORDS
     latest, line = history.latest, history.line
     num_epochs = said.number(history.num_epochs)
     status = f"{said.name(shown.status)} after {num_epochs} of {said.setting(shown.config.epochs)} epochs"
-    if isinstance(history.ended, RunDiverged):
-        status = (
-            f"diverged at epoch {said.number(history.ended.epoch)}: the loss is no longer a finite number. "
-            f"Try --learning-rate {shown.config.learning_rate / 10:g}"
-        )
-    elif isinstance(history.ended, RunFailed):
+    if isinstance(history.ended, RunFailed):
         status = f"failed after {num_epochs} epochs: {history.ended.message}"
     typer.echo(f"run {shown.run_id} {status}")
     if latest is not None and line is not None:
@@ -304,3 +304,9 @@ def _print_result(shown: RunSnapshot) -> None:
         rate = history.epochs_per_second
         speed = f", {said.number(rate)} epochs/s" if rate else ""
         typer.echo(f"{said.number(history.seconds)} s of training{speed}")
+    found = verdict(shown.config, history, target(preview(shown.config), tried=tried))
+    if found is not None:
+        typer.echo(said.sentence(found.template, found.values))
+    if found is not None and found.suggestion is not None:
+        option = found.suggestion.setting.replace("_", "-")
+        typer.echo(f"Try --{option} {found.suggestion.value:.15g}")

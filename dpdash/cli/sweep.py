@@ -26,7 +26,7 @@ from dpdash.core.limits import lifted
 from dpdash.core.settings import ServerSettings, read_settings
 from dpdash.core.sweep import Objective, SearchMethod, Sweep, SweepPlan, SweepStatus, Trial
 from dpdash.core.sweep_axis import Axis
-from dpdash.findings.sweep import SlopeSpread, importances, pooled_ratio, slope_spreads
+from dpdash.findings.sweep import SlopeSpread, as_good_as_the_best, importances, pooled_ratio, slope_spreads
 from dpdash.runs.service import RunService
 from dpdash.sweeps.presets import PRESETS, PresetName
 from dpdash.sweeps.service import SweepService
@@ -107,7 +107,8 @@ def as_values(found: Sweep) -> dict[str, Any]:
     pooled = pooled_ratio(spreads)
     return values | {
         "best": None if best is None else best.number,
-        "importances": dict(importances(found)),
+        "as_good_as_the_best": [trial.number for trial in as_good_as_the_best(found)],
+        "importances": {one.setting: {"main": one.main, "total": one.total} for one in importances(found)},
         "spreads": TypeAdapter(tuple[SlopeSpread, ...]).dump_python(spreads, mode="json"),
         "spread_ratio": None if pooled is None else pooled[0],
     }
@@ -214,8 +215,14 @@ def _print(found: Sweep) -> None:
     print_table(table)
     if len(ranked) > MOST_ROWS:
         typer.echo(f"The best {MOST_ROWS} of {len(ranked)} trials.")
-    for setting, share in importances(found):
-        typer.echo(f"{said.title(setting)} explains {100 * share:.0f} % of the trials' ranking by itself.")
+    num_equal = len(as_good_as_the_best(found))
+    if num_equal > 1:
+        typer.echo(f"{num_equal} trials are as good as the best: what sets them apart is chance.")
+    for one in importances(found):
+        typer.echo(
+            f"{said.title(one.setting)} explains {100 * one.main:.0f} % of the trials' ranking by itself, "
+            f"{100 * one.total:.0f} % together with the others."
+        )
     for spread in slope_spreads(found):
         shared = ", ".join(said.named(setting, value) for setting, value in spread.values)
         begin = f"{shared}: the" if shared else "The"

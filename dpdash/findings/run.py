@@ -5,6 +5,7 @@ language writes them.
 """
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,11 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from dpdash.core.config import TRUE_SLOPE, OptimizerName, RunConfig, bounds
+from dpdash.core.config import TRUE_SLOPE, RunConfig
 from dpdash.core.errors import N_
 from dpdash.core.events import RunDiverged
-from dpdash.core.history import HistorySnapshot
-from dpdash.core.scales import at_least, at_most
+from dpdash.core.history import Floats, HistorySnapshot
+from dpdash.findings.suggestion import LOWER, Chances, Suggestion, Target, first
 
 AT_FLOOR_EXCESS: Final = 0.02
 """A loss within 2 % of the best that a line can reach counts as there: further training moves the third digit."""
@@ -26,8 +27,10 @@ NOISE_WINS_ERROR: Final = 0.05 * TRUE_SLOPE
 """The best line's slope is off by more than 5 %: then the data, not the training, is what limits."""
 GROWTH_FACTOR: Final = 2.0
 """A loss that is at least twice the lowest one so far grows; Adam's small waves stay below."""
+SWING: Final = 1.1
+"""A loss rises, or falls, where it changes by a tenth; what it does at the noise floor does not count."""
 WINDOW_FRACTION: Final = 0.25
-"""The trend is that of the last quarter of the epochs trained."""
+"""The trend is that of the last quarter of the epochs trained, and of none before the rate was last moved."""
 MIN_TREND_EPOCHS: Final = 8
 TOO_SLOW_FACTOR: Final = 3.0
 """Needing more than three times the epochs that are left is not a matter of patience but of settings."""
@@ -40,31 +43,14 @@ class VerdictKind(StrEnum):
 
     DIVERGED = "diverged"
     GROWING = "growing"
+    OSCILLATING = "oscillating"
     AT_FLOOR = "at_floor"
     NOISE_WINS = "noise_wins"
     TOO_SLOW = "too_slow"
     STANDING_STILL = "standing_still"
     STILL_FALLING = "still_falling"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a run is measured against: the best line of its own data, and the noise in it."""
-
-    optimum_slope: float
-    optimum_loss: float
-    noise_floor: float
-    mean_square_x: float
-    bounds: Callable[[str], tuple[float, float]] = bounds
-    """Lowest and highest value of a setting that may be suggested."""
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """One setting to change for the next run."""
-
-    setting: str
-    value: float
+    JUST_BEGUN = "just_begun"
+    JUST_CHANGED = "just_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,118 +68,158 @@ class Verdict:
 
 def verdict(config: RunConfig, history: HistorySnapshot, target: Target) -> Verdict | None:
     """Say what is happening; None before there is anything to say."""
+    chances = Chances(config, history, target)
     if isinstance(history.ended, RunDiverged):
-        return _diverged(config, history.ended)
+        return _diverged(history.ended, chances)
     if history.latest is None:
         return None
+    run = _Run(config, history, target, history.latest.loss, _window(history, target), chances)
     for look in _LOOKS:
-        found = look(config, history, target)
+        found = look(run)
         if found is not None:
             return found
     return None
 
 
-def _diverged(config: RunConfig, ended: RunDiverged) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The losses that a trend is read from, what lies below the floor's margin counted as lying there."""
+
+    losses: Floats
+    lowest: float
+    since_epoch: int
+
+    @property
+    def turn(self) -> int:
+        """Where the losses are lowest, the last time."""
+        return len(self.losses) - 1 - int(self.losses[::-1].argmin())
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run that has a loss, with what is looked at to say what happens in it."""
+
+    config: RunConfig
+    history: HistorySnapshot
+    target: Target
+    loss: float
+    window: _Window
+    chances: Chances
+
+    @property
+    def is_over(self) -> bool:
+        return self.history.status.is_over
+
+    @property
+    def ratio(self) -> float | None:
+        """The loss, as a multiple of the noise floor; None where there is no noise."""
+        return self.loss / self.target.noise_floor if self.target.noise_floor else None
+
+
+def _diverged(ended: RunDiverged, chances: Chances) -> Verdict:
     return Verdict(
         VerdictKind.DIVERGED,
         N_("Diverged at epoch {epoch}: the updates overshot until the loss was no longer a finite number."),
         {"epoch": ended.epoch},
-        _lower_learning_rate(config, 0.1),
+        chances.slower(0.1),
     )
 
 
-def _growing(config: RunConfig, history: HistorySnapshot, target: Target) -> Verdict | None:
-    assert history.latest is not None
-    lowest = float(history.low[0].min())
-    latest = history.latest.loss
-    threshold = max(GROWTH_FACTOR * lowest, _negligible(history) + GROWTH_FACTOR * target.optimum_loss)
-    if latest <= threshold:
+def _growing(run: _Run) -> Verdict | None:
+    """A loss that has risen since it was lowest, and has not turned back."""
+    lowest = float(run.history.low[0].min())
+    losses, turn = run.window.losses, run.window.turn
+    is_far = run.loss > max(
+        GROWTH_FACTOR * lowest, _negligible(run.history) + GROWTH_FACTOR * run.target.optimum_loss
+    )
+    came_down = _fall(losses[: turn + 1]) >= SWING
+    if _swings(run.window) or _rise(losses[turn:]) < SWING or (came_down and not is_far):
         return None
     return Verdict(
         VerdictKind.GROWING,
-        N_("The loss grows: {loss} at epoch {epoch}, {factor} times the lowest one so far ({lowest})."),
+        N_("The loss grew: {loss} at its last epoch {epoch}, {factor} times the lowest one ({lowest}).")
+        if run.is_over
+        else N_("The loss grows: {loss} at epoch {epoch}, {factor} times the lowest one so far ({lowest})."),
         {
-            "loss": latest,
-            "epoch": history.num_epochs,
-            "factor": latest / lowest if lowest else math.inf,
+            "loss": run.loss,
+            "epoch": run.history.num_epochs,
+            "factor": run.loss / lowest if lowest else math.inf,
             "lowest": lowest,
         },
-        _lower_learning_rate(config, 0.1),
+        run.chances.slower(0.1),
     )
 
 
-def _noise_wins(config: RunConfig, history: HistorySnapshot, target: Target) -> Verdict | None:
-    error = target.optimum_slope - TRUE_SLOPE
-    if abs(error) <= NOISE_WINS_ERROR or not _is_at_floor(history, target):
+def _oscillating(run: _Run) -> Verdict | None:
+    losses, turn = run.window.losses, run.window.turn
+    if not _swings(run.window) and _rise(losses[turn:]) < SWING:
         return None
-    more = at_least(10 * config.samples, *target.bounds("samples"))
-    suggestion = Suggestion("samples", more) if more > config.samples else Suggestion("noise", config.noise / 10)
+    # What is left of the way down may be higher than any swing: it is no part of them.
+    highest = float(losses[int((losses / np.minimum.accumulate(losses)).argmax())])
+    return Verdict(
+        VerdictKind.OSCILLATING,
+        N_("It ended while the loss rose and fell: between {lowest} and {highest} since epoch {since}.")
+        if run.is_over
+        else N_("The loss rises and falls: between {lowest} and {highest} since epoch {since}."),
+        {"lowest": run.window.lowest, "highest": highest, "since": run.window.since_epoch},
+        run.chances.slower(LOWER),
+    )
+
+
+def _noise_wins(run: _Run) -> Verdict | None:
+    error = run.target.optimum_slope - TRUE_SLOPE
+    if abs(error) <= NOISE_WINS_ERROR or not _is_at_floor(run.history, run.target):
+        return None
     return Verdict(
         VerdictKind.NOISE_WINS,
         N_(
             "Noise wins: the line is as good as this data allows, but the best line of these {samples} samples "
             "has the slope {slope}, {error} off the true one."
         ),
-        {"samples": config.samples, "slope": target.optimum_slope, "error": abs(error)},
-        suggestion,
+        {"samples": run.config.samples, "slope": run.target.optimum_slope, "error": abs(error)},
+        first((run.chances.more("samples", 10), run.chances.less_noise(0.1))),
     )
 
 
-def _at_floor(config: RunConfig, history: HistorySnapshot, target: Target) -> Verdict | None:
-    if not _is_at_floor(history, target):
+def _at_floor(run: _Run) -> Verdict | None:
+    if not _is_at_floor(run.history, run.target):
         return None
-    assert history.latest is not None
-    reached = _at_floor_since(history, target)
-    values = {"loss": history.latest.loss, "optimum": target.optimum_loss, "reached": reached}
-    fewer = at_least(reached, *target.bounds("epochs"))
-    if fewer < config.epochs:
-        suggestion = Suggestion("epochs", fewer)
-    else:
-        suggestion = _higher_learning_rate(config, target, 2) or Suggestion("noise", config.noise / 2)
+    reached = _at_floor_since(run.history, run.target)
+    chances = run.chances
     return Verdict(
         VerdictKind.AT_FLOOR,
         N_(
             "At the noise floor since epoch {reached}: the loss {loss} is what the noise leaves; the best line of "
             "this data has {optimum}."
         ),
-        values,
-        suggestion,
+        {"loss": run.loss, "optimum": run.target.optimum_loss, "reached": reached},
+        first((chances.fewer_epochs(reached), chances.faster(2), chances.less_noise(0.5))),
     )
 
 
-def _unfinished(config: RunConfig, history: HistorySnapshot, target: Target) -> Verdict | None:
-    assert history.latest is not None
-    loss = history.latest.loss
-    ratio = loss / target.noise_floor if target.noise_floor else None
-    epochs_needed = _epochs_to_floor(history, target)
-    epochs_left = config.epochs - history.num_epochs
-    faster = _higher_learning_rate(config, target, 5)
-    suggestion = faster or _more_epochs(config, target)
-    values = {"loss": loss, **({"ratio": ratio} if ratio is not None else {})}
+def _unfinished(run: _Run) -> Verdict | None:
+    history = run.history
+    epochs_needed = _epochs_to_floor(run)
+    epochs_left = run.config.epochs - history.num_epochs
+    suggestion = first((run.chances.faster(5), run.chances.more("epochs", 2)))
+    values = {"loss": run.loss, **({"ratio": run.ratio} if run.ratio is not None else {})}
     if epochs_needed is None:
-        return Verdict(
-            VerdictKind.STILL_FALLING,
-            _with_or_without_floor(
-                ratio,
-                N_("Just begun: the loss {loss} is {ratio} times the noise floor."),
-                N_("Just begun: the loss is {loss}."),
-            ),
-            values,
-            suggestion,
-        )
+        return _too_early(run, values, suggestion)
     if math.isinf(epochs_needed):
         return Verdict(
             VerdictKind.STANDING_STILL,
-            _with_or_without_floor(
-                ratio,
+            _one_of(
+                run,
                 N_("Standing still: the loss no longer falls, at {loss}, {ratio} times the noise floor."),
                 N_("Standing still: the loss no longer falls, at {loss}."),
+                N_("It ended standing still: the loss no longer fell, at {loss}, {ratio} times the noise floor."),
+                N_("It ended standing still: the loss no longer fell, at {loss}."),
             ),
             values,
-            _lower_learning_rate(config, 0.5),
+            run.chances.slower(0.5),
         )
     values["needed"] = math.ceil(epochs_needed)
-    if history.ended is None and epochs_needed > TOO_SLOW_FACTOR * max(epochs_left, 1):
+    if not run.is_over and epochs_needed > TOO_SLOW_FACTOR * max(epochs_left, 1):
         template = N_(
             "Too slow: at this speed the loss {loss} needs {needed} more epochs to reach the noise floor; "
             "{left} are left."
@@ -204,7 +230,7 @@ def _unfinished(config: RunConfig, history: HistorySnapshot, target: Target) -> 
                 "Too slow: at this speed the loss {loss} will not reach the noise floor in a million epochs."
             )
         return Verdict(VerdictKind.TOO_SLOW, template, values, suggestion)
-    if history.ended is not None and epochs_needed > TOO_SLOW_FACTOR * history.num_epochs:
+    if run.is_over and epochs_needed > TOO_SLOW_FACTOR * history.num_epochs:
         return Verdict(
             VerdictKind.TOO_SLOW,
             N_(
@@ -216,26 +242,62 @@ def _unfinished(config: RunConfig, history: HistorySnapshot, target: Target) -> 
         )
     return Verdict(
         VerdictKind.STILL_FALLING,
-        _with_or_without_floor(
-            ratio,
+        _one_of(
+            run,
             N_("Still falling: {ratio} times the noise floor, about {needed} epochs from it at this speed."),
             N_("Still falling: the loss is {loss}; without noise it can fall to 0."),
+            N_(
+                "It ended while the loss was falling: {ratio} times the noise floor, about {needed} epochs from "
+                "it at this speed."
+            ),
+            N_("It ended while the loss was falling: it is {loss}; without noise it can fall to 0."),
         ),
         values,
         suggestion,
     )
 
 
-_LOOKS: Final[tuple[Callable[[RunConfig, HistorySnapshot, Target], Verdict | None], ...]] = (
+def _too_early(run: _Run, values: Mapping[str, float], suggestion: Suggestion | None) -> Verdict:
+    """The verdict of too few epochs to see a trend: since the start, or since the rate was moved."""
+    if run.history.learning_rate_changes:
+        return Verdict(
+            VerdictKind.JUST_CHANGED,
+            N_("It ended too soon after its learning rate was changed to say more: the loss is {loss}.")
+            if run.is_over
+            else N_("Just changed: since epoch {since} the learning rate is another one. The loss is {loss}."),
+            {"loss": run.loss, "since": run.window.since_epoch},
+        )
+    return Verdict(
+        VerdictKind.JUST_BEGUN,
+        _one_of(
+            run,
+            N_("Just begun: the loss {loss} is {ratio} times the noise floor."),
+            N_("Just begun: the loss is {loss}."),
+            N_(
+                "It ended at epoch {epoch}, too early for a trend: the loss {loss} is {ratio} times the noise "
+                "floor."
+            ),
+            N_("It ended at epoch {epoch}, too early for a trend: the loss is {loss}."),
+        ),
+        {**values, "epoch": run.history.num_epochs},
+        suggestion,
+    )
+
+
+_LOOKS: Final[tuple[Callable[[_Run], Verdict | None], ...]] = (
     _growing,
+    _oscillating,
     _noise_wins,
     _at_floor,
     _unfinished,
 )
 
 
-def _with_or_without_floor(ratio: float | None, with_floor: str, without: str) -> str:
-    return without if ratio is None else with_floor
+def _one_of(run: _Run, with_floor: str, without: str, ended: str, ended_without: str) -> str:
+    """The sentence that is true of a run: with a noise floor or without, while it trains or once it is over."""
+    if run.is_over:
+        return ended_without if run.ratio is None else ended
+    return without if run.ratio is None else with_floor
 
 
 def _negligible(history: HistorySnapshot) -> float:
@@ -260,45 +322,56 @@ def _at_floor_since(history: HistorySnapshot, target: Target) -> int:
     return min(int(history.last_epoch_of_bucket[above[-1]]) + 1, history.num_epochs)
 
 
-def _epochs_to_floor(history: HistorySnapshot, target: Target) -> float | None:
+def _window(history: HistorySnapshot, target: Target) -> _Window:
+    """The losses of the last quarter of the epochs, and of none that an earlier learning rate led to."""
+    span = max(int(history.num_epochs * WINDOW_FRACTION), MIN_TREND_EPOCHS)
+    changes = history.learning_rate_changes
+    since = min(max(history.num_epochs - span, changes[-1].epoch if changes else 1, 1), history.num_epochs)
+    first_bucket = (since - 1) // history.width
+    columns = (history.first, history.low, history.high, history.last)
+    epochs = (
+        history.first_epoch_of_bucket,
+        history.low_epoch[0],
+        history.high_epoch[0],
+        history.last_epoch_of_bucket,
+    )
+    order = np.argsort(np.concatenate([column[first_bucket:] for column in epochs]), kind="stable")
+    losses = np.concatenate([column[0, first_bucket:] for column in columns])[order]
+    floor = max(_floor_loss(history, target), sys.float_info.min)
+    return _Window(np.maximum(losses, floor), float(losses.min()), since)
+
+
+def _rise(losses: Floats) -> float:
+    """The largest factor by which a loss is above an earlier one."""
+    return float((losses / np.minimum.accumulate(losses)).max())
+
+
+def _fall(losses: Floats) -> float:
+    """The largest factor by which a loss is below an earlier one."""
+    return float((np.maximum.accumulate(losses) / losses).max())
+
+
+def _swings(window: _Window) -> bool:
+    """Whether the losses rose before they were lowest, or fell after: then they did both."""
+    turn = window.turn
+    return max(_rise(window.losses[: turn + 1]), _fall(window.losses[turn:])) >= SWING
+
+
+def _epochs_to_floor(run: _Run) -> float | None:
     """Epochs to the noise floor if the excess loss goes on falling at its latest rate; inf when it does not fall.
 
     None while there are too few epochs to see a trend.
     """
-    window = max(int(history.num_epochs * WINDOW_FRACTION), MIN_TREND_EPOCHS)
-    if history.num_epochs <= window:
+    history, optimum = run.history, run.target.optimum_loss
+    if history.num_epochs - run.window.since_epoch < MIN_TREND_EPOCHS:
         return None
-    assert history.latest is not None
-    before = history.row(history.num_epochs - window)
+    before = history.row(run.window.since_epoch)
     assert before is not None
     span = history.num_epochs - before.epoch
-    excess_before = before.loss - target.optimum_loss
-    excess = history.latest.loss - target.optimum_loss
+    excess_before = before.loss - optimum
+    excess = run.loss - optimum
     if excess_before <= 0 or excess >= excess_before or span == 0:
         return math.inf
     rate = math.log(excess_before / excess) / span
-    goal = _floor_loss(history, target) - target.optimum_loss
+    goal = _floor_loss(history, run.target) - optimum
     return math.log(excess / goal) / rate if rate > 0 else math.inf
-
-
-def _lower_learning_rate(config: RunConfig, factor: float) -> Suggestion | None:
-    lower = at_most(config.learning_rate * factor, *bounds("learning_rate"))
-    return Suggestion("learning_rate", lower) if lower < config.learning_rate else None
-
-
-def _higher_learning_rate(config: RunConfig, target: Target, factor: float) -> Suggestion | None:
-    """A learning rate up to `factor` times as high; for plain SGD never beyond where a line's loss diverges.
-
-    Gradient descent on a quadratic is stable below 2 / (largest curvature), and fastest near half of that
-    (Goh, "Why Momentum Really Works", Distill 2017). The curvature of a line's mean squared error is 2 E[x²].
-    """
-    wanted = config.learning_rate * factor
-    if config.optimizer in (OptimizerName.SGD, OptimizerName.SGD_MOMENTUM):
-        wanted = min(wanted, 1 / (2 * max(target.mean_square_x, 1.0)))
-    higher = at_most(wanted, *bounds("learning_rate"))
-    return Suggestion("learning_rate", higher) if higher > config.learning_rate else None
-
-
-def _more_epochs(config: RunConfig, target: Target) -> Suggestion | None:
-    more = at_least(2 * config.epochs, *target.bounds("epochs"))
-    return Suggestion("epochs", more) if more > config.epochs else None

@@ -9,8 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dpdash.core.sweep import Sweep, Trial, TrialStatus
+from dpdash.core.config import TRUE_SLOPE, X_HIGH
+from dpdash.core.sweep import Objective, Sweep, SweepPlan, Trial, TrialStatus
 from dpdash.core.sweep_axis import Axis, Value
+from dpdash.findings.suggestion import Tried
 
 NUM_BINS: Final = 8
 """Cells of a map along a setting that is searched over a range."""
@@ -20,6 +22,15 @@ LEAST_TRIALS: Final = 5
 """Fewer say nothing about what matters."""
 LEAST_SEEDS: Final = 3
 """Fewer slopes have no spread worth showing."""
+NUM_PARAMETERS: Final = 2
+"""Of a line: the best line of n samples is above the true one's loss by σ² · 2/n on average."""
+ROUNDING: Final = float(np.finfo(np.float32).eps)
+MEAN_SQUARE_Y: Final = TRUE_SLOPE**2 * X_HIGH**2 / 3
+"""Of the true line: what parameters that are rounded miss of it is this times the rounding's square."""
+EPOCHS_APART: Final = 0.02
+"""Two trials whose epochs differ by less, or by one, would change places with another draw of the data."""
+SECONDS_APART: Final = 0.1
+"""Two trials whose seconds differ by less would change places with what else the machine does."""
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +55,17 @@ class SlopeSpread:
     def relative_error(self) -> float:
         """Of the measured standard deviation, where slopes are normally distributed: 1/√(2(n − 1))."""
         return 1 / math.sqrt(2 * (self.num_seeds - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """How much of the trials' ranking a setting explains, as shares of 1."""
+
+    setting: str
+    main: float
+    """By itself."""
+    total: float
+    """Together with its partners: what the other settings alone leave unexplained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,26 +166,62 @@ def best_so_far(sweep: Sweep) -> tuple[tuple[int, float], ...]:
     return tuple(found)
 
 
-def importances(sweep: Sweep) -> tuple[tuple[str, float], ...]:
-    """How much of the trials' ranking each setting explains by itself, 0 to 1, the most first.
+def as_good_as_the_best(sweep: Sweep) -> tuple[Trial, ...]:
+    """The trials that nothing tells from the best one, which comes first.
+
+    A loss differs from another where the difference is above float32's rounding, and above what another draw of
+    the data would change: the best line's own loss scatters about the true line's by that much.
+    """
+    measured = sorted(
+        (trial for trial in sweep.trials if trial.value is not None), key=lambda trial: (trial.value, trial.number)
+    )
+    return tuple(trial for trial in measured if _are_equal(sweep.plan, measured[0], trial))
+
+
+def tried_beside(sweep: Sweep, run_id: str) -> tuple[Tried, ...]:
+    """What came of the values that a trial's settings had where all else was equal; beside the best, anywhere."""
+    own = sweep.of_run(run_id)
+    if own is None or not _is_judged(own):
+        return ()
+    is_best = own in as_good_as_the_best(sweep)
+    found: dict[tuple[str, float], bool] = {}
+    for place, axis in enumerate(sweep.plan.axes):
+        for trial in sweep.trials:
+            value = trial.values[place]
+            is_beside = is_best or _without(trial, place) == _without(own, place)
+            if isinstance(value, str) or value == own.values[place] or not is_beside or not _is_judged(trial):
+                continue
+            key = axis.setting, float(value)
+            found[key] = found.get(key, True) and _is_worse(sweep.plan, trial, own)
+    return tuple(Tried(setting, value, is_worse) for (setting, value), is_worse in found.items())
+
+
+def importances(sweep: Sweep) -> tuple[Importance, ...]:
+    """How much of the trials' ranking each setting explains, by itself and with its partners; the most first.
 
     The variance of the ranks of the values falls into a part between a setting's values and one within them: the
     main effect of functional ANOVA (Hutter, Hoos and Leyton-Brown, ICML 2014), on ranks, so that the scale of the
     values does not matter and trials that came to nothing count as the worst, and as epsilon-squared (Kelley,
-    1935), so that what chance explains is taken off. Empty while there are too few trials, or all are the same.
+    1935), so that what chance explains is taken off. What the other settings leave is the total effect (Homma and
+    Saltelli, 1996). Trials as good as the best share its rank. Empty while there are too few trials, or all are
+    the same.
     """
-    judged = [trial for trial in sweep.trials if trial.value is not None or trial.status.is_hopeless]
+    judged = [trial for trial in sweep.trials if _is_judged(trial)]
     if len(judged) < LEAST_TRIALS:
         return ()
-    ranks = _ranks([math.inf if trial.value is None else trial.value for trial in judged])
+    best = as_good_as_the_best(sweep)
+    ranks = _ranks([_ranked_value(best[0] if trial in best else trial) for trial in judged])
     total = float(((ranks - ranks.mean()) ** 2).sum())
     if total == 0:
         return ()
-    shares = [
-        (axis.setting, _explained(ranks, _groups(axis, [trial.values[place] for trial in judged]), total))
-        for place, axis in enumerate(sweep.plan.axes)
+    groups = [
+        _groups(axis, [trial.values[place] for trial in judged]) for place, axis in enumerate(sweep.plan.axes)
     ]
-    return tuple(sorted(shares, key=lambda share: -share[1]))
+    shares = (
+        _importance(axis.setting, ranks, groups[place], groups[:place] + groups[place + 1 :], total)
+        for place, axis in enumerate(sweep.plan.axes)
+    )
+    return tuple(sorted(shares, key=lambda share: (-share.main, -share.total)))
 
 
 def linear_rule(sweep: Sweep) -> LinearRule | None:
@@ -212,6 +270,43 @@ def pooled_ratio(spreads: Iterable[SlopeSpread]) -> tuple[float, float] | None:
     return math.sqrt(squares / freedom), 1 / math.sqrt(2 * sum(draws.values()))
 
 
+def _is_judged(trial: Trial) -> bool:
+    return trial.value is not None or trial.status.is_hopeless
+
+
+def _ranked_value(trial: Trial) -> float:
+    return math.inf if trial.value is None else trial.value
+
+
+def _without(trial: Trial, place: int) -> tuple[Value, ...]:
+    return trial.values[:place] + trial.values[place + 1 :]
+
+
+def _is_worse(plan: SweepPlan, trial: Trial, than: Trial) -> bool:
+    is_above = _ranked_value(trial) > _ranked_value(than)
+    return is_above and not (trial.value is not None and _are_equal(plan, than, trial))
+
+
+def _are_equal(plan: SweepPlan, lower: Trial, higher: Trial) -> bool:
+    """Whether two trials with values are as good as each other."""
+    assert lower.value is not None
+    assert higher.value is not None
+    return higher.value - lower.value <= max(_resolution(plan, trial) for trial in (lower, higher))
+
+
+def _resolution(plan: SweepPlan, trial: Trial) -> float:
+    """A difference of the objective that says nothing, at a trial's settings."""
+    assert trial.value is not None
+    match plan.objective:
+        case Objective.EPOCHS_TO_REACH:
+            return max(1.0, EPOCHS_APART * trial.value)
+        case Objective.SECONDS_TO_REACH:
+            return SECONDS_APART * trial.value
+    settings = dict(plan.base) | dict(zip(plan.settings, trial.values, strict=True))
+    noise, samples = float(settings["noise"]), int(settings["samples"])
+    return max(NUM_PARAMETERS / samples, ROUNDING) * noise**2 + ROUNDING**2 * MEAN_SQUARE_Y
+
+
 def _spread(values: tuple[tuple[str, Value], ...], trials: Sequence[Trial]) -> SlopeSpread:
     slopes = np.array([trial.slope for trial in trials], dtype=np.float64)
     errors = np.array([trial.standard_error for trial in trials], dtype=np.float64)
@@ -252,7 +347,7 @@ def _groups(axis: Axis, values: Sequence[Value]) -> list[int]:
     return [int(group) for group in np.searchsorted(edges, numbers, side="right")]
 
 
-def _explained(ranks: Floats, groups: Sequence[int], total: float) -> float:
+def _explained(ranks: Floats, groups: Sequence[int] | NDArray[np.int64], total: float) -> float:
     places = np.array(groups)
     present = np.unique(places)
     if not 1 < len(present) < len(ranks):
@@ -262,3 +357,14 @@ def _explained(ranks: Floats, groups: Sequence[int], total: float) -> float:
     )
     within = (total - between) / (len(ranks) - len(present))
     return float(max(0.0, (between - (len(present) - 1) * within) / total))
+
+
+def _importance(
+    setting: str, ranks: Floats, own: Sequence[int], others: Sequence[Sequence[int]], total: float
+) -> Importance:
+    if not others:
+        # Nothing else differs between the trials.
+        return Importance(setting, 1.0, 1.0)
+    together = np.unique(np.array(others), axis=1, return_inverse=True)[1].ravel()
+    main = _explained(ranks, own, total)
+    return Importance(setting, main, max(main, 1 - _explained(ranks, together, total)))

@@ -12,7 +12,7 @@ from dpdash.core.config import EngineName, RunConfig, bounds
 from dpdash.core.optimum import Moments, noise_floor, optimum
 from dpdash.core.preview import Preview
 from dpdash.core.sharding import shard_sizes
-from dpdash.findings.run import Target
+from dpdash.findings.suggestion import Target, Tried
 from dpdash.problem.batches import draw_order
 from dpdash.problem.data import Data, draw
 from dpdash.problem.model import SimpleNN, build_model
@@ -36,14 +36,20 @@ def preview(config: RunConfig, max_points: int = 400) -> Preview:
     return _preview(config.model_copy(update=defaults | {"engine": EngineName.CPU_REPLICAS}), max_points)
 
 
-def target(known: Preview, allowed: Callable[[str], tuple[float, float]] = bounds) -> Target:
-    """What a run is measured against; `allowed` has the lowest and highest value of a setting to suggest."""
+def target(
+    known: Preview, allowed: Callable[[str], tuple[float, float]] = bounds, tried: tuple[Tried, ...] = ()
+) -> Target:
+    """What a run is measured against.
+
+    `allowed` has the lowest and highest value of a setting to suggest, `tried` what the run's sweep has shown.
+    """
     return Target(
         optimum_slope=known.optimum.slope,
         optimum_loss=known.optimum.loss,
         noise_floor=known.noise_floor,
         mean_square_x=known.moments.var_x + known.moments.mean_x**2,
         bounds=allowed,
+        tried=tried,
     )
 
 

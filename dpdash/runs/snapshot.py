@@ -45,6 +45,8 @@ class RunSnapshot:
     """The machine where another process trains it, where that is known."""
     is_imported: bool = False
     """Whether it was trained elsewhere and brought in from a file."""
+    sweep_id: str | None = None
+    """The sweep that it is a trial of."""
 
     @property
     def can_go_on(self) -> bool:
@@ -77,6 +79,7 @@ def of_live_run(run: LiveRun, slots: Slots, saved: StoreHealth, max_age_seconds:
         saved=saved,
         is_stopping=run.control.stop_reason is not None and not history.status.is_over,
         resumed_from=run.resumed_from,
+        sweep_id=run.sweep_id,
     )
 
 
@@ -97,6 +100,7 @@ def of_stored_run(run: StoredRun, saved: StoreHealth) -> RunSnapshot:
         saved=saved,
         host=run.host,
         is_imported=run.record.is_imported,
+        sweep_id=run.record.sweep_id,
     )
 
 

@@ -10,6 +10,7 @@ from dpdash.runs.service import RunService
 from dpdash.scaling.service import ScalingService
 from dpdash.sweeps.service import SweepService
 from dpdash.training.catalog import require
+from dpdash.web.held_verdicts import HeldVerdicts
 from dpdash.web.streamlit_internals.push import OpenPages
 from dpdash.web.tickets import OWNER_COOKIE, owner_of
 from dpdash.web.trainers import training_processes
@@ -48,6 +49,12 @@ def sweep_service() -> SweepService:
 def open_pages() -> OpenPages:
     """The pages of this process, to be drawn again when what they show has changed without them."""
     return OpenPages()
+
+
+@st.cache_resource(show_spinner=False)
+def held_verdicts() -> HeldVerdicts:
+    """What the pages of this process say of the runs that train."""
+    return HeldVerdicts()
 
 
 def identify_browser() -> None:

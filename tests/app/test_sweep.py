@@ -8,9 +8,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dpdash.core.config import RunConfig
-from dpdash.core.sweep import Objective, SearchMethod, SweepStatus, TrialStatus
+from dpdash.core.sweep import Objective, SearchMethod, SweepStatus, Trial, TrialStatus
 from dpdash.core.translations import PSEUDO
 from dpdash.runs.service import Pace, RunService
+from dpdash.sweeps import live
 from dpdash.sweeps.live import SweepSnapshot
 from dpdash.sweeps.service import SweepService
 from dpdash.ui.sweep import controls as sweep_controls
@@ -201,6 +202,25 @@ def test_a_trial_is_opened_in_train_with_its_settings(
     go(page, SWEEP)
     click(page, "sweep_open_best")
     assert sweep.best is not None and page.session_state["run"] == sweep.best.run_id
+
+
+def test_the_best_trial_is_not_sent_where_its_sweep_found_it_worse(
+    open_page: OpenPage, sweeps: SweepService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its loss stands still, so half of its rate would be tried; a lower one was, and is worse."""
+
+    def settled(trial: Trial, config: RunConfig, *_others: object) -> Trial:
+        return replace(trial, status=TrialStatus.COMPLETE, value=1 / config.learning_rate)
+
+    monkeypatch.setattr(live, "settled", settled)
+    page = own_search(go(open_page(**SMALL_SETTINGS), SWEEP), learning_rate="0.03, 0.3")
+    put(page, "sweep_method", SearchMethod.GRID)
+    click(page, "sweep_start")
+    finished(page, sweeps)
+    click(page, "sweep_open_best")
+    assert given(page, "learning_rate") == 0.3
+    assert "It ended standing still" in said(page)
+    assert page.button(key="suggestion").label == "Nothing to try yet"
 
 
 def test_a_run_of_no_trial_is_not_opened(open_page: OpenPage, sweeps: SweepService) -> None:

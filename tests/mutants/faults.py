@@ -221,15 +221,15 @@ FAULTS: Final = (
         FINDINGS,
     ),
     Fault(
-        "dpdash/findings/run.py",
-        "1 / (2 * max(target.mean_square_x, 1.0))",
-        "1 / max(target.mean_square_x, 1.0)",
+        "dpdash/findings/suggestion.py",
+        "1 / (2 * max(self.target.mean_square_x, 1.0))",
+        "1 / max(self.target.mean_square_x, 1.0)",
         FINDINGS,
     ),
     Fault(
         "dpdash/findings/run.py",
-        "_lower_learning_rate(config, 0.5)",
-        "_lower_learning_rate(config, 0.1)",
+        "run.chances.slower(0.5)",
+        "run.chances.slower(0.1)",
         FINDINGS,
     ),
     Fault(

@@ -12,7 +12,7 @@ import streamlit as st
 from dpdash.core.errors import ConfigError, StoreError
 from dpdash.core.places import PAGES
 from dpdash.core.sweep import Sweep, SweepPlan, SweepStatus, Trial, TrialStatus
-from dpdash.findings.sweep import pooled_ratio, slope_spreads
+from dpdash.findings.sweep import as_good_as_the_best, pooled_ratio, slope_spreads
 from dpdash.store.plans import Head
 from dpdash.sweeps.live import SweepSnapshot
 from dpdash.sweeps.presets import PRESETS, PresetName
@@ -90,8 +90,9 @@ def _show_sweep(shown: SweepSnapshot | None) -> None:
     st.caption(
         _(
             "What matters: the share of the variance of the trials' ranks that each setting explains by itself, "
-            "less what chance would (the main effect of functional ANOVA, Hutter et al. 2014, on ranks). Trials "
-            "without a value count as the worst."
+            "less what chance would (the main effect of functional ANOVA, Hutter et al. 2014, on ranks), and what "
+            "the other settings by themselves leave to it (its total effect). Trials as good as the best share "
+            "its rank; those without a value count as the worst."
         )
     )
     _show_table(shown.sweep)
@@ -197,6 +198,11 @@ def _show_verdict(sweep: Sweep) -> None:
                 objective=objective,
                 value=number(best.value),
             )
+            num_equal = len(as_good_as_the_best(sweep))
+            if num_equal > 1:
+                text = _("{best} {trials} trials are as good as the best: what sets them apart is chance.").format(
+                    best=text, trials=number(num_equal)
+                )
         else:
             text = _(
                 "Over the seeds, the slopes scatter {ratio} times as far as the formula says; so many seeds leave "

@@ -1,6 +1,5 @@
 """What is happening in the run, and one change to try."""
 
-from functools import lru_cache
 from typing import Any
 
 import streamlit as st
@@ -8,16 +7,17 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dpdash.charts.run import RunView
 from dpdash.core.config import RunConfig
-from dpdash.core.limits import Limits
-from dpdash.findings.run import Suggestion, Verdict, verdict
+from dpdash.core.learning_rates import in_force
+from dpdash.findings.run import Verdict, verdict
+from dpdash.findings.suggestion import Suggestion
+from dpdash.findings.sweep import tried_beside
 from dpdash.problem.preview import target
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.notices import escaped
 from dpdash.ui.session.language import _, current, sentence
 from dpdash.ui.session.shown_run import is_mine, is_shown_by_teacher
-from dpdash.ui.session.state import NUM_SHARED
 from dpdash.ui.train.commands import take_suggestion
-from dpdash.web.process import run_service
+from dpdash.web.process import held_verdicts, run_service, sweep_service
 
 
 def advice_box() -> DeltaGenerator:
@@ -27,7 +27,7 @@ def advice_box() -> DeltaGenerator:
 
 def show_advice(shown: RunSnapshot | None, view: RunView) -> None:
     """Show the verdict with a button that tries its suggestion, in the box that is open."""
-    found = _verdict(view, run_service().limits)
+    found = None if shown is None else held_verdicts().of(shown, lambda: _verdict(shown, view))
     st.markdown(_("**What is happening:** {text}").format(text=_text(found)))
     suggestion = found.suggestion if found else None
     starts = shown is None or not shown.is_live or not is_mine(shown)
@@ -43,11 +43,10 @@ def show_advice(shown: RunSnapshot | None, view: RunView) -> None:
     )
 
 
-@lru_cache(maxsize=NUM_SHARED)
-def _verdict(view: RunView, limits: Limits) -> Verdict | None:
-    if view.history is None:
-        return None
-    return verdict(view.config, view.history, target(view.preview, limits.bounds))
+def _verdict(shown: RunSnapshot, view: RunView) -> Verdict | None:
+    found = sweep_service().snapshot(shown.sweep_id) if shown.sweep_id else None
+    tried = () if found is None else tried_beside(found.sweep, shown.run_id)
+    return verdict(shown.config, shown.history, target(view.preview, run_service().limits.bounds, tried))
 
 
 def _text(found: Verdict | None) -> str:
@@ -65,4 +64,4 @@ def _take(suggestion: Suggestion | None, shown: RunSnapshot | None) -> None:
     assert shown is not None, "there is no suggestion without a run"
     kind = type(RunConfig.model_fields[suggestion.setting].default)
     changes: dict[str, Any] = {suggestion.setting: kind(suggestion.value)}
-    take_suggestion(changes, shown.config)
+    take_suggestion(changes, in_force(shown.config, shown.history.learning_rate_changes))

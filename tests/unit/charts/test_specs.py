@@ -196,8 +196,7 @@ ROLES: dict[str, dict[str, set[str]]] = {
         "lines-others": {"series-1@0.4"},
         "lines-good": {"primary"},
     },
-    "what matters": {"importance": {"series-1", "muted"}},
-    "what matters, too early": {"importance": {"muted"}},
+    "what matters": {"importance-main": {"series-1"}, "importance-total": {"muted"}},
     "spread": {"formula": {"reference"}, "spread-0": {"series-1"}, "spread-1": {"series-2"}},
 }
 """Roles of each trace, by the figure's name here and the trace's uid; "loss, nothing trained" is a "loss" too."""

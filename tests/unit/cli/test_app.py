@@ -190,7 +190,7 @@ def test_a_diverged_run_ends_with_1_and_valid_json(database: Path) -> None:
 
     told = called(database, *arguments)
     assert told.status == 1
-    assert f"diverged at epoch {len(said.json['losses']) + 1}" in told.stdout
+    assert f"Diverged at epoch {len(said.json['losses']) + 1}" in told.stdout
     assert "Try --learning-rate 0.05" in told.stdout
 
 

@@ -1,10 +1,11 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from dpdash.core.config import EngineName, RunConfig
-from dpdash.core.events import RunStarted
+from dpdash.core.events import RunFinished, RunStarted
 from dpdash.core.translations import LANGUAGES, language
 from dpdash.files.report import MOST_CHARTED, light_colors, report, reported
 from dpdash.files.run import WholeRun
@@ -40,6 +41,13 @@ def test_a_report_says_what_was_found() -> None:
         "Note a note",
     ):
         assert expected in words
+
+
+def test_a_run_of_five_epochs_that_is_over_has_not_just_begun() -> None:
+    words = words_of(
+        page_of(whole_run(log=(replace(block_of(1, 5), loss=np.full(5, 80.0)), RunFinished(5, 3.0, 0.0, 1.0))))
+    )
+    assert "It ended at epoch 5, too early for a trend" in words
 
 
 @pytest.mark.parametrize(
