@@ -57,8 +57,7 @@ class RunTable:
         is_own = (runs.c.owner == owner, runs.c.sweep_id.is_(None), runs.c.deleted_at.is_(None))
         newest_first = sa.select(runs).where(*is_own).order_by(runs.c.number.desc())
         with self._reading() as connection:
-            row = connection.execute(newest_first.limit(1)).one_or_none()
-            return record_from_row(row) if row else None
+            return next(records_of(connection, newest_first.limit(1)), None)
 
     def tags(self, viewer: Viewer) -> tuple[str, ...]:
         """Every tag that a run of the viewer has, sorted."""

@@ -1,7 +1,7 @@
 """Where this server is and where it serves what is ours.
 
-A proxy may put it below a path of its own, with `server.baseUrlPath` or without a word. So a page gets addresses that
-begin where the dashboard does (`OURS`, without a slash before it); the browser alone knows where that is.
+A proxy may put it below a path of its own, with `server.baseUrlPath` or without a word. So a page gets addresses
+that begin where the dashboard does (`OURS`, without a slash before it); the browser alone knows where that is.
 """
 
 from typing import Final

@@ -88,7 +88,7 @@ def update_page(service: RunService, run_id: str) -> str:
     shown = service.runs.snapshot(run_id)
     view = live._view(shown)
     charts = training_updates(view) | view_updates(ViewName.SURFACE, view)
-    found = advice._verdict(view, service.limits)
+    found = advice._verdict(shown, view)
     return json.dumps(
         [
             {key: [asdict(update) for update in updates] for key, updates in charts.items()},
