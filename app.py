@@ -11,10 +11,10 @@ import streamlit as st
 from dpdash.core.errors import DpdashError
 from dpdash.core.places import PACKAGE
 from dpdash.core.settings import read_settings
-from dpdash.web.server import ROUTES, lifespan, middleware
+from dpdash.web.server import lifespan, middleware, routes
 
 try:
     settings = read_settings()
 except DpdashError as error:
     sys.exit(str(error))
-app = st.App(PACKAGE / "main.py", lifespan=lifespan, routes=ROUTES, middleware=middleware(settings))
+app = st.App(PACKAGE / "main.py", lifespan=lifespan, routes=routes(), middleware=middleware(settings))

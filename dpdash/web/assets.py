@@ -17,6 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dpdash.web.addresses import in_page, path_of, route
+
 ONE_YEAR: Final = 365 * 24 * 3600
 ASSET_PATH: Final = "/dpdash/static"
 ASSET_FOLDER: Final = Path(__file__).parent / "static"
@@ -50,8 +52,8 @@ def asset(name: str) -> Asset:
 
 
 def asset_url(name: str) -> str:
-    """Where an asset is served; the address changes with its content, so browsers may keep it for good."""
-    return f"{ASSET_PATH}/{asset(name).digest}/{name}"
+    """The address that a page has for an asset; it changes with the content, so browsers may keep it for good."""
+    return in_page(f"{ASSET_PATH}/{asset(name).digest}/{name}")
 
 
 async def _serve_asset(request: Request) -> Response:
@@ -75,7 +77,9 @@ def takes_gzip(accept_encoding: str) -> bool:
     return False
 
 
-ASSET_ROUTES: Final = (Route(f"{ASSET_PATH}/{{digest}}/{{name}}", _serve_asset, methods=["GET"]),)
+def asset_routes() -> tuple[Route, ...]:
+    """Where the assets are served."""
+    return (Route(route(f"{ASSET_PATH}/{{digest}}/{{name}}"), _serve_asset, methods=["GET"]),)
 
 
 class StreamlitsAssets:
@@ -92,11 +96,11 @@ class StreamlitsAssets:
         self._compressed: dict[str, asyncio.Task[bytes]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_asked = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in self._files
+        is_asked = scope["type"] == "http" and scope["method"] == "GET" and path_of(scope) in self._files
         if not is_asked or not takes_gzip(Headers(scope=scope).get("accept-encoding", "")):
             await self.app(scope, receive, send)
             return
-        path = scope["path"]
+        path = path_of(scope)
         if path not in self._compressed:
             # One for all who ask meanwhile: forty phones open the page at the same time.
             self._compressed[path] = asyncio.create_task(asyncio.to_thread(_compressed, self._files[path]))
@@ -110,5 +114,5 @@ def _compressed(file: Path) -> bytes:
     content = file.read_bytes()
     if file.suffix == ".css":
         # Relative to the style sheet, as the address that it replaces.
-        content = ICON_FONT.sub(f"../..{asset_url(ICONS)}".encode(), content)
+        content = ICON_FONT.sub(f"../../{asset_url(ICONS)}".encode(), content)
     return gzip.compress(content)

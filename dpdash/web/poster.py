@@ -19,6 +19,7 @@ from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
 from dpdash.core.limits import Limits
 from dpdash.core.settings import ServerSettings
 from dpdash.core.translations import PSEUDO, Language, language, negotiate
+from dpdash.web.addresses import path_of
 from dpdash.web.long_links import shortened
 
 STYLE: Final = Path(__file__).with_name("poster.css")
@@ -53,7 +54,7 @@ def _wanted(scope: Scope, settings: ServerSettings) -> tuple[RunConfig, bool] | 
     from dpdash.web.links import parse_query
 
     query = scope["query_string"]
-    if scope["path"] != TRAIN_PATH or len(query) > MOST_QUERY_BYTES:
+    if path_of(scope) != TRAIN_PATH or len(query) > MOST_QUERY_BYTES:
         return None
     asked = parse_qs(shortened(query.decode("latin-1")), keep_blank_values=True)
     link = parse_query(asked, Limits.of(settings))

@@ -21,6 +21,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dpdash.core.network import is_address, is_loopback
+from dpdash.web.addresses import path_of
 from dpdash.web.transfers import IMPORT_PATH
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -166,13 +167,13 @@ def _scripts_in_page() -> tuple[str, ...]:
 
 
 def _is_taken(scope: Scope) -> bool:
-    return scope["method"] in METHODS or (scope["method"] == "POST" and scope["path"] == IMPORT_PATH)
+    return scope["method"] in METHODS or (scope["method"] == "POST" and path_of(scope) == IMPORT_PATH)
 
 
 def _is_open(scope: Scope) -> bool:
-    path = scope["path"]
+    path = path_of(scope)
     if scope["type"] == "websocket":
-        return bool(path.endswith(f"{CORE}stream"))
+        return path.endswith(f"{CORE}stream")
     _, is_core, rest = path.rpartition(CORE)
     if is_core:
         return rest in OPEN_CORE_PATHS or (rest in LOCAL_CORE_PATHS and is_local(scope))

@@ -17,11 +17,12 @@ import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import cookie_parser
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dpdash.core.settings import ServerSettings
 from dpdash.web.addresses import own_url
-from dpdash.web.assets import ASSET_NAMES, ASSET_ROUTES, ONE_YEAR, StreamlitsAssets, asset
+from dpdash.web.assets import ASSET_NAMES, ONE_YEAR, StreamlitsAssets, asset, asset_routes
 from dpdash.web.document import PageDocument
 from dpdash.web.ending import Ending
 from dpdash.web.page_guard import PageGuard
@@ -32,7 +33,7 @@ from dpdash.web.streamlit_internals.turned_pages import keep_pages
 from dpdash.web.streamlit_internals.uncut import hear_out
 from dpdash.web.tickets import OWNER_COOKIE
 from dpdash.web.trainers import training_processes
-from dpdash.web.transfers import TRANSFER_ROUTES
+from dpdash.web.transfers import transfer_routes
 
 OWNER_BYTES: Final = 24
 OWNER: Final = re.compile(rf"[A-Za-z0-9_-]{{{len(secrets.token_urlsafe(OWNER_BYTES))}}}")
@@ -173,7 +174,9 @@ def shut_down() -> None:
     training_processes().close()
 
 
-ROUTES: Final = (*ASSET_ROUTES, *TRANSFER_ROUTES)
+def routes() -> tuple[Route, ...]:
+    """What is served beside Streamlit's pages."""
+    return (*asset_routes(), *transfer_routes())
 
 
 def middleware(settings: ServerSettings) -> tuple[Middleware, ...]:

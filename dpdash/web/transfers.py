@@ -22,6 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from dpdash.core.errors import N_, DpdashError, RunFileError, StoreError, UnknownRunError
 from dpdash.core.translations import Language, language
+from dpdash.web.addresses import in_page, path_of, route
 from dpdash.web.rate_limit import Allowance, RateLimiter
 from dpdash.web.tickets import OWNER_COOKIE, is_valid, owner_of, ticket
 from dpdash.web.turns import BusyError, Turns
@@ -73,13 +74,13 @@ def export_address(name: "FormatName", run_ids: Sequence[str], owner: str, langu
     purpose = (str(name), language_code, *run_ids)
     query = [("run", run_id) for run_id in run_ids]
     query += [("language", language_code), ("ticket", ticket(owner, *purpose))]
-    return f"{EXPORT_PATH}/{name}?{urlencode(query)}"
+    return in_page(f"{EXPORT_PATH}/{name}?{urlencode(query)}")
 
 
 def import_address(owner: str, language_code: str) -> str:
     """Where this browser can send a file of runs to."""
     shown = ticket(owner, IMPORT, language_code)
-    return f"{IMPORT_PATH}?{urlencode({'language': language_code, 'ticket': shown})}"
+    return in_page(f"{IMPORT_PATH}?{urlencode({'language': language_code, 'ticket': shown})}")
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,7 @@ def _words(request: Request) -> Language:
 def _refused(request: Request, error: DpdashError) -> Response:
     """The sentence of an error; nothing that the caller sent is run or shown as a page."""
     text, status = _words(request).error(error), _status(error)
-    if request.url.path == IMPORT_PATH:
+    if path_of(request.scope) == IMPORT_PATH:
         return JSONResponse({"text": text}, status)
     return PlainTextResponse(text, status, {"Cache-Control": "no-store"})
 
@@ -265,7 +266,9 @@ def _status(error: DpdashError) -> int:
     return next((status for kind, status in statuses.items() if isinstance(error, kind)), 400)
 
 
-TRANSFER_ROUTES: Final = (
-    Route(f"{EXPORT_PATH}/{{name}}", _serve_export, methods=["GET"]),
-    Route(IMPORT_PATH, _take_import, methods=["POST"]),
-)
+def transfer_routes() -> tuple[Route, ...]:
+    """Where runs go out and come in."""
+    return (
+        Route(route(f"{EXPORT_PATH}/{{name}}"), _serve_export, methods=["GET"]),
+        Route(route(IMPORT_PATH), _take_import, methods=["POST"]),
+    )

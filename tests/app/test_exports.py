@@ -16,6 +16,7 @@ from dpdash.files.mlflow import VARIABLE
 from dpdash.files.run import whole_runs
 from dpdash.runs.service import Pace, RunService
 from dpdash.ui.parts import exports
+from dpdash.web.addresses import in_page
 from dpdash.web.transfers import EXPORT_PATH, IMPORT_PATH
 from tests.app.conftest import OpenPage, put
 from tests.app.driving import again, click, go
@@ -43,8 +44,8 @@ def at_the_table(page: AppTest) -> AppTest:
 def offers(page: AppTest) -> dict[str, str]:
     """The addresses in the menu, by the format's name."""
     links = [link.proto for link in page.get("link_button")]
-    found = [link for link in links if link.url.startswith(EXPORT_PATH)]
-    return {link.url.split("?")[0].removeprefix(f"{EXPORT_PATH}/"): link.url for link in found}
+    found = [link for link in links if link.url.startswith(in_page(EXPORT_PATH))]
+    return {link.url.split("?")[0].removeprefix(in_page(f"{EXPORT_PATH}/")): link.url for link in found}
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -61,7 +62,7 @@ def test_before_a_run_there_is_nothing_to_take_but_one_can_come_in(open_page: Op
     assert offers(page) == {}
     assert "Import runs (JSON)" in visible_texts(page)
     (form,) = (node.proto for node in page.get("bidi_component") if IMPORT_PATH in node.proto.json)
-    assert json.loads(form.json)["address"].startswith(f"{IMPORT_PATH}?language=en&ticket=")
+    assert json.loads(form.json)["address"].startswith(in_page(f"{IMPORT_PATH}?language=en&ticket="))
 
 
 def test_each_browser_has_addresses_of_its_own(open_page: OpenPage, run_id: str) -> None:
@@ -117,7 +118,7 @@ def test_more_runs_than_one_file_holds_are_not_offered(
 ) -> None:
     monkeypatch.setattr(exports, "MOST_RUNS", 0)
     page = at_the_table(open_page(run=run_id))
-    links = [link.proto for link in page.get("link_button") if link.proto.url.startswith(EXPORT_PATH)]
+    links = [link.proto for link in page.get("link_button") if link.proto.url.startswith(in_page(EXPORT_PATH))]
     assert links
     assert all(link.disabled and link.help == "One file holds at most 0 runs." for link in links)
 

@@ -28,7 +28,7 @@ from dpdash.runs.service import RunService
 from dpdash.store.rows import MAX_BLOCK_ROWS
 from dpdash.store.transfer import ArrivedRun
 from dpdash.web.process import run_service
-from dpdash.web.server import ROUTES
+from dpdash.web.server import routes
 from dpdash.web.tickets import OWNER_COOKIE, owner_of
 from dpdash.web.transfers import export_address
 from tests.bench.figure import Figure
@@ -128,7 +128,7 @@ def _encoded(service: RunService, name: FormatName, run_id: str) -> _Cost:
 
 def _fetched(port: int, run_id: str) -> _Cost:
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    address = export_address(FormatName.CSV, [run_id], owner_of(COOKIE), ENGLISH)
+    address = export_address(FormatName.CSV, [run_id], owner_of(COOKIE), ENGLISH).removeprefix(".")
     connection.request("GET", address, headers={"Cookie": f"{OWNER_COOKIE}={COOKIE}"})
     answer = connection.getresponse()
     assert answer.status == 200
@@ -164,7 +164,7 @@ def _served() -> Iterator[int]:
     """The routes of the server in this process, whose memory is measured; the port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(Starlette(routes=list(ROUTES)), log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(Starlette(routes=list(routes())), log_level="error"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         while not server.started:

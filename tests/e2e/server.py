@@ -25,6 +25,8 @@ STOP_SECONDS = 15
 LEAN: Final = {"DPDASH_TRAINING_PROCESSES": "1"}
 """Enough for a page or two; each process that trains takes seconds of a core to start."""
 
+BASE_PATH: Final = "STREAMLIT_SERVER_BASE_URL_PATH"
+
 T = TypeVar("T")
 P = TypeVar("P", bound=BaseModel)
 
@@ -74,7 +76,8 @@ def start_server(
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    server = Server(f"http://127.0.0.1:{port}", process, log, database)
+    base = (environment or {}).get(BASE_PATH, "")
+    server = Server(f"http://127.0.0.1:{port}{base}", process, log, database)
     _wait_until_healthy(server)
     return server
 

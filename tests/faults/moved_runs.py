@@ -37,6 +37,6 @@ def start_runs() -> None:
 app = st.App(
     str(ROOT / "dpdash" / "main.py"),
     lifespan=starting(start_runs),
-    routes=server.ROUTES,
+    routes=server.routes(),
     middleware=server.middleware(ServerSettings()),
 )

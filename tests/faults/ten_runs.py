@@ -51,6 +51,6 @@ telling.let_runs_tell()
 app = st.App(
     str(ROOT / "dpdash" / "main.py"),
     lifespan=starting(start_runs),
-    routes=server.ROUTES,
+    routes=server.routes(),
     middleware=server.middleware(ServerSettings()),
 )

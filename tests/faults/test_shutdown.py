@@ -33,7 +33,9 @@ def end(server: Server) -> None:
 def reader_who_fell_asleep(server: Server) -> Iterator[None]:
     """A browser that has asked for megabytes, and takes none."""
     address = urlsplit(server.url)
-    request = f"GET {asset_url('plotly-cartesian.min.js')} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n"
+    request = (
+        f"GET {asset_url('plotly-cartesian.min.js').removeprefix('.')} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n"
+    )
     with closing(socket.socket()) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect((address.hostname, address.port))

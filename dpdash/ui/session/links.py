@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import streamlit as st
 
 from dpdash.core.config import RunConfig
+from dpdash.core.places import PAGES
 from dpdash.core.translations import HAVE_A_COLUMN
 from dpdash.ui.session.inputs import PRESENT
 from dpdash.ui.session.state import PROBLEMS_KEY, put_settings, show_run, wanted_settings
@@ -54,8 +55,10 @@ def query_of(config: RunConfig, run_id: str | None) -> dict[str, str]:
 def address(config: RunConfig, run_id: str | None) -> str:
     """The shortest link to a run, whose settings come with it, or else to settings."""
     page = urlsplit(st.context.url or "")
+    # Of the first page Streamlit takes the last slash away, behind which a proxy's path has it.
+    path = page.path if (PAGES / page.path.rpartition("/")[2]).with_suffix(".py").is_file() else f"{page.path}/"
     query = {RUN_PARAMETER: run_id} if run_id else short_query(config)
-    return urlunsplit((page.scheme, page.netloc, page.path or "/", urlencode(query), ""))
+    return urlunsplit((page.scheme, page.netloc, path, urlencode(query), ""))
 
 
 def short_query(config: RunConfig) -> dict[str, str]:

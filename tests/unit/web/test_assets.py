@@ -18,10 +18,10 @@ from dpdash.web import assets
 from dpdash.web.assets import (
     ASSET_FOLDER,
     ASSET_NAMES,
-    ASSET_ROUTES,
     ICONS,
     MEDIA_TYPES,
     StreamlitsAssets,
+    asset_routes,
     asset_url,
     takes_gzip,
 )
@@ -46,7 +46,7 @@ def streamlits(_request: object) -> Response:
 
 def app() -> Any:
     return StreamlitsAssets(
-        Starlette(routes=[*ASSET_ROUTES, Route("/{path:path}", streamlits, methods=["GET", "POST"])])
+        Starlette(routes=[*asset_routes(), Route("/{path:path}", streamlits, methods=["GET", "POST"])])
     )
 
 
@@ -54,7 +54,7 @@ def scope_of(path: str, method: str = "GET", **headers: str) -> Scope:
     return {
         "type": "http",
         "method": method,
-        "path": path,
+        "path": path.removeprefix("."),
         "query_string": b"",
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
     }
@@ -95,7 +95,7 @@ def test_a_client_without_gzip_gets_the_script_as_it_is(encodings: str) -> None:
     ],
 )
 def test_nothing_else_of_ours_is_served(path: str) -> None:
-    assert answered(Starlette(routes=list(ASSET_ROUTES)), scope_of(path))[0] == 404
+    assert answered(Starlette(routes=list(asset_routes())), scope_of(path))[0] == 404
 
 
 @pytest.mark.parametrize("file", [SCRIPT, STYLE])
@@ -125,8 +125,8 @@ def test_every_script_of_streamlit_has_its_digest_in_its_name() -> None:
 def test_icons_come_from_our_small_font() -> None:
     style = gzip.decompress(get(path_of(STYLE), accept_encoding="gzip")[2]).decode()
     assert FONT.name not in style
-    assert f"url(../..{asset_url(ICONS)})" in style
-    assert style.replace(f"../..{asset_url(ICONS)}", f"../media/{FONT.name}") == STYLE.read_text()
+    assert f"url(../../{asset_url(ICONS)})" in style
+    assert style.replace(f"../../{asset_url(ICONS)}", f"../media/{FONT.name}") == STYLE.read_text()
 
 
 def test_the_small_font_has_every_icon() -> None:

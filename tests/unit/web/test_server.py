@@ -16,7 +16,7 @@ from starlette.types import Scope
 from streamlit import config as streamlit_config
 
 from dpdash.core.settings import ServerSettings
-from dpdash.web.server import ROUTES, middleware, open_browser, send_at_once
+from dpdash.web.server import middleware, open_browser, routes, send_at_once
 from dpdash.web.tickets import OWNER_COOKIE
 from tests.asgi import answered
 
@@ -38,7 +38,7 @@ def unchanged(_request: object) -> Response:
 
 
 APP = Starlette(
-    routes=[*ROUTES, Route("/", page), Route("/text", text), Route("/unchanged", unchanged)],
+    routes=[*routes(), Route("/", page), Route("/text", text), Route("/unchanged", unchanged)],
     middleware=list(middleware(ServerSettings())),
 )
 
@@ -105,7 +105,7 @@ def test_what_is_no_page_brings_no_cookie(path: str) -> None:
 
 
 def test_streamlit_takes_the_routes() -> None:
-    st.App(ROOT / "app.py", routes=ROUTES, middleware=middleware(ServerSettings()))
+    st.App(ROOT / "app.py", routes=routes(), middleware=middleware(ServerSettings()))
 
 
 def test_a_bad_setting_is_a_sentence_and_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
