@@ -1,5 +1,6 @@
 """What the documents say is what the code has."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -9,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from dpdash.core.config import EngineName, OptimizerName, RunConfig
-from dpdash.core.settings import ServerSettings
+from dpdash.core.settings import ServerSettings, variable
 from dpdash.core.steps import Phase
 from dpdash.core.translations import LANGUAGES
 from dpdash.ui.guide.page import document_path
@@ -17,6 +18,7 @@ from tests.guide.blocks import BLOCK, Block, filled
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+MAKEFILE = (ROOT / "Makefile").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "dpdash").rglob("*.md")])
 FOR_READERS = "\n".join(path.read_text() for path in (README, *sorted((ROOT / "docs").glob("*.md"))))
 EVERYTHING = "\n".join(path.read_text() for path in DOCUMENTS)
@@ -36,7 +38,7 @@ def names(paths: list[Path]) -> list[str]:
 
 
 def make_targets() -> set[str]:
-    return set(TARGET.findall((ROOT / "Makefile").read_text()))
+    return set(TARGET.findall(MAKEFILE))
 
 
 def code_in(text: str) -> str:
@@ -231,3 +233,34 @@ def test_a_guide_that_is_written_anew_keeps_its_words() -> None:
 def unmeasured(text: str) -> str:
     """A guide without what is measured."""
     return BLOCK.sub("", text)
+
+
+def test_containers_name_what_is_there() -> None:
+    """No daemon that could run them is part of the tests."""
+    made = (ROOT / "Dockerfile").read_text()
+    front = (ROOT / "docs" / "deployment.md").read_text().split("---\n")[1]
+    assert "app_port: 8501" in front and "EXPOSE 8501" in made and "sdk: docker" in front
+    composed = (ROOT / "compose.yaml").read_text()
+    known = {variable(name) for name in ServerSettings.model_fields}
+    assert set(VARIABLE.findall(made + composed)) <= known
+    for name in re.findall(r"^ARG (\w+)", made, re.MULTILINE):
+        assert f"`{name}`" in (ROOT / "docs" / "deployment.md").read_text()
+    developing = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    script, _, targets = developing["postCreateCommand"].partition(" && make ")
+    assert (ROOT / script).is_file()
+    assert all(
+        re.search(rf"^({re.escape(name)}|\$\(VENV\)/{name[6:]}):", MAKEFILE, re.MULTILINE)
+        for name in targets.split()
+    )
+    sent = (ROOT / ".dockerignore").read_text().split()
+    for name in (
+        "app.py",
+        "setup.py",
+        "pyproject.toml",
+        "dpdash",
+        "pages",
+        "docs",
+        ".streamlit",
+        "requirements*.txt",
+    ):
+        assert f"!{name}" in sent

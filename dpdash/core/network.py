@@ -16,6 +16,8 @@ from dpdash.core.errors import DpdashError
 
 HOST_RULE: Final = "A host goes by a whole name or an address, such as lab.example.org, without a * in it"
 HOST_NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*")
+ORIGIN_RULE: Final = "A site goes by its origin, such as https://lab.example.org, without a * in it"
+ORIGIN: Final = re.compile(r"(https?)://(?:[^\s/?#:;,'*\[\]]+|\[[0-9a-f:.]+\])(:\d{1,5})?/?$", re.IGNORECASE)
 EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 (a workshop's server is for others on purpose)
 LOOPBACK: Final = "127.0.0.1"
 VIRTUAL: Final = re.compile(
@@ -43,6 +45,19 @@ def host_in(text: str) -> str:
     if not HOST_NAME.fullmatch(name):
         raise DpdashError(f"{HOST_RULE}. Received: {{received}}.", received=text)
     return name
+
+
+def origin_in(text: str) -> str:
+    """The origin in what a person writes for a site, as browsers compare it.
+
+    Raises:
+        DpdashError: if it names no site.
+    """
+    site = ORIGIN.match(text)
+    if site is None:
+        raise DpdashError(f"{ORIGIN_RULE}. Received: {{received}}.", received=text)
+    host = host_in(text)
+    return f"{site[1].lower()}://{f'[{host}]' if ':' in host else host}{site[2] or ''}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The server's own settings, from the environment (`DPDASH_…`)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Final, get_args
+from typing import Annotated, Final, LiteralString, get_args
 
 import platformdirs
 from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr, ValidationError, field_validator
@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from dpdash.core.config import bounds
 from dpdash.core.cores import num_cores
 from dpdash.core.errors import DpdashError
-from dpdash.core.network import HOST_RULE, host_in
+from dpdash.core.network import HOST_RULE, ORIGIN_RULE, host_in, origin_in
 
 MINIMUM_GRACE_SECONDS = 120.0
 PREFIX: Final = "DPDASH_"
@@ -107,6 +107,10 @@ class ServerSettings(BaseSettings):
         default=(),
         description="Names, with commas between them, that the server goes by besides its own and its addresses.",
     )
+    frame_ancestors: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Sites, with commas between them, that may show the dashboard in a frame; over HTTPS.",
+    )
     language: str | None = Field(
         default=None,
         description="Language that every page opens in, such as pt_BR; the browser's own when it is not set.",
@@ -114,13 +118,13 @@ class ServerSettings(BaseSettings):
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        try:
-            return tuple(host_in(name.strip()) for name in value.split(",") if name.strip())
-        except DpdashError:
-            raise PydanticCustomError("no_host", HOST_RULE) from None
+    def _hosts(cls, value: object) -> object:
+        return _split(value, host_in, HOST_RULE)
+
+    @field_validator("frame_ancestors", mode="before")
+    @classmethod
+    def _origins(cls, value: object) -> object:
+        return _split(value, origin_in, ORIGIN_RULE)
 
     @field_validator("teacher_passphrase")
     @classmethod
@@ -132,6 +136,15 @@ class ServerSettings(BaseSettings):
                 {"least": SHORTEST_PASSPHRASE},
             )
         return value
+
+
+def _split(value: object, read: Callable[[str], str], rule: LiteralString) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(read(name.strip()) for name in value.split(",") if name.strip())
+    except DpdashError:
+        raise PydanticCustomError("no_name", rule) from None
 
 
 def variable(setting: str) -> str:

@@ -58,8 +58,10 @@ FAILED: Final = Refusal(500, "The server failed to answer. Try again.")
 class SecurityHeaders:
     """Tells the browser what a page of the dashboard does, so that it does nothing else."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, frame_ancestors: Collection[str] = ()) -> None:
+        """`frame_ancestors` are the sites that may show a page in a frame, besides the dashboard itself."""
         self.app = app
+        self._frame_ancestors = frame_ancestors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,7 +73,7 @@ class SecurityHeaders:
             nonlocal began
             if message["type"] == "http.response.start":
                 began = True
-                MutableHeaders(scope=message).update(security_headers(scope))
+                MutableHeaders(scope=message).update(security_headers(scope, self._frame_ancestors))
             await send(message)
 
         try:
@@ -119,7 +121,7 @@ class RequestGuard:
         return name is not None and (is_address(name) or name in self._names)
 
 
-def security_headers(scope: Scope) -> dict[str, str]:
+def security_headers(scope: Scope, frame_ancestors: Collection[str] = ()) -> dict[str, str]:
     """The headers of one answer."""
     host = Headers(scope=scope).get("host", "")
     name = host_name(host)
@@ -142,16 +144,17 @@ def security_headers(scope: Scope) -> dict[str, str]:
                 "manifest-src 'self'",
                 "base-uri 'none'",
                 "form-action 'self'",
-                "frame-ancestors 'self'",
+                " ".join(("frame-ancestors 'self'", *frame_ancestors)),
             )
         ),
         "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "SAMEORIGIN",
         # Links carry the ids of runs.
         "Referrer-Policy": "no-referrer",
         "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
+    if not frame_ancestors:
+        headers["X-Frame-Options"] = "SAMEORIGIN"  # which has no word for other sites
     # Elsewhere browsers ignore this one, and complain.
     if is_secure or (name is not None and is_loopback(name)):
         headers["Cross-Origin-Opener-Policy"] = "same-origin"

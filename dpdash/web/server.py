@@ -9,7 +9,6 @@ import socket
 import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http.cookies import SimpleCookie
 from typing import Final
 
 import psutil
@@ -60,8 +59,10 @@ class OwnerCookie:
     was not made here is replaced: a name that someone thought up, someone else may think up too.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, is_framed: bool = False) -> None:
+        """Where the dashboard `is_framed` by another site, a browser sends the cookie in that site's frame too."""
         self.app = app
+        self._is_framed = is_framed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _is_named(scope):
@@ -70,10 +71,17 @@ class OwnerCookie:
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and _is_page(scope, message):
-                MutableHeaders(scope=message).append("set-cookie", _new_owner(secure=scope["scheme"] == "https"))
+                MutableHeaders(scope=message).append("set-cookie", self._new_owner(scope))
             await send(message)
 
         await self.app(scope, receive, send_with_cookie)
+
+    def _new_owner(self, scope: Scope) -> str:
+        cookie = f"{OWNER_COOKIE}={secrets.token_urlsafe(OWNER_BYTES)}; Path=/; Max-Age={ONE_YEAR}; HttpOnly"
+        if self._is_framed:
+            # One for each site with a frame (CHIPS): browsers send no other to a page in a foreign frame.
+            return f"{cookie}; SameSite=None; Secure; Partitioned"
+        return f"{cookie}; SameSite=Lax{'; Secure' if scope['scheme'] == 'https' else ''}"
 
 
 def _is_named(scope: Scope) -> bool:
@@ -86,14 +94,6 @@ def _is_page(scope: Scope, message: Message) -> bool:
     if message["status"] == 304:
         return "text/html" in Headers(scope=scope).get("accept", "")
     return Headers(raw=message["headers"]).get("content-type", "").startswith("text/html")
-
-
-def _new_owner(*, secure: bool) -> str:
-    cookie = SimpleCookie({OWNER_COOKIE: secrets.token_urlsafe(OWNER_BYTES)})
-    morsel = cookie[OWNER_COOKIE]
-    morsel["path"], morsel["max-age"], morsel["samesite"] = "/", str(ONE_YEAR), "Lax"
-    morsel["httponly"], morsel["secure"] = True, secure
-    return cookie.output(header="").strip()
 
 
 @asynccontextmanager
@@ -182,10 +182,10 @@ def routes() -> tuple[Route, ...]:
 def middleware(settings: ServerSettings) -> tuple[Middleware, ...]:
     """What stands before every request, the first that sees it first."""
     return (
-        Middleware(SecurityHeaders),
+        Middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors),
         Middleware(RequestGuard, allowed_hosts=settings.allowed_hosts),
         Middleware(PageGuard, max_pages=settings.max_pages),
-        Middleware(OwnerCookie),
+        Middleware(OwnerCookie, is_framed=bool(settings.frame_ancestors)),
         Middleware(StreamlitsAssets),
         Middleware(PageDocument, settings=settings),
     )

@@ -105,6 +105,14 @@ addEventListener("click", (event) => {
   setTimeout(() => link.click(), POLL_MS);
 }, true);
 
+// In another site's frame the browser is known there alone (its cookie is one for that site), and not in a tab beside it.
+if (window.top !== window) {
+  addEventListener("click", ({ target }) => {
+    const file = target.closest?.("a[href*='/dpdash/export/']");
+    if (file) file.target = "_self";
+  }, true);
+}
+
 // A page opens at its top, and on a phone the menu that it was chosen from closes.
 function openAtTop() {
   document.querySelector("[data-testid='stMain']")?.scrollTo(0, 0);

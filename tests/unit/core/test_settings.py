@@ -45,6 +45,13 @@ def test_usual_settings_ask_for_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         ("allowed_hosts", "https://Lab.example:8501/lab", ("lab.example",)),
         ("allowed_hosts", "Bücher.example., [::1]:80", ("xn--bcher-kva.example", "::1")),
         ("allowed_hosts", "", ()),
+        (
+            "frame_ancestors",
+            "https://Lab.example/, http://localhost:8000",
+            ("https://lab.example", "http://localhost:8000"),
+        ),
+        ("frame_ancestors", "https://bücher.example", ("https://xn--bcher-kva.example",)),
+        ("frame_ancestors", "https://[::1]:80", ("https://[::1]:80",)),
         ("language", "pt_BR", "pt_BR"),
     ],
 )
@@ -67,6 +74,12 @@ def test_environment_sets_each(name: str, text: str, value: object, monkeypatch:
         ("keep_megabytes", "-5"),
         ("allowed_hosts", "lab.example,*.lab.example"),
         ("allowed_hosts", "https://"),
+        ("frame_ancestors", "*"),
+        ("frame_ancestors", "lab.example"),
+        ("frame_ancestors", "https://*.lab.example"),
+        ("frame_ancestors", "https://lab.example/page"),
+        ("frame_ancestors", "https://lab.example; script-src *"),
+        ("frame_ancestors", "https://lab.example 'none'"),
         ("teacher_passphrase", "seven77"),
     ],
 )

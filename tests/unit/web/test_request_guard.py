@@ -65,6 +65,12 @@ class TestSecurityHeaders:
         script = next(rule for rule in policy.split("; ") if rule.startswith("script-src"))
         assert re.fullmatch(r"script-src 'self' blob:( 'sha256-[A-Za-z0-9+/=]{44}')+", script)
 
+    def test_sites_that_were_named_may_frame_a_page(self) -> None:
+        site = "https://lab.example.org"
+        _code, headers, _body = answered(SecurityHeaders(hello, frame_ancestors=(site,)), request())
+        assert f"frame-ancestors 'self' {site}" in headers["content-security-policy"].split("; ")
+        assert "x-frame-options" not in headers
+
     def test_a_refusal_has_them(self) -> None:
         code, headers, _ = answered(SecurityHeaders(RequestGuard(hello)), request(host="evil.example"))
         assert code == 421

@@ -84,6 +84,14 @@ def test_the_cookie_is_secure_where_the_page_is() -> None:
     assert SimpleCookie(get("/", scheme="https")[1]["set-cookie"])[OWNER_COOKIE]["secure"]
 
 
+def test_in_a_frame_of_another_site_the_cookie_is_that_sites() -> None:
+    named = ServerSettings(frame_ancestors="https://lab.example.org")  # type: ignore[arg-type]  # as in the environment
+    framed = Starlette(routes=[Route("/", page)], middleware=list(middleware(named)))
+    scope: Scope = {"type": "http", "method": "GET", "scheme": "http", "path": "/", "query_string": b""}
+    cookie = answered(framed, {**scope, "headers": [(b"host", HOST.encode())]})[1]["set-cookie"]
+    assert cookie.endswith("HttpOnly; SameSite=None; Secure; Partitioned")
+
+
 def test_a_browser_with_a_name_keeps_it() -> None:
     assert "set-cookie" not in get("/", cookie=f"a=b; {OWNER_COOKIE}={NAME}")[1]
 
