@@ -20,7 +20,8 @@ from dpdash.core.translations import LANGUAGES, PSEUDO
 from dpdash.runs.service import Pace, RunService
 from dpdash.store.query import RunLabel, RunQuery, Viewer
 from dpdash.store.schema import runs
-from dpdash.ui.runs.filters import ROWS
+from dpdash.ui.runs import filters
+from dpdash.ui.runs.filters import ROWS, Whose
 from dpdash.ui.session import viewer as machine_owner
 from tests.app.conftest import OpenPage, put
 from tests.app.driving import again, click, control, go
@@ -130,8 +131,9 @@ def test_a_browser_sees_its_own_runs_alone(
     assert "this browser has started" in said(page)
     monkeypatch.setattr(machine_owner, "asks_from_here", lambda: True)
     again(page)
-    assert len(table(page)) == 2
-    assert "Every run of this machine" in said(page)
+    assert len(table(page)) == 2, "on one's own machine all are one's own"
+    control(page.button_group, "runs_whose").set_value(Whose.MINE).run()
+    assert len(table(page)) == 1
     monkeypatch.setattr(machine_owner, "serves_only_here", lambda: False)
     again(page)
     assert len(table(page)) == 1
@@ -140,9 +142,12 @@ def test_a_browser_sees_its_own_runs_alone(
 def test_the_teacher_sees_all(open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch) -> None:
     trained(service, owner="another")
     page = go(open_page(), RUNS)
-    assert not names(page)
+    assert not names(page) and not page.button_group, "there is nothing to choose"
     monkeypatch.setattr(machine_owner, "is_teacher", lambda browser: browser == ME.owner)
-    assert len(table(again(page))) == 1
+    monkeypatch.setattr(filters, "serves_only_here", lambda: False)
+    assert not names(again(page)), "the teacher's own come first"
+    control(page.button_group, "runs_whose").set_value(Whose.ALL).run()
+    assert len(table(page)) == 1
 
 
 def test_filters_and_order(open_page: OpenPage, service: RunService) -> None:

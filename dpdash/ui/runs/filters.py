@@ -1,6 +1,8 @@
 """What the list of runs is searched for, how it is sorted, and which stretch of it is shown."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
 from typing import Final, TypeVar
 
 import streamlit as st
@@ -9,9 +11,10 @@ from dpdash.core.errors import N_
 from dpdash.core.events import RunStatus
 from dpdash.store.query import LONGEST_TEXT, RunOrder, RunPage, RunQuery, Viewer
 from dpdash.ui.parts.button import button
-from dpdash.ui.parts.controls import selection, several, text_input, toggle
+from dpdash.ui.parts.controls import choice, selection, several, text_input, toggle
 from dpdash.ui.session.inputs import Input
 from dpdash.ui.session.language import _, current, number
+from dpdash.ui.session.viewer import serves_only_here
 
 T = TypeVar("T", bound=str)
 ROWS: Final = 50
@@ -20,6 +23,15 @@ FIRST_KEY: Final = "runs_first"
 """The first row of the stretch that is shown, counted from 0."""
 ASKED_KEY: Final = "runs_asked"
 """What was searched for when the stretch was chosen."""
+
+
+class Whose(StrEnum):
+    """Of whom the list has runs."""
+
+    MINE = "mine"
+    ALL = "all"
+
+
 TAGS: Final[Input[tuple[str, ...]]] = Input("runs_tags", ())
 ORDER_NAMES: Final = {
     RunOrder.WHEN: N_("Started"),
@@ -32,6 +44,20 @@ ORDER_NAMES: Final = {
     RunOrder.SPEED: N_("Epochs/s"),
     RunOrder.EPOCHS: N_("Epochs"),
 }
+
+
+def choose_whose(who: Viewer) -> Viewer:
+    """Show the choice of whose runs are listed, where everybody's can be; the viewer who has those.
+
+    Where a room is served one's own come first. On one's own machine all are one's own, whatever browser or
+    command line started them.
+    """
+    if not who.sees_all:
+        return who
+    names = {Whose.MINE: _("Mine"), Whose.ALL: _("All")}
+    usual = Whose.ALL if serves_only_here() else Whose.MINE
+    chosen = choice(Input("runs_whose", usual), _("Whose runs"), names, label_visibility="collapsed")
+    return replace(who, sees_all=chosen is Whose.ALL)
 
 
 def show_filters(viewer: Viewer, tags: tuple[str, ...]) -> RunQuery:
@@ -62,7 +88,7 @@ def show_filters(viewer: Viewer, tags: tuple[str, ...]) -> RunQuery:
             _("Deleted"),
             help=_("Show the runs that were deleted. They can be restored for a day."),
         )
-    asked = (text, chosen_statuses, chosen_tags, order, is_descending, is_deleted)
+    asked = (viewer, text, chosen_statuses, chosen_tags, order, is_descending, is_deleted)
     if st.session_state.get(ASKED_KEY) != asked:
         st.session_state[ASKED_KEY], st.session_state[FIRST_KEY] = asked, 0
     return RunQuery(

@@ -12,7 +12,7 @@ from dpdash.ui.parts.header import show_title
 from dpdash.ui.parts.notices import show_error, show_warnings
 from dpdash.ui.parts.refreshing import nothing, refreshing
 from dpdash.ui.runs.commands import CHOSEN_KEY, chosen_ids, turn_where_asked
-from dpdash.ui.runs.filters import begin_anew, show_filters, show_stretches
+from dpdash.ui.runs.filters import begin_anew, choose_whose, show_filters, show_stretches
 from dpdash.ui.runs.overlay import pinned_baseline, show_overlay
 from dpdash.ui.runs.selection import show_actions, show_label, show_undo
 from dpdash.ui.runs.table import show_table
@@ -32,7 +32,8 @@ def show_runs() -> None:
     show_title(_("Runs"))
     _show_notices(kept, who)
     show_undo()
-    query = show_filters(who, kept.tags(who))
+    listed = choose_whose(who)
+    query = show_filters(listed, kept.tags(listed))
     page = kept.page(query)
     if query.offset and not page.rows:
         begin_anew()
@@ -84,9 +85,7 @@ def _show_notices(kept: Library, who: Viewer) -> None:
     if not_saved is not None:
         show_warnings([not_saved])
     _show_retention(kept)
-    if who.sees_all:
-        st.caption(_("Every run of this machine is here, whoever started it."))
-    else:
+    if not who.sees_all:
         st.caption(_("Here are the runs that this browser has started."))
 
 
