@@ -115,7 +115,7 @@ def resume(
 ) -> None:
     """Train a run further that was stopped or interrupted or, with more --epochs than it had, has finished."""
     wanted = None if epochs is None else or_exit(lambda: RunConfig.parse({"epochs": epochs})).epochs
-    service = open_store()
+    service = open_store(writes=True)
     try:
         # Whoever can read the database is no less than its runs' owners.
         owner = or_exit(lambda: service.runs.snapshot(run_id)).owner

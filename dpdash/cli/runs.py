@@ -28,11 +28,11 @@ UNFINISHED: Final = ".part"
 ARCHIVE: Final = ".zip"
 
 
-def open_store() -> RunService:
-    """A service for reading; without a database there is nothing to read."""
+def open_store(*, writes: bool = False) -> RunService:
+    """A service for reading, and for saving where that is said; without a database there is neither."""
     service = RunService.open(lifted(or_exit(read_settings)))
     problem = service.runs.health.problem
-    if problem is not None:
+    if problem is not None and (writes or not service.runs.can_read):
         service.shutdown(timeout=SHUTDOWN_SECONDS)
         complain(str(problem))
         raise typer.Exit(FAILED)
@@ -75,7 +75,7 @@ def import_file(
     file: Annotated[Path, typer.Argument(help="A .jsonl file that dpdash exported.")],
 ) -> None:
     """Bring the runs of a file in, as runs of this machine; prints the id that each has got."""
-    service = open_store()
+    service = open_store(writes=True)
     try:
         with file.open("rb") as opened:
             for run_id in or_exit(lambda: import_runs(opened, service, OWNER)):

@@ -60,6 +60,11 @@ class ReadCache:
         """Whether there is a database that may hold runs, open or not yet."""
         return not isinstance(self._store, AbsentStore)
 
+    @property
+    def can_read(self) -> bool:
+        """Whether stored runs can be looked up, which a database that cannot be written allows too."""
+        return self._store.can_read
+
     def health_of(self, run_id: str) -> StoreHealth:
         """Whether one run is being saved completely."""
         return self._store.health_of(run_id)
@@ -81,7 +86,7 @@ class ReadCache:
         Raises:
             StoreError: when there is no database that is open.
         """
-        if not self._store.is_open:
+        if not self._store.can_read:
             raise self.health.problem or StoreError(NO_DATABASE)
         self.flush()
         return self._store.transfer
@@ -152,7 +157,7 @@ class ReadCache:
         Raises:
             StoreError: when the database cannot be read.
         """
-        if not self._store.is_open:
+        if not self._store.can_read:
             return None
         self.flush()
         return self._store.rows(run_id)

@@ -148,6 +148,11 @@ class RunReader:
         return self._read_cache.has_store
 
     @property
+    def can_read(self) -> bool:
+        """Whether stored runs can be looked up, which a database that cannot be written allows too."""
+        return self._read_cache.can_read
+
+    @property
     def health(self) -> StoreHealth:
         """Whether runs are being saved and, if not, why."""
         return self._read_cache.health

@@ -25,6 +25,7 @@ class AbsentStore:
     """A `RunStore` in which no run ever is: its health says why, and so does what its parts raise."""
 
     is_open: Final = False
+    can_read: Final = False
 
     def __init__(self, problem: StoreError | None = None) -> None:
         self.health = unhealthy(problem or StoreError(NO_DATABASE))

@@ -51,6 +51,19 @@ class Database(ABC):
         """The same engine with transactions that let no other writer in from their beginning on."""
         return self.engine.execution_options(immediate=True)
 
+    @property
+    def reading(self) -> sa.Engine:
+        """The engine for looking up."""
+        return self.engine
+
+    def open_for_reading(self) -> bool:
+        """Where nothing can be written, make it possible to look up at least; whether it is.
+
+        Raises:
+            StoreError: with the reason why this database cannot be read either.
+        """
+        return False
+
     @abstractmethod
     def prepare(self) -> None:
         """Make what is not there yet, and bring the tables to the newest schema.

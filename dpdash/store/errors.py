@@ -16,6 +16,14 @@ READ_ONLY: Final = N_(
     "The database {path} is read-only, so nothing is saved. Allow writing to the file and to its folder, or set "
     "DPDASH_DATABASE_URL to another file."
 )
+READ_ONLY_OLD: Final = N_(
+    "The database {path} is read-only and of an older dpdash (schema {revision}), so it cannot be read. Allow "
+    "writing to the file and to its folder, or copy it to where that is allowed."
+)
+READ_ONLY_IN_USE: Final = N_(
+    "The database {path} is read-only and was copied while it was in use, so it cannot be read without {path}-wal."
+    " Copy both files to a folder that can be written."
+)
 FULL: Final = N_(
     "The disk of the database {path} is full. Rows are kept in memory and saved as soon as there is space: delete "
     "something, or set DPDASH_DATABASE_URL to a file on another disk."

@@ -19,6 +19,8 @@ from dpdash.store.errors import (
     MOVED,
     NO_FILE,
     READ_ONLY,
+    READ_ONLY_IN_USE,
+    READ_ONLY_OLD,
     UNWRITABLE,
     unexpected,
 )
@@ -49,7 +51,31 @@ class SqliteDatabase(Database):
         self.path = path
         self._lock_folder = path.with_name(path.name + "-instances")
         self._inode: tuple[int, int] | None = None
+        self._as_it_is: sa.Engine | None = None
+        """For a file of which SQLite must write nothing, not even what it keeps beside it."""
         super().__init__(str(path), _connected(path), FileLocks(self._lock_folder))
+
+    @property
+    def reading(self) -> sa.Engine:
+        return self._as_it_is or self.engine
+
+    def open_for_reading(self) -> bool:
+        self._as_it_is = None
+        if _inode(self.path) is None:
+            return False
+        log = self.path.with_name(self.path.name + "-wal")
+        try:
+            found = self._revision()
+        except sa.exc.OperationalError:
+            # What stands in the log is not in the file yet, and a file that is taken as it is has no log.
+            if log.exists() and log.stat().st_size:
+                raise StoreError(READ_ONLY_IN_USE, path=self.name) from None
+            self._as_it_is = _connected(self.path, "mode=ro&immutable=1")
+            found = self._revision()
+        if found != REVISION:
+            raise StoreError(READ_ONLY_OLD, path=self.name, revision=found)
+        self._inode = _inode(self.path)
+        return True
 
     def prepare(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +85,7 @@ class SqliteDatabase(Database):
                 if self._revision() != REVISION:
                     self._migrate()
         self._inode = _inode(self.path)
+        self._as_it_is = None
 
     def require_same(self) -> None:
         # SQLite would go on writing into a file that has no name any more, and nobody would know. Another
@@ -83,7 +110,7 @@ class SqliteDatabase(Database):
         return unexpected(error, self.name)
 
     def _revision(self) -> str | None:
-        with self.engine.connect() as connection:
+        with self.reading.connect() as connection:
             return revision(connection, self.name)
 
     def _migrate(self) -> None:
@@ -145,9 +172,11 @@ class FileLocks:
         return self._folder / f"{name}.lock"
 
 
-def _connected(path: Path) -> sa.Engine:
+def _connected(path: Path, how: str = "") -> sa.Engine:
+    # SQLAlchemy takes a query for SQLite's own where the file is named as a URI.
+    file = f"{path.absolute().as_uri()}?{how}&uri=true" if how else str(path)
     engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)),
+        sa.URL.create("sqlite", database=file) if not how else f"sqlite:///{file}",
         connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
         # What a crowd's readers hand back is closed: three open files each, which nobody would need again.
         pool_size=1,

@@ -17,7 +17,7 @@ from dpdash.core.errors import StoreError
 from dpdash.core.events import COLUMNS, EpochBlock, RunEvent, RunStatus
 from dpdash.core.history import History, Row
 from dpdash.store.database import BUSY_SECONDS
-from dpdash.store.errors import HEALTHY, INCOMPLETE, StoreHealth, newest, unhealthy
+from dpdash.store.errors import HEALTHY, INCOMPLETE, READ_ONLY, StoreHealth, newest, unhealthy
 from dpdash.store.instances import Instance
 from dpdash.store.plans import Locks, StudyTable, SweepTable
 from dpdash.store.reading import events_of, records_of, rows_of
@@ -58,6 +58,7 @@ class RunStore:
         self._opening = threading.Lock()
         self._open_problem: StoreError | None = None
         self._read_problem: StoreError | None = None
+        self._is_readable = False
         self._is_closed = False
         self._may_be_wronged = False
         self._instance: Instance | None = None
@@ -89,6 +90,11 @@ class RunStore:
     def is_open(self) -> bool:
         """Whether the database could be opened."""
         return self._instance is not None
+
+    @property
+    def can_read(self) -> bool:
+        """Whether runs can be looked up: a database that cannot be written may be read."""
+        return self.is_open or self._is_readable
 
     @property
     def health(self) -> StoreHealth:
@@ -210,11 +216,21 @@ class RunStore:
                 with self._database.told():
                     self._instance = self._opened()
             except StoreError as problem:
-                self._open_problem = newest(self._open_problem, problem)
+                self._open_problem = newest(self._open_problem, self._read_at_least(problem))
                 # The next attempt may find another file there.
                 self._database.engine.dispose()
                 raise
-            self._open_problem = None
+            self._open_problem, self._is_readable = None, False
+
+    def _read_at_least(self, problem: StoreError) -> StoreError:
+        """Look up in a database that cannot be written; what is wrong with it."""
+        try:
+            with self._database.told():
+                self._is_readable = problem.template == READ_ONLY and self._database.open_for_reading()
+        except StoreError as worse:
+            self._is_readable = False
+            return worse
+        return problem
 
     def _opened(self) -> Instance:
         self._database.prepare()
@@ -262,7 +278,7 @@ class RunStore:
         try:
             with self._database.told():
                 self._database.require_same()
-                with self._database.engine.connect() as connection:
+                with self._database.reading.connect() as connection:
                     yield connection
         except StoreError as problem:
             self._read_problem = newest(self._read_problem, problem)
@@ -270,7 +286,7 @@ class RunStore:
         self._read_problem = None
 
     def _require_open(self) -> None:
-        if self._open_problem is not None:
+        if self._open_problem is not None and not self._is_readable:
             # Without what it gathers each time that it is raised.
             raise self._open_problem.with_traceback(None)
 
@@ -279,4 +295,5 @@ class RunStore:
         if self._instance is not None:
             self._instance.release()
         self._database.locks.close()
+        self._database.reading.dispose()
         self._database.engine.dispose()

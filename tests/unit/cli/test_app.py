@@ -18,9 +18,12 @@ from typer.testing import CliRunner
 
 from dpdash.cli import app as cli
 from dpdash.core.config import FIELD_NAMES, EngineName, RunConfig
+from dpdash.core.errors import StoreError
 from dpdash.core.events import Checkpoint, RunStopped
 from dpdash.core.history import NUM_BUCKETS
+from dpdash.store.errors import READ_ONLY
 from dpdash.store.query import RunLabel, Viewer
+from dpdash.store.sqlite import SqliteDatabase
 from dpdash.store.store import RunStore
 from dpdash.training import catalog
 from dpdash.training.control import RunControl
@@ -364,6 +367,24 @@ def test_a_database_that_goes_away_is_told_at_the_end(tmp_path: Path, monkeypatc
     assert len(said.json["losses"]) == 200
     assert said.stderr.startswith("This run was not saved whole. The database")
     assert "was moved" in said.stderr
+
+
+def test_a_database_that_is_read_only_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = tmp_path / "runs.db"
+    run_id = called(database, "train", "--json", "--samples", "50", "--epochs", "5").json["run_id"]
+
+    def refuse(self: SqliteDatabase) -> None:
+        raise StoreError(READ_ONLY, path=self.name)
+
+    monkeypatch.setattr(SqliteDatabase, "prepare", refuse)
+    listed = called(database, "runs", "list", "--json")
+    assert (listed.status, listed.stderr) == (0, "")
+    assert [run["run_id"] for run in listed.json] == [run_id]
+    assert called(database, "runs", "show", run_id).status == 0
+    exported = called(database, "runs", "export", run_id, "--output", "-")
+    assert (exported.status, len(exported.stdout.splitlines())) == (0, 6)
+    refused = called(database, "resume", run_id, "--epochs", "10")
+    assert refused.status == 1 and "is read-only, so nothing is saved" in refused.stderr
 
 
 LONG_RUN = ("--samples", "100", "--epochs", "8000", "--global-batch-size", "50")

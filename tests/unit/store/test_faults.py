@@ -292,22 +292,56 @@ assert store.close()
 """
 
 READ_ONLY_DISK = """
-import subprocess, sys
+import shutil, sqlite3, subprocess, sys
+from contextlib import closing
+from pathlib import Path
 from dpdash.core.config import RunConfig
+from dpdash.core.errors import StoreError
 from dpdash.store import errors as problems
+from dpdash.store.query import Viewer
 from dpdash.store.store import RunStore
+from tests.fakes import block_of
 
 folder = sys.argv[1]
 subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
 url = f"sqlite:///{folder}/runs.db"
 store = RunStore(url)
 store.create_run("run", RunConfig(), "ann", 1.0)
+store.append("run", block_of(1, 5))
 assert store.close()
+shutil.copy(f"{folder}/runs.db", f"{folder}/old.db")
+with closing(sqlite3.connect(f"{folder}/old.db")) as old:
+    old.execute("UPDATE alembic_version SET version_num = '0004'")
+    old.commit()
+shutil.copy(f"{folder}/runs.db", f"{folder}/in_use.db")
+Path(f"{folder}/in_use.db-wal").write_bytes(b"not in the file yet")
 subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
-for refused in (url, f"sqlite:///{folder}/other/runs.db"):
-    store = RunStore(refused)
-    assert store.health.problem.template == problems.READ_ONLY, store.health
+for name, problem in {
+    "other/runs.db": problems.READ_ONLY,
+    "old.db": problems.READ_ONLY_OLD,
+    "in_use.db": problems.READ_ONLY_IN_USE,
+}.items():
+    store = RunStore(f"sqlite:///{folder}/{name}")
+    assert store.health.problem.template == problem, store.health
+    assert not store.can_read
     assert store.close()
+store = RunStore(url)
+assert store.health.problem.template == problems.READ_ONLY, store.health
+assert store.can_read and not store.is_open
+assert [run.run_id for run in store.runs()] == ["run"]
+assert len(store.rows("run")) == 5
+try:
+    store.run_table.pin(["run"], Viewer("ann"), True)
+    raise AssertionError("nothing can be written")
+except StoreError as refused:
+    assert refused.template == problems.READ_ONLY
+store.create_run("new", RunConfig(), "ann", 2.0)
+assert not store.flush(1)
+assert [run.run_id for run in store.runs()] == ["run"], "it is read while the writer tries"
+subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
+assert store.flush(20) and store.health.ok
+assert [run.run_id for run in store.runs()] == ["new", "run"]
+assert store.close()
 """
 
 
