@@ -180,7 +180,8 @@ class Language:
     @property
     def tag(self) -> str:
         """What a document in this language says of itself (BCP 47)."""
-        return str(self.locale).replace("_", "-")
+        tag = str(self.locale).replace("_", "-")
+        return f"{tag}-x-pseudo" if self.code == PSEUDO else tag
 
     @cached_property
     def separators(self) -> str:

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dpdash.web.addresses import in_page, path_of, route
+from dpdash.web.streamlit_internals.own_texts import asking
 
 ONE_YEAR: Final = 365 * 24 * 3600
 ASSET_PATH: Final = "/dpdash/static"
@@ -115,4 +116,6 @@ def _compressed(file: Path) -> bytes:
     if file.suffix == ".css":
         # Relative to the style sheet, as the address that it replaces.
         content = ICON_FONT.sub(f"../../{asset_url(ICONS)}".encode(), content)
+    else:
+        content = asking(file.name, content)
     return gzip.compress(content)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dpdash.core.settings import ServerSettings
 from dpdash.web.assets import ICONS, asset, asset_url, takes_gzip
 from dpdash.web.poster import poster
+from dpdash.web.streamlit_internals.own_texts import words
 
 SHORTCUTS: Final[Mapping[str, str]] = {
     "transport_start": "Ctrl+Enter",
@@ -142,7 +143,7 @@ def document(streamlits: bytes, language: str, shown_first: str) -> tuple[bytes,
     for place, ours in (
         (LANGUAGE, f'<html lang="{language}">'),
         # Before Streamlit's own, which are run in the order in which they stand; the figure waits for none.
-        (FIRST, FIRST + _script()),
+        (FIRST, FIRST + _script(language)),
         (HEAD, _preloads() + HEAD),
         (ROOT, ROOT + shown_first),
     ):
@@ -153,9 +154,13 @@ def document(streamlits: bytes, language: str, shown_first: str) -> tuple[bytes,
 
 
 @cache
-def _script() -> str:
+def _script(language: str) -> str:
     buttons = {chord: f".st-key-{key} button" for key, chord in SHORTCUTS.items()}
-    return f'<script defer src="{asset_url("page.js")}" data-shortcuts="{escape(json.dumps(buttons))}"></script>'
+    data = {"shortcuts": buttons, "words": words(language)}
+    attributes = "".join(
+        f' data-{name}="{escape(json.dumps(value, ensure_ascii=False))}"' for name, value in data.items()
+    )
+    return f'<script defer src="{asset_url("page.js")}"{attributes}></script>'
 
 
 @cache

@@ -5,9 +5,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import NOT_RUNNING, wait_for_address, wait_for_script
+from tests.e2e.browser import NOT_RUNNING, open_list, wait_for_address, wait_for_script
 from tests.e2e.conftest import OpenPage
 
 SLOWER = 6
@@ -167,3 +167,18 @@ def test_back_goes_to_the_last_page_or_run_and_not_to_the_last_setting(open_page
     wait_for_script(page, "location.pathname === '/'")
     wait_until_idle(page)
     assert settings_of(page)["noise"] == noise != "0.3"
+
+
+def test_a_language_that_is_chosen_reaches_what_streamlit_wrote_before(open_page: OpenPage) -> None:
+    page = open_page(SET, locale="pt-BR")
+    skip, menu = page.get_by_text("Ir para o conteúdo"), page.get_by_test_id("stMainMenuButton")
+    expect(skip).to_have_count(1)
+    open_list(page, "language")
+    page.get_by_role("option", name="English").click()
+    expect(page.get_by_text("Skip to main content")).to_have_count(1)
+    expect(menu).to_have_attribute("aria-label", "Main menu")
+    expect(page.locator(".st-key-samples [aria-label='Help for Samples']")).to_have_count(1)
+    open_list(page, "language")
+    page.get_by_role("option", name="Português").click()
+    expect(skip).to_have_count(1)
+    expect(menu).to_have_attribute("aria-label", "Menu")

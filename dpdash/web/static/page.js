@@ -5,6 +5,8 @@
 // Opened at a page's own address, Streamlit would look for its server below that first, and be told twice that it is not there.
 window.__streamlit = { BACKEND_BASE_URL: new URL("../../../", document.currentScript.src).href };
 const SHORTCUTS = new Map(Object.entries(JSON.parse(document.currentScript.dataset.shortcuts)));
+const WORDS = JSON.parse(document.currentScript.dataset.words); // by language; what it lacks is English
+const BEGINS = new Set(["Help for", "Shortcut", "Remove"]); // words that a name follows
 const LINK = "[data-testid='stTopNavLink'], [data-testid='stSidebarNavLink'], [data-testid='stPageLink-NavLink']";
 const TEXT = "input:not([type='range']):not([type='checkbox']):not([type='radio']), textarea, [contenteditable='true']";
 const POLL_MS = 20;
@@ -33,7 +35,31 @@ setTimeout(takePosterAway, POSTER_MS);
 // The document came in the language that the browser asked for; a person may have chosen another since.
 function speak() {
   const spoken = document.querySelector("h1.dpdash-title[lang]")?.lang;
-  if (spoken && document.documentElement.lang !== spoken) document.documentElement.lang = spoken;
+  const before = document.documentElement.lang;
+  if (!spoken || before === spoken) return;
+  document.documentElement.lang = spoken;
+  retell(before);
+}
+
+// What Streamlit's scripts write, which they are sent to ask for here (streamlit_internals/own_texts.py).
+window.dpdashText = (text) => {
+  const words = text.trim();
+  return text.replace(words, WORDS[document.documentElement.lang]?.[words] ?? words);
+};
+
+// What stands there in another language, and is drawn again only when something else about it changes.
+function retell(before) {
+  const texts = Object.keys(Object.values(WORDS)[0] ?? {});
+  const known = new Map(texts.map((text) => [WORDS[before]?.[text] ?? text, text]));
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (known.has(node.data)) node.data = dpdashText(known.get(node.data));
+    const label = node.ariaLabel;
+    if (!label) continue;
+    const begins = (one) => BEGINS.has(known.get(one)) && label.startsWith(`${one} `);
+    const said = known.has(label) ? label : [...known.keys()].find(begins);
+    if (said) node.ariaLabel = dpdashText(known.get(said)) + label.slice(said.length);
+  }
 }
 
 // The poster stands for the page until there is one; then its figure stands for the chart, where that will be drawn.

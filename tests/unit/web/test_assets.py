@@ -25,6 +25,7 @@ from dpdash.web.assets import (
     asset_url,
     takes_gzip,
 )
+from dpdash.web.streamlit_internals.own_texts import asking
 from tests.asgi import answered
 from tests.loops import in_a_loop_of_its_own
 
@@ -112,8 +113,11 @@ def test_streamlits_files_are_served_compressed_and_for_good(file: Path) -> None
     assert re.search(r"\.[\w-]{8}\.(js|css)$", file.name)
 
 
-def test_a_script_is_not_changed() -> None:
-    assert gzip.decompress(get(path_of(SCRIPT), accept_encoding="gzip")[2]) == SCRIPT.read_bytes()
+def test_a_script_asks_for_its_texts_and_is_not_changed_otherwise() -> None:
+    sent = gzip.decompress(get(path_of(SCRIPT), accept_encoding="gzip")[2])
+    assert sent == asking(SCRIPT.name, SCRIPT.read_bytes()) != SCRIPT.read_bytes()
+    plain = next(file for file in SCRIPT.parent.glob("rolldown-runtime.*.js"))
+    assert gzip.decompress(get(path_of(plain), accept_encoding="gzip")[2]) == plain.read_bytes()
 
 
 def test_every_script_of_streamlit_has_its_digest_in_its_name() -> None:
@@ -213,7 +217,7 @@ def test_forty_who_ask_at_once_have_a_file_compressed_once(monkeypatch: pytest.M
         await asyncio.gather(*(ask() for _phone in range(40)))
 
     in_a_loop_of_its_own(crowd())
-    assert compressed == [SCRIPT.read_bytes()]
+    assert compressed == [asking(SCRIPT.name, SCRIPT.read_bytes())]
     assert len(bodies) == 40
     assert len(set(bodies)) == 1
 
@@ -241,7 +245,7 @@ def test_who_leaves_does_not_take_the_file_from_the_others() -> None:
 
     start, body = in_a_loop_of_its_own(leave_and_ask())
     assert start["status"] == 200
-    assert gzip.decompress(body["body"]) == SCRIPT.read_bytes()
+    assert gzip.decompress(body["body"]) == asking(SCRIPT.name, SCRIPT.read_bytes())
 
 
 def test_the_vendored_bundle_is_the_published_one() -> None:

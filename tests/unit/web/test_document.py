@@ -67,7 +67,7 @@ def test_what_we_add_leaves_streamlits_document_as_it_is() -> None:
     spoken, first = poster({"type": "http", "path": "/", "query_string": b"", "headers": []}, ServerSettings())
     shown = page()
     assert spoken == "en"
-    for ours in (document._script(), document._preloads(), first, f"?icons={asset(ICONS).digest}"):
+    for ours in (document._script(spoken), document._preloads(), first, f"?icons={asset(ICONS).digest}"):
         assert shown.count(ours) == 1
         shown = shown.replace(ours, "")
     assert shown == INDEX.read_text()

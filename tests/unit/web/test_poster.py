@@ -98,7 +98,7 @@ def test_whatever_an_address_holds_a_poster_is_shown(query: str) -> None:
         ("", "pt_BR", "pt-BR"),
         ("*", None, "en"),
         ("'\"><script>", None, "en"),
-        ("", PSEUDO, "en"),
+        ("", PSEUDO, "en-x-pseudo"),
     ],
 )
 def test_it_speaks_the_servers_language_or_else_the_visitors(asked: str, language: str | None, tag: str) -> None:
