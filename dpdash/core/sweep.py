@@ -219,7 +219,7 @@ def _problems(plan: SweepPlan) -> Iterator[SettingError]:
     if not 1 <= plan.num_trials <= MOST_TRIALS:
         yield SettingError(
             "trials",
-            N_("A sweep has from 1 to {limit} trials. Received: {received}. Try fewer values, or the method tpe."),
+            N_("A sweep has from 1 to {limit} trials. Received: {received}. Try fewer values, or TPE."),
             limit=MOST_TRIALS,
             received=plan.num_trials,
         )
@@ -239,10 +239,7 @@ def _axis_problems(axis: Axis, method: SearchMethod) -> Iterator[SettingError]:
     elif axis.is_range and method is SearchMethod.GRID:
         yield SettingError(
             axis.setting,
-            N_(
-                "A grid needs the values of {setting}, with commas between them. Received: a range. Try the "
-                "method random or tpe."
-            ),
+            N_("A grid needs the values of {setting} one by one. Received: a range. Try a random search, or TPE."),
         )
     if len(axis.values) > MOST_VALUES:
         yield too_many_values(axis.setting, len(axis.values))
@@ -254,9 +251,9 @@ def _noises(plan: SweepPlan) -> tuple[Value, ...]:
 
 
 def _no_values(setting: str) -> SettingError:
+    if setting == "optimizer":
+        return SettingError(setting, N_("{setting} needs one or more to search over. Received: none."))
+    low, high = bounds(setting)
     return SettingError(
-        setting,
-        N_("{setting} needs values to search over, such as a list with commas, or a range: {low}..{high}."),
-        low=f"{bounds(setting)[0]:g}" if setting != "optimizer" else "adam",
-        high=f"{bounds(setting)[1]:g}" if setting != "optimizer" else "sgd",
+        setting, N_("{setting} needs values to search over, or a range: {low}..{high}."), low=low, high=high
     )

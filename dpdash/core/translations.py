@@ -5,6 +5,7 @@ The catalogues are read from their `.po` files, so nothing has to be compiled be
 
 import gettext
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,7 @@ from dpdash.core.config import EngineName, OptimizerName, RunConfig
 from dpdash.core.errors import ConfigError, DpdashError, SettingError
 from dpdash.core.events import LearningRateChanged
 from dpdash.core.learning_rates import moves
+from dpdash.core.sweep_axis import RANGE_SIGN
 from dpdash.core.words import BRIEF, NAMES
 
 FOLDER: Final = Path(__file__).parent / "locale"
@@ -40,6 +42,7 @@ HAVE_A_COLUMN: Final = ("engine", "replicas")
 """Settings that stand beside a run's name wherever it does."""
 MOST_MOVES: Final = 2
 """Of a learning rate that a name has one by one."""
+NUMBER: Final = re.compile(r"[-+]?\d*\.?\d*(e[-+]?\d+)?", re.IGNORECASE)
 SUPERSCRIPTS: Final = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -76,6 +79,9 @@ class Language:
         written = {name: self._word(value) for name, value in error.values.items()}
         if isinstance(error, SettingError) and error.setting in RunConfig.model_fields:
             written["setting"] = self.title(error.setting)
+            received = written.get("received", "")
+            if all(NUMBER.fullmatch(part) for part in received.split(RANGE_SIGN)):
+                written["received"] = self.typed(received)
         return self.text(error.template).format(**written)
 
     def _word(self, value: object) -> str:
@@ -176,6 +182,38 @@ class Language:
         else:
             text = self._decimal(value, _num_decimals(magnitude, digits))
         return text.replace("-", "−")
+
+    def values(self, typed: str) -> str:
+        """Values as a person types them in this language, written as a program does: `0.01, 0.1` or `0.001..1`.
+
+        Between values stand commas, semicolons or spaces. Where the comma is the decimal sign, one that a digit
+        follows belongs to its number, unless the number then had two. What is no number stays as it was typed.
+        """
+        if RANGE_SIGN in typed:
+            return RANGE_SIGN.join(map(self.values, typed.split(RANGE_SIGN)))
+        parts = re.split(r"(?:[;\s]|,(?!\d))+" if self.separators[0] == "," else r"[,;\s]+", typed)
+        return ", ".join(self._plain(part) for part in parts if part)
+
+    def typed(self, values: str) -> str:
+        """Such values as this language writes them: `0,01; 0,1` or `0,001..1`."""
+        decimal = self.separators[0]
+        if decimal == ".":
+            return values
+        written = (part.strip().replace(".", decimal) for part in values.split(","))
+        return RANGE_SIGN.join("; ".join(written).split(RANGE_SIGN.replace(".", decimal)))
+
+    def _plain(self, typed: str) -> str:
+        """A number that was typed, without signs between thousands and with a decimal point."""
+        decimal, group = self.separators
+        if decimal == ".":
+            return typed
+        if typed.count(decimal) > 1:
+            return typed.replace(decimal, ", ")
+        number = typed
+        if re.fullmatch(rf"[1-9]\d{{0,2}}({re.escape(group)}\d{{3}})+({decimal}\d+)?", typed):
+            number = number.replace(group, "")
+        number = number.replace(decimal, ".")
+        return number if NUMBER.fullmatch(number) else typed
 
     @property
     def tag(self) -> str:

@@ -56,7 +56,7 @@ def own_search(page: AppTest, **values: str) -> AppTest:
     again(page)
     put(page, "sweep_settings", tuple(values))
     for setting, text in values.items():
-        put(page, f"sweep_values_{setting}", text)
+        put(page, f"sweep_values_{setting}", text if setting != "optimizer" else tuple(text.split(", ")))
     return again(page)
 
 
@@ -249,6 +249,52 @@ def test_what_cannot_be_searched_is_a_sentence(
     click(page, "sweep_start")
     assert sentence in said(page)
     assert sweeps.sweeps() == ()
+
+
+def test_numbers_are_typed_and_shown_as_the_language_writes_them(
+    open_page: OpenPage, sweeps: SweepService
+) -> None:
+    page = go(open_page(language="pt_BR", **SMALL_SETTINGS), SWEEP)
+    put(page, "sweep_what", What.OWN)
+    put(page, "sweep_settings", ("learning_rate", "optimizer"))
+    put(page, "sweep_method", SearchMethod.GRID)
+    again(page)
+    assert control(page.text_input, "sweep_values_learning_rate").value == "0,001..1"
+    assert "um a um. Recebido: um intervalo" in said(page)
+    control(page.text_input, "sweep_values_learning_rate").set_value("0,03 0,3").run()
+    assert control(page.text_input, "sweep_values_learning_rate").value == "0,03; 0,3"
+    assert not page.error
+    optimizers = control(page.multiselect, "sweep_values_optimizer")
+    assert optimizers.options == ["Adam", "AdamW", "SGD", "SGD com momento", "RMSprop"]
+    click(page, "sweep_start")
+    finished(page, sweeps)
+    assert {trial.values for trial in whole(sweeps)[0].trials} == {
+        (rate, optimizer) for rate in (0.03, 0.3) for optimizer in ("adam", "sgd")
+    }
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("0,00000001; 0,1", "Taxa de aprendizado: deve ser no mínimo 0,000001. Recebido: 0,00000001. Tente 0,01."),
+        ("rápido", "Taxa de aprendizado: deve ser um número. Recebido: rápido. Tente 0,01."),
+        (
+            "1..0,1",
+            "Um intervalo de Taxa de aprendizado tem um extremo menor e um maior, como em 1..10. "
+            "Recebido: 1..0,1.",
+        ),
+        ("", "Taxa de aprendizado: escreva valores para a busca, ou um intervalo: 0,000001..10."),
+    ],
+)
+def test_what_cannot_be_searched_is_said_under_its_field_before_anything_is_started(
+    open_page: OpenPage, typed: str, sentence: str
+) -> None:
+    page = go(open_page(language="pt_BR", **SMALL_SETTINGS), SWEEP)
+    put(page, "sweep_what", What.OWN)
+    put(page, "sweep_settings", ("learning_rate",))
+    again(page)
+    control(page.text_input, "sweep_values_learning_rate").set_value(typed).run()
+    assert [str(box.value).replace("\\", "") for box in page.error] == [sentence]
 
 
 def test_what_the_noise_floor_takes_is_asked_for(open_page: OpenPage, sweeps: SweepService) -> None:

@@ -182,3 +182,14 @@ def test_a_language_that_is_chosen_reaches_what_streamlit_wrote_before(open_page
     page.get_by_role("option", name="Português").click()
     expect(skip).to_have_count(1)
     expect(menu).to_have_attribute("aria-label", "Menu")
+
+
+def test_a_whole_number_is_read_with_the_signs_between_its_thousands(open_page: OpenPage) -> None:
+    page = open_page(SET, locale="pt-BR")
+    seed = page.locator(FIRST)
+    seed.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("1.234.567")
+    page.keyboard.press("Enter")
+    wait_for_address(page, "seed=1234567&")
+    expect(seed).to_have_value("1234567")

@@ -1,19 +1,23 @@
 """What a sweep is to search, laid out by hand, with its buttons."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 import streamlit as st
 
-from dpdash.core.config import RunConfig
+from dpdash.core.config import OptimizerName, RunConfig
+from dpdash.core.errors import ConfigError, DpdashError
 from dpdash.core.sweep import MOST_SETTINGS, Objective, SearchMethod, SweepPlan
 from dpdash.core.sweep_axis import SEARCHABLE, Axis
 from dpdash.sweeps.live import SweepSnapshot
 from dpdash.sweeps.presets import PRESETS, PresetName
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.controls import choice, several, slider, text_input, toggle
+from dpdash.ui.parts.notices import escaped
 from dpdash.ui.session.inputs import Input
-from dpdash.ui.session.language import _, current, number
+from dpdash.ui.session.language import _, current, error_text, number
 from dpdash.ui.session.shown_run import settings_to_begin_with
 from dpdash.ui.train import commands
 
@@ -22,7 +26,6 @@ MOST_TRIALS: Final = 200
 """That a page offers; the command line takes more."""
 USUAL_VALUES: Final = {
     "learning_rate": "0.001..1",
-    "optimizer": "adam, sgd",
     "global_batch_size": "10, 100, 1000",
     "samples": "100, 1000, 10000",
     "noise": "0.1, 0.5, 2",
@@ -49,6 +52,26 @@ METHOD: Final = Input("sweep_method", SearchMethod.TPE)
 OBJECTIVE: Final = Input("sweep_objective", Objective.FINAL_LOSS)
 TRIALS: Final = Input("sweep_trials", 30)
 PRUNES: Final = Input("sweep_prunes", True)
+OPTIMIZERS: Final[Input[tuple[OptimizerName, ...]]] = Input(
+    "sweep_values_optimizer", (OptimizerName.ADAM, OptimizerName.SGD)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """Values to search over: typed as the reader's language writes them, and kept as every language reads them."""
+
+    kept: Input[str]
+
+    @property
+    def name(self) -> str:
+        return self.kept.name
+
+    def get(self) -> str:
+        return current().typed(self.kept.get())
+
+    def put(self, value: str) -> None:
+        self.kept.put(current().values(value))
 
 
 def show_controls(searching: SweepSnapshot | None) -> None:
@@ -104,11 +127,10 @@ def wanted_plan() -> SweepPlan:
     what = WHAT.get()
     if what is not What.OWN:
         return PRESETS[PresetName(what)].plan
-    chosen = [setting for setting in SEARCHABLE if setting in SETTINGS.get()]
     return SweepPlan.parse(
         {
             "base": settings_to_begin_with(),
-            "axes": tuple(Axis.parse(setting, _text(setting).get()) for setting in chosen),
+            "axes": tuple(Axis.parse(setting, _wanted(setting)) for setting in _chosen()),
             "method": METHOD.get(),
             "objective": OBJECTIVE.get(),
             "trials": TRIALS.get(),
@@ -116,6 +138,31 @@ def wanted_plan() -> SweepPlan:
             "prunes": PRUNES.get(),
         }
     )
+
+
+def _chosen() -> list[str]:
+    return [setting for setting in SEARCHABLE if setting in SETTINGS.get()]
+
+
+def _wanted(setting: str) -> str:
+    """The values of a setting, as `Axis.parse` reads them."""
+    return ", ".join(OPTIMIZERS.get()) if setting == "optimizer" else _text(setting).get()
+
+
+def _problems() -> Mapping[str, DpdashError]:
+    """What is wrong with the values of each setting; with all of them together only where each is right."""
+    found: dict[str, DpdashError] = {}
+    for setting in _chosen():
+        try:
+            Axis.parse(setting, _wanted(setting))
+        except ConfigError as error:
+            found[setting] = error
+    if not found:
+        try:
+            wanted_plan()
+        except ConfigError as error:
+            found = {one.setting: one for one in error.problems}
+    return found
 
 
 def _show_own() -> None:
@@ -127,10 +174,13 @@ def _show_own() -> None:
         max_selections=MOST_SETTINGS,
         help=_("The others are those of the run in Train, or of its sidebar where there is none."),
     )
+    problems = _problems()
     if chosen:
         for column, setting in zip(st.columns(len(chosen)), chosen, strict=True):
             with column:
                 _values(setting)
+                if setting in problems:
+                    st.error(escaped(error_text(problems[setting])))
     method = _search()
     with st.container(horizontal=True, key="sweep_how_many", vertical_alignment="bottom"):
         slider(
@@ -175,11 +225,18 @@ def _search() -> SearchMethod:
 
 
 def _values(setting: str) -> None:
+    title = current().title(setting)
+    if setting == "optimizer":
+        names = {optimizer: current().name(optimizer) for optimizer in OptimizerName}
+        several(OPTIMIZERS, title, names, help=_("The optimizers to compare."))
+        return
     text_input(
-        _text(setting),
-        current().title(setting),
+        _Values(_text(setting)),
+        title,
         LONGEST_TEXT,
-        help=_("Values with commas between them, or a range as 0.001..1. A grid needs values."),
+        help=_("Values as {values}, or a range as {range}. A grid needs values.").format(
+            values=current().typed("0.01, 0.1"), range=current().typed(USUAL_VALUES["learning_rate"])
+        ),
     )
 
 

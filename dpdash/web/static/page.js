@@ -138,6 +138,13 @@ if (window.top !== window) {
     if (file) file.target = "_self";
   }, true);
 }
+// A whole number may be typed with the signs between its thousands: as the browser reads it, 1.234 would be 1.
+addEventListener("beforeinput", (event) => {
+  const { target, data } = event;
+  if (!target.matches?.("input[type='number'][step='1']") || !/[.,\s]/.test(data ?? "")) return;
+  event.preventDefault();
+  document.execCommand("insertText", false, data.replace(/[.,\s]/g, ""));
+}, true);
 
 // A page opens at its top, and on a phone the menu that it was chosen from closes.
 function openAtTop() {

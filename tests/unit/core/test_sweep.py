@@ -18,7 +18,7 @@ RATES = Axis("learning_rate", (0.01, 0.1))
         ({"axes": (RATES, RATES)}, "learning rate can be searched once."),
         ({"axes": (Axis("engine", ("single",)),)}, "A sweep cannot search over engine."),
         ({"axes": (Axis("learning_rate"),)}, "learning rate needs values to search over"),
-        ({"axes": (Axis("optimizer"),)}, "optimizer needs values to search over"),
+        ({"axes": (Axis("optimizer"),)}, "optimizer needs one or more to search over"),
         ({"axes": (Axis("learning_rate", low=0.1, high=1.0),)}, "A grid needs the values of learning rate"),
         ({"axes": (Axis("seed", tuple(range(31))),)}, "seed can have at most 30 values in a sweep. Received: 31."),
         ({"axes": (Axis("seed", tuple(range(30))), Axis("epochs", tuple(range(1, 31))))}, "Received: 900."),

@@ -211,3 +211,37 @@ def test_every_setting_and_every_choice_of_one_has_a_name() -> None:
     for kind, names in NAMES.items():
         assert set(names) == set(kind), "a name for each"
     assert all(english.help(name) and english.title(name) for name in FIELD_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("code", "typed", "values"),
+    [
+        ("pt_BR", "0,01, 0,1", "0.01, 0.1"),
+        ("pt_BR", "0,01; 0,1", "0.01, 0.1"),
+        ("pt_BR", " 0,01  0,1 ", "0.01, 0.1"),
+        ("pt_BR", "0.01;0.1", "0.01, 0.1"),
+        ("pt_BR", "0,001..1", "0.001..1"),
+        ("pt_BR", "0,001 .. 1,5", "0.001..1.5"),
+        ("pt_BR", "10,100,1000", "10, 100, 1000"),
+        ("pt_BR", "10, 100", "10, 100"),
+        ("pt_BR", "1.000; 10.000; 1.234,5", "1000, 10000, 1234.5"),
+        ("pt_BR", "0.001", "0.001"),
+        ("pt_BR", "1e-3", "1e-3"),
+        ("pt_BR", "0,5x", "0,5x"),
+        ("en", "0.01, 0.1", "0.01, 0.1"),
+        ("en", "10,100 1000;2", "10, 100, 1000, 2"),
+        ("en", "0.001 .. 1", "0.001..1"),
+        ("en", "", ""),
+    ],
+)
+def test_values_are_read_as_the_language_writes_them(code: str, typed: str, values: str) -> None:
+    assert language(code).values(typed) == values
+
+
+@given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=5), st.sampled_from(sorted(LANGUAGES)))
+def test_what_is_written_is_read_as_it_was(numbers: list[float], code: str) -> None:
+    said = language(code)
+    values = ", ".join(f"{number:.12g}" for number in numbers)
+    assert said.values(said.typed(values)) == values
+    span = f"{min(numbers):g}..{max(numbers):g}"
+    assert said.values(said.typed(span)) == span
