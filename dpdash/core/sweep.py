@@ -161,6 +161,8 @@ class Trial:
     standard_error: float | None = None
     """That theory gives the slope of the best line for this trial's data: σ/√Σ(x−x̄)²."""
     num_epochs: int = 0
+    reports: tuple[float, ...] = ()
+    """Its loss above the optimum on its way, for the others to be compared with; none where no trial is pruned."""
 
 
 @dataclass(frozen=True)

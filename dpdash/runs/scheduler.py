@@ -52,6 +52,13 @@ class Scheduler:
         with self._lock:
             return sum(self._slots.num_held(lane) for lane in Lane)
 
+    def num_unwanted(self) -> int:
+        """Slots at full speed that are idle or a trial's, and that nobody waits for but trials."""
+        with self._lock:
+            wanted = self._slots.wanted(Lane.FULL_SPEED)
+            trials = {run.run_id for run in self._runs.values() if run.sweep_id is not None}
+            return self._slots.capacity(Lane.FULL_SPEED) - sum(name not in trials for name in wanted)
+
     def snapshot(self, run: LiveRun, saved: StoreHealth, max_age_seconds: float = 0.0) -> RunSnapshot:
         """A run at this moment, or so long ago."""
         with self._lock:
@@ -203,6 +210,7 @@ class Scheduler:
     def _ended(self, run: LiveRun) -> None:
         with self._lock:
             self._grant(self._slots.release(run.run_id))
-        # Whoever watches a run that moves sees its end; a page on which it stood still looks no more by itself.
-        if run.control.is_paused:
+        # Whoever watches a run that moves sees its end; a page on which it stood still looks no more by itself. A
+        # sweep waits for its trials.
+        if run.control.is_paused or run.sweep_id is not None:
             self._listeners.tell(run.run_id)

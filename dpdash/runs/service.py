@@ -209,6 +209,10 @@ class RunService:
                 held.enter_context(self._scheduler.slot())
             yield
 
+    def num_unwanted_slots(self) -> int:
+        """Slots at full speed that are idle or a trial's, and that nobody waits for but trials."""
+        return self._scheduler.num_unwanted()
+
     def on_change(self, listener: Listener) -> None:
         """Call a listener, from any thread, with the id of each run that begins to move, stops, or stands anew.
 

@@ -86,6 +86,14 @@ class Slots:
         """How many runs may train, wait and stand paused at the same time."""
         return LIVE_RUNS_PER_SLOT * sum(self._capacity.values())
 
+    def capacity(self, lane: Lane) -> int:
+        """How many slots a lane has."""
+        return self._capacity[lane]
+
+    def wanted(self, lane: Lane) -> tuple[str, ...]:
+        """Who holds a slot of a lane, or waits for one."""
+        return (*(name for name, held in self._held.items() if held is lane), *self._queues[lane])
+
     def num_held(self, lane: Lane) -> int:
         return sum(held is lane for held in self._held.values())
 

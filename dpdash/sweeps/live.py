@@ -2,10 +2,10 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 from dpdash.core.errors import (
@@ -18,18 +18,20 @@ from dpdash.core.errors import (
     UnknownRunError,
 )
 from dpdash.core.events import RunStatus, RunStopped, StopReason
-from dpdash.core.sweep import Sweep, SweepStatus, Trial, TrialStatus
+from dpdash.core.sweep import SearchMethod, Sweep, SweepStatus, Trial, TrialStatus
 from dpdash.runs.room import FROZEN
 from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.sweeps.objective import loss_above_optimum, report_epoch, settled
 from dpdash.sweeps.search import NUM_REPORTS, Asked, Search
 
 POLL_SECONDS: Final = 0.05
-"""How often the trials that train are looked at; the end of one is seen at once."""
+"""How often trials that may fall behind are looked at; the end of one is told at once."""
 WAIT_SECONDS: Final = 0.5
 """How often one that may not start is tried again."""
+KEEP_SECONDS: Final = 0.2
+"""Between two times that the sweep is kept: a process that is killed has the trials of so long trained again."""
 WAITS_FOR_PLACE: Final = N_(
-    "All sweeps together train at most {limit} runs at a time. The next trial starts when one of them is over."
+    "Other runs and sweeps have the slots at full speed. The next trial starts when one of them is over."
 )
 
 _log = logging.getLogger(__name__)
@@ -38,16 +40,23 @@ _log = logging.getLogger(__name__)
 class Share:
     """How many trials all sweeps of a process may have at a time; safe for threads."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._free = threading.Semaphore(most)
+    def __init__(self, least: int, num_unwanted: Callable[[], int]) -> None:
+        """`least` whatever others want, and as many as there are slots that no other run wants just now."""
+        self.least = least
+        self._num_unwanted = num_unwanted
+        self._lock = threading.Lock()
+        self._num_taken = 0
 
     def take(self) -> bool:
         """Take a place; whether there was one."""
-        return self._free.acquire(blocking=False)
+        with self._lock:
+            has_place = self._num_taken < max(self.least, self._num_unwanted())
+            self._num_taken += has_place
+            return has_place
 
     def give_back(self) -> None:
-        self._free.release()
+        with self._lock:
+            self._num_taken -= 1
 
 
 @dataclass(frozen=True)
@@ -70,16 +79,17 @@ class LiveSweep:
         sweep: Sweep,
         runs: RunService,
         share: Share,
-        folder: Path | None,
         keep: Callable[[Sweep], None] = lambda _sweep: None,
     ) -> None:
         """`keep` is given the sweep after each change, on the thread that searches."""
         self._sweep = sweep
         self._runs = runs
         self._share = share
-        self._folder = folder
         self._keep = keep
         self._lock = threading.Lock()
+        self._is_changed = False
+        """Since it was kept."""
+        self._keep_at = 0.0
         self._ending: SweepStatus | None = None
         self._waiting_for: DpdashError | None = None
         self._queue: list[Asked] = []
@@ -111,6 +121,10 @@ class LiveSweep:
             self._ending = self._ending or status
         self._told.set()
 
+    def look(self) -> None:
+        """Look at the trials now: one of them may be over."""
+        self._told.set()
+
     def leave(self) -> None:
         """Do nothing more here: the sweep goes on when a server starts again."""
         self._closing.set()
@@ -122,12 +136,17 @@ class LiveSweep:
 
     def _work(self) -> None:
         try:
-            search = Search(self._sweep, self._folder)
+            search = Search(self._sweep)
             self._queue = list(search.unfinished)
             while not self._closing.is_set() and not self._is_done(search):
-                self._waiting_for = self._start_trials(search)
+                self._told.clear()
                 self._follow(search)
+                self._waiting_for = self._start_trials(search)
+                # While the next ones train.
+                self._keep_changes()
+                self._ask_ahead(search)
                 self._rest()
+            self._keep_changes()
             if not self._closing.is_set():
                 self._finish(self._ending or SweepStatus.FINISHED)
         except Exception as error:
@@ -148,11 +167,11 @@ class LiveSweep:
 
     def _start_trials(self, search: Search) -> DpdashError | None:
         """Start as many as there are places for; why the next one must wait, if it must."""
-        while self._ending is None and (self._queue or self._has_more(search)):
+        while self._may_start(search):
             if self._runs.room.is_frozen:
                 return FrozenError(FROZEN)
             if not self._share.take():
-                return None if self._training else DpdashError(WAITS_FOR_PLACE, limit=self._share.most)
+                return None if self._training else DpdashError(WAITS_FOR_PLACE)
             num_training = len(self._training)
             try:
                 if not self._queue:
@@ -164,6 +183,18 @@ class LiveSweep:
             if problem is not None:
                 return problem
         return None
+
+    def _may_start(self, search: Search) -> bool:
+        if self._ending is not None or self._closing.is_set() or not (self._queue or self._has_more(search)):
+            return False
+        # With all that a browser may have, its owner could not press Start.
+        return len(self._training) < max(1, self._runs.limits.runs_per_browser - 1)
+
+    def _ask_ahead(self, search: Search) -> None:
+        """Have the next trial ready when one ends, where it does not depend on what becomes of the others."""
+        is_known = self._sweep.plan.method is not SearchMethod.TPE
+        if is_known and self._ending is None and not self._queue and self._has_more(search):
+            self._queue.append(search.ask())
 
     def _start_next(self, search: Search) -> DpdashError | None:
         """Start the first trial of the queue, for which there is a place; why it must be tried again."""
@@ -201,11 +232,11 @@ class LiveSweep:
     def _report(self, search: Search, number: int, shown: RunSnapshot) -> None:
         if not self._sweep.plan.prunes:
             return
-        for report in range(1, NUM_REPORTS + 1):
+        for report in range(len(search.reports(number)) + 1, NUM_REPORTS + 1):
             row = shown.history.row(report_epoch(shown.config, report))
             if row is None or report_epoch(shown.config, report) > shown.history.num_epochs:
                 return
-            search.report(number, report, loss_above_optimum(shown.config, row.loss))
+            search.report(number, loss_above_optimum(shown.config, row.loss))
 
     def _settle(self, search: Search, number: int, shown: RunSnapshot) -> None:
         ended = shown.history.ended
@@ -219,7 +250,8 @@ class LiveSweep:
         if plan.objective.is_reaching and shown.history.width > 1:
             with suppress(DpdashError):
                 rows = self._runs.runs.rows(shown.run_id)
-        trial = settled(self._trial(number), shown.config, shown.history, plan.objective, rows)
+        known = replace(self._trial(number), reports=search.reports(number))
+        trial = settled(known, shown.config, shown.history, plan.objective, rows)
         if trial.status is TrialStatus.PRUNED and self._ending is not None:
             trial = replace(trial, status=TrialStatus.STOPPED)
         self._ended(search, trial)
@@ -240,7 +272,13 @@ class LiveSweep:
         trials = {known.number: known for known in self._sweep.trials} | {trial.number: trial}
         with self._lock:
             self._sweep = replace(self._sweep, trials=tuple(trials[number] for number in sorted(trials)))
-        self._keep(self._sweep)
+        self._is_changed = True
+
+    def _keep_changes(self) -> None:
+        if self._is_changed and (self._closing.is_set() or time.monotonic() >= self._keep_at):
+            self._is_changed = False
+            self._keep(self._sweep)
+            self._keep_at = time.monotonic() + KEEP_SECONDS
 
     def _finish(self, status: SweepStatus, message: str = "") -> None:
         for run_id in self._training.values():
@@ -255,10 +293,9 @@ class LiveSweep:
 
     def _rest(self) -> None:
         """Until a trial ends, or somebody says something, or it is time to look."""
-        self._told.clear()
-        if self._closing.is_set():
+        if self._closing.is_set() or not (self._training or self._waiting_for is not None):
             return
-        if self._training:
-            self._runs.runs.wait(next(iter(self._training.values())), POLL_SECONDS)
-        elif self._waiting_for is not None:
-            self._told.wait(WAIT_SECONDS)
+        if self._training and self._sweep.plan.prunes:
+            self._told.wait(POLL_SECONDS)
+        else:
+            self._told.wait(KEEP_SECONDS if self._is_changed else WAIT_SECONDS)

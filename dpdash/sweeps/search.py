@@ -1,14 +1,9 @@
 """The search of a sweep: Optuna chooses each trial's settings and says which trials have fallen behind.
 
-Optuna keeps its own journal in a folder beside the database: in one database its tables collide with ours. What is
-shown of a sweep is ours, and a journal that is lost is written anew from it (ADR 0017).
+Optuna keeps its study in memory; it is made from what we keep of a sweep, so nothing is written twice (ADR 0017).
 """
 
-import json
-import logging
 from dataclasses import dataclass
-from itertools import takewhile
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dpdash.core.sweep import MOST_SEED, SearchMethod, Sweep, SweepPlan, Trial, TrialStatus
@@ -16,8 +11,6 @@ from dpdash.core.sweep_axis import Axis, Value
 
 if TYPE_CHECKING:
     import optuna
-
-_log = logging.getLogger(__name__)
 
 NUM_REPORTS: Final = 10
 """How often a trial's loss is compared with those of the others: at every tenth of its epochs."""
@@ -46,23 +39,19 @@ class Search:
     depend on the order in which trials end.
     """
 
-    def __init__(self, sweep: Sweep, folder: Path | None) -> None:
-        """Go on where a sweep stands; without a folder the search is kept in memory only."""
+    def __init__(self, sweep: Sweep) -> None:
+        """Go on where a sweep stands."""
         self._plan = sweep.plan
-        self._study = _opened(sweep, folder)
+        self._study = _opened(sweep)
         self._open: dict[int, optuna.Trial] = {}
-        self._reported: dict[int, set[int]] = {}
-        self._unfinished = self._find_unfinished(sweep)
+        self._reports: dict[int, list[float]] = {}
+        self.unfinished = tuple(self._take_up(trial.number) for trial in sweep.trials if not trial.status.is_over)
+        """The trials that were asked for and not ended when this search was opened."""
 
     @property
     def num_asked(self) -> int:
         """Trials so far, whatever became of them."""
         return len(self._study.get_trials(deepcopy=False))
-
-    @property
-    def unfinished(self) -> tuple[Asked, ...]:
-        """The trials that were asked for and not ended when this search was opened."""
-        return self._unfinished
 
     def ask(self) -> Asked:
         """The next trial."""
@@ -70,12 +59,15 @@ class Search:
         trial = self._study.ask()
         return self._asked(trial)
 
-    def report(self, number: int, report: int, loss: float) -> None:
-        """Say what a trial's loss above the optimum is at one of its `NUM_REPORTS` points, counted from 1."""
-        trial, reported = self._open.get(number), self._reported.setdefault(number, set())
-        if trial is not None and report not in reported:
-            reported.add(report)
-            trial.report(loss, report)
+    def report(self, number: int, loss: float) -> None:
+        """Say what a trial's loss above the optimum is at the next of its `NUM_REPORTS` points."""
+        reports = self._reports[number]
+        reports.append(loss)
+        self._open[number].report(loss, len(reports))
+
+    def reports(self, number: int) -> tuple[float, ...]:
+        """What was reported so far of a trial that has not ended."""
+        return tuple(self._reports[number])
 
     def is_behind(self, number: int) -> bool:
         """Whether a trial is worse than the median of the others was at the same point."""
@@ -87,93 +79,32 @@ class Search:
         state, told = _told(status, value)
         self._study.tell(number, told, state=state, skip_if_finished=True)
         self._open.pop(number, None)
-        self._reported.pop(number, None)
+        self._reports.pop(number, None)
 
-    def _find_unfinished(self, sweep: Sweep) -> tuple[Asked, ...]:
+    def _take_up(self, number: int) -> Asked:
         import optuna
 
-        ours = {trial.number: trial for trial in sweep.trials}
-        found: dict[int, Asked] = {}
-        for frozen in self._study.get_trials(deepcopy=False):
-            mine = ours.get(frozen.number)
-            if frozen.state is optuna.trial.TrialState.RUNNING:
-                self._study.sampler = _sampler(self._plan, frozen.number)
-                self._reported[frozen.number] = set(frozen.intermediate_values)
-                asked = self._asked(optuna.Trial(self._study, frozen._trial_id))
-                found[frozen.number] = asked
-            if mine is not None and mine.status.is_over:
-                if found.pop(mine.number, None) is not None:
-                    self.finish(mine.number, mine.status, mine.value)
-            elif mine is not None:
-                found[mine.number] = Asked(mine.number, mine.values)
-        return tuple(found[number] for number in sorted(found))
+        self._study.sampler = _sampler(self._plan, number)
+        return self._asked(optuna.Trial(self._study, self._study.get_trials(deepcopy=False)[number]._trial_id))
 
     def _asked(self, trial: "optuna.Trial") -> Asked:
-        self._open[trial.number] = trial
+        self._open[trial.number], self._reports[trial.number] = trial, []
         return Asked(trial.number, tuple(_suggested(trial, axis) for axis in self._plan.axes))
 
 
-def _opened(sweep: Sweep, folder: Path | None) -> "optuna.Study":
+def _opened(sweep: Sweep) -> "optuna.Study":
     """The study of a sweep, with every trial that the sweep has."""
     # Importing Optuna takes longer than all else that a page or a command needs.
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
-        storage=None if folder is None else _storage(folder, sweep.sweep_id),
-        study_name=sweep.sweep_id,
-        load_if_exists=True,
         sampler=_sampler(sweep.plan, 0),
         pruner=optuna.pruners.MedianPruner(TRIALS_BEFORE_PRUNING, REPORTS_BEFORE_PRUNING),
     )
-    for trial in sweep.trials[len(study.get_trials(deepcopy=False)) :]:
+    for trial in sweep.trials:
         study.add_trial(_frozen(trial, sweep.plan))
     return study
-
-
-def _storage(folder: Path, sweep_id: str) -> "optuna.storages.BaseStorage | None":
-    """Its journal, or memory where there can be none: what is shown of the sweep is kept elsewhere."""
-    try:
-        return _journal(folder, sweep_id)
-    except OSError as error:
-        _log.warning("The search of sweep %s keeps no journal: %s", sweep_id, error)
-        return None
-
-
-def _journal(folder: Path, sweep_id: str) -> "optuna.storages.BaseStorage":
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{sweep_id}.journal"
-    lock = JournalFileOpenLock(str(path))
-    # Whoever opens it holds the sweep's own lock: what is left of Optuna's belongs to a process that was killed.
-    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
-    _cut_unreadable_end(path)
-    try:
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
-    except (ValueError, KeyError, TypeError, AssertionError):
-        # No journal of Optuna's; what is known of the sweep is written into a new one.
-        path.unlink()
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
-
-
-def _cut_unreadable_end(path: Path) -> None:
-    """Leave out what a power cut has torn, and what follows: nothing behind it could be read."""
-    if not path.exists():
-        return
-    written = path.read_bytes()
-    num_whole = sum(len(line) for line in takewhile(_is_whole, written.splitlines(keepends=True)))
-    if num_whole < len(written):
-        path.write_bytes(written[:num_whole])
-
-
-def _is_whole(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return line.endswith(b"\n")
 
 
 def _sampler(plan: SweepPlan, number: int) -> "optuna.samplers.BaseSampler":
@@ -215,7 +146,7 @@ def _distribution(axis: Axis) -> "optuna.distributions.BaseDistribution":
 
 
 def _frozen(trial: Trial, plan: SweepPlan) -> "optuna.trial.FrozenTrial":
-    """A trial of ours as Optuna keeps one; what it reported on its way is lost."""
+    """A trial of ours as Optuna keeps one."""
     import optuna
 
     state, value = _told(trial.status, trial.value)
@@ -224,6 +155,7 @@ def _frozen(trial: Trial, plan: SweepPlan) -> "optuna.trial.FrozenTrial":
         value=value,
         params=dict(zip(plan.settings, trial.values, strict=True)),
         distributions={axis.setting: _distribution(axis) for axis in plan.axes},
+        intermediate_values=dict(enumerate(trial.reports, start=1)),
     )
 
 

@@ -3,10 +3,7 @@
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Final, Self
-
-import platformdirs
 
 from dpdash.core.errors import (
     N_,
@@ -25,7 +22,6 @@ from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN
 from dpdash.runs.service import RunService
 from dpdash.store.plans import Head, Keeper, SweepTable
-from dpdash.store.url import sqlite_path
 from dpdash.sweeps.live import LiveSweep, Share, SweepSnapshot
 from dpdash.training import catalog
 
@@ -33,44 +29,33 @@ MOST_LISTED: Final = 30
 MOST_LIVE: Final = 16
 """Sweeps of all browsers that search at the same time; each has a thread, and most of them wait."""
 SLOTS_PER_PLACE: Final = 2
-"""Of the slots for full speed, sweeps have one in so many: the others are for whoever presses Start."""
+"""Of the slots for full speed, sweeps have one in so many whoever presses Start, and beyond those any idle one."""
 
 
-def share_of(full_speed_slots: int) -> Share:
-    """How many trials all sweeps of a server may have at a time: half of the slots, and at least one."""
-    return Share(max(1, full_speed_slots // SLOTS_PER_PLACE))
-
-
-def journal_folder(database_url: str) -> Path:
-    """Where searches keep their journals: beside the file of the database, or in the user's data folder."""
-    path = sqlite_path(database_url)
-    if path is None:
-        return Path(platformdirs.user_data_dir("dpdash", appauthor=False)) / "sweeps"
-    return path.with_name(f"{path.name}-sweeps")
+def least_places(full_speed_slots: int) -> int:
+    """How many trials all sweeps of a server may have at a time when others want the slots too."""
+    return max(1, full_speed_slots // SLOTS_PER_PLACE)
 
 
 class SweepService:
     """Starts, stops and continues sweeps; safe for threads."""
 
-    def __init__(
-        self, runs: RunService, table: SweepTable, folder: Path | None, limits: Limits, share: Share
-    ) -> None:
-        """`folder` is where the searches keep their journals; None where nothing is kept."""
+    def __init__(self, runs: RunService, table: SweepTable, limits: Limits, share: Share) -> None:
         self._runs = runs
         self._table = table
         self._keeper = Keeper(table)
-        self._folder = folder
         self._limits = limits
         self._share = share
         self._lock = threading.Lock()
         self._live: dict[str, LiveSweep] = {}
         self._is_closing = False
+        runs.on_change(self._look)
 
     @classmethod
     def open(cls, runs: RunService, settings: ServerSettings) -> Self:
         """A service whose trials are runs of `runs`, and which keeps what it finds where those are kept."""
-        folder = journal_folder(settings.database_url) if runs.runs.has_store else None
-        return cls(runs, runs.runs.sweeps, folder, runs.limits, share_of(settings.full_speed_slots))
+        share = Share(least_places(settings.full_speed_slots), runs.num_unwanted_slots)
+        return cls(runs, runs.runs.sweeps, runs.limits, share)
 
     @property
     def problem(self) -> StoreError | None:
@@ -218,9 +203,13 @@ class SweepService:
         self._launch(sweep)
         return True
 
+    def _look(self, _run_id: str | None) -> None:
+        for live in tuple(self._live.values()):
+            live.look()
+
     def _launch(self, sweep: Sweep) -> None:
         self._forget_over()
-        live = LiveSweep(sweep, self._runs, self._share, self._folder, self._keep_and_let_go)
+        live = LiveSweep(sweep, self._runs, self._share, self._keep_and_let_go)
         self._live[sweep.sweep_id] = live
         live.start()
 

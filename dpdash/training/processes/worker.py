@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Final, Never, TypeAlias
@@ -58,21 +57,25 @@ class Outbox:
     def __init__(self, connection: "Answers") -> None:
         self._connection = connection
         self._waiting: SimpleQueue[FromProcess] = SimpleQueue()
+        self._is_urgent = threading.Event()
         threading.Thread(target=self._send_all, name="outbox", daemon=True).start()
 
     def put(self, message: FromProcess) -> None:
-        """Send a message soon."""
+        """Send a message soon, and at once what somebody waits for."""
         self._waiting.put(message)
+        if not isinstance(message[1], Said):
+            self._is_urgent.set()
 
     def _send_all(self) -> None:
         # The server is gone: the process ends with the end of its input.
         with contextlib.suppress(OSError):
             while True:
                 batch = [self._waiting.get()]
+                self._is_urgent.clear()
                 while not self._waiting.empty():
                     batch.append(self._waiting.get())
                 self._connection.send(batch)
-                time.sleep(SPACING_SECONDS)
+                self._is_urgent.wait(SPACING_SECONDS)
 
 
 class RemoteRun:

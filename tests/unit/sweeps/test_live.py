@@ -41,8 +41,13 @@ def make_runs(tmp_path: Path) -> Iterator[MakeRuns]:
         service.shutdown()
 
 
-def live(runs: RunService, plan: SweepPlan, share: int = 1, folder: Path | None = None) -> LiveSweep:
-    return LiveSweep(Sweep("sweep", "ann", 5.0, plan), runs, Share(share), folder)
+def nothing_idle() -> int:
+    """Others want every slot."""
+    return 0
+
+
+def live(runs: RunService, plan: SweepPlan, share: int = 1) -> LiveSweep:
+    return LiveSweep(Sweep("sweep", "ann", 5.0, plan), runs, Share(share, nothing_idle))
 
 
 def test_every_trial_is_an_ordinary_run(make_runs: MakeRuns) -> None:
@@ -77,16 +82,45 @@ def test_no_more_trials_at_a_time_than_its_share(make_runs: MakeRuns, share: int
     assert sweep.snapshot().sweep.num_over == 4
 
 
+def test_a_sweep_takes_idle_slots_and_gives_them_back_within_one_trial(make_runs: MakeRuns) -> None:
+    engine = LossEngine(lambda config: 1.0, waits=lambda config: config.samples == 50)
+    runs = make_runs(engine, slots=3)
+    share = Share(1, runs.num_unwanted_slots)
+    sweep = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of()), runs, share)
+    runs.on_change(lambda _run_id: sweep.look())
+    sweep.start()
+    eventually(lambda: runs.runs.num_training() == 3)
+    pressed = runs.start(RunConfig(samples=60, epochs=20), "bob", Pace.full_speed())
+    assert runs.runs.snapshot(pressed).place == 1
+    runs.stop(sweep.snapshot().sweep.trials[0].run_id, "ann")
+    assert runs.runs.wait(pressed, LONG), "one trial has ended, and none other has taken its slot"
+    engine.gate.set()
+    assert sweep.wait(LONG)
+    assert sweep.snapshot().sweep.num_over == 4
+
+
+def test_a_sweep_leaves_its_owner_a_run(make_runs: MakeRuns) -> None:
+    engine = LossEngine(lambda config: 1.0, waits=lambda config: True)
+    runs = make_runs(engine, slots=4, max_runs_per_browser=3)
+    sweep = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of()), runs, Share(1, runs.num_unwanted_slots))
+    sweep.start()
+    eventually(lambda: runs.runs.num_training() == 2)
+    own = runs.start(RunConfig(samples=60, epochs=20), "ann", Pace.full_speed())
+    engine.gate.set()
+    assert runs.runs.wait(own, LONG) and sweep.wait(LONG)
+    assert sweep.snapshot().sweep.num_over == 4
+
+
 def test_two_sweeps_share_what_there_is(make_runs: MakeRuns) -> None:
     engine = LossEngine(lambda config: 1.0, waits=lambda config: True)
-    runs, share = make_runs(engine, slots=4), Share(1)
-    first = LiveSweep(Sweep("first", "ann", 5.0, sweep_plan_of()), runs, share, None)
-    second = LiveSweep(Sweep("second", "bob", 5.0, sweep_plan_of()), runs, share, None)
+    runs, share = make_runs(engine, slots=4), Share(1, nothing_idle)
+    first = LiveSweep(Sweep("first", "ann", 5.0, sweep_plan_of()), runs, share)
+    second = LiveSweep(Sweep("second", "bob", 5.0, sweep_plan_of()), runs, share)
     first.start()
     eventually(lambda: first.snapshot().sweep.trials)
     second.start()
     eventually(lambda: second.snapshot().waiting_for is not None)
-    assert "All sweeps together train at most 1 runs" in str(second.snapshot().waiting_for)
+    assert "Other runs and sweeps have the slots" in str(second.snapshot().waiting_for)
     assert second.snapshot().sweep.trials == ()
     engine.gate.set()
     assert first.wait(LONG) and second.wait(LONG)
@@ -131,8 +165,8 @@ def test_a_sweep_whose_search_breaks_gives_its_place_back(
         raise OSError("No space left on device")
 
     monkeypatch.setattr(Search, "ask", full)
-    share = Share(1)
-    sweep = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of()), make_runs(), share, None)
+    share = Share(1, nothing_idle)
+    sweep = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of()), make_runs(), share)
     sweep.start()
     assert sweep.wait(LONG)
     found = sweep.snapshot().sweep
@@ -149,8 +183,8 @@ def test_places_of_trials_that_train_are_given_back(
         raise RuntimeError("broken")
 
     runs = make_runs(LossEngine(lambda config: 1.0, waits=lambda config: True))
-    share = Share(1)
-    sweep = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of(prunes=True)), runs, share, None)
+    share = Share(1, nothing_idle)
+    sweep = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of(prunes=True)), runs, share)
     sweep.start()
     eventually(lambda: sweep.snapshot().sweep.trials)
     assert not share.take()
@@ -241,10 +275,10 @@ def test_a_browser_that_is_gone_does_not_end_its_sweep(make_runs: MakeRuns) -> N
     assert sweep.snapshot().sweep.num_over == 4
 
 
-def test_what_is_left_is_taken_up_again(make_runs: MakeRuns, tmp_path: Path) -> None:
+def test_what_is_left_is_taken_up_again(make_runs: MakeRuns) -> None:
     engine = LossEngine(lambda config: 1.0, waits=lambda config: config.optimizer == "sgd")
     runs, kept = make_runs(engine), list[Sweep]()
-    first = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of()), runs, Share(1), tmp_path, kept.append)
+    first = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of()), runs, Share(1, nothing_idle), kept.append)
     first.start()
     eventually(lambda: any(trial.values[1] == "sgd" for trial in first.snapshot().sweep.trials))
     first.leave()
@@ -253,7 +287,7 @@ def test_what_is_left_is_taken_up_again(make_runs: MakeRuns, tmp_path: Path) -> 
     assert left.status is SweepStatus.SEARCHING
     assert [trial.status for trial in left.trials].count(TrialStatus.RUNNING) == 1
     runs.shutdown()
-    second = LiveSweep(left, make_runs(), Share(1), tmp_path)
+    second = LiveSweep(left, make_runs(), Share(1, nothing_idle))
     second.start()
     assert second.wait(LONG)
     found = second.snapshot().sweep
@@ -267,21 +301,12 @@ def test_what_is_left_is_taken_up_again(make_runs: MakeRuns, tmp_path: Path) -> 
 
 def test_the_end_of_the_server_leaves_it_searching(make_runs: MakeRuns) -> None:
     runs, kept = make_runs(LossEngine(lambda config: 1.0, waits=lambda config: True)), list[Sweep]()
-    sweep = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of()), runs, Share(1), None, kept.append)
+    sweep = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of()), runs, Share(1, nothing_idle), kept.append)
     sweep.start()
     eventually(lambda: sweep.snapshot().sweep.trials)
     runs.shutdown()
     assert sweep.wait(LONG)
     assert kept[-1].status is SweepStatus.SEARCHING
-
-
-def test_a_search_that_breaks_says_so(make_runs: MakeRuns, tmp_path: Path) -> None:
-    # A folder where the journal should be: nothing that Optuna can read, write or make anew.
-    (tmp_path / "sweep.journal").mkdir()
-    sweep = live(make_runs(), sweep_plan_of(), folder=tmp_path)
-    sweep.start()
-    assert sweep.wait(LONG)
-    assert sweep.snapshot().sweep.status is SweepStatus.FINISHED, "it needs no journal"
 
 
 def test_a_sweep_whose_end_cannot_be_told_has_failed(make_runs: MakeRuns, monkeypatch: pytest.MonkeyPatch) -> None:
