@@ -19,7 +19,7 @@ DASHES: Final = ("solid", "dash", "dot")
 """With more runs than colours, colour and dash together are a run's own."""
 MOST_NAMED: Final = 4
 """With more, the legend numbers the curves as the table below does: names would cover the figure."""
-LONGEST_NAME: Final = 24
+LONGEST_NAME: Final = 36
 FAINT: Final = 0.3
 """Opacity of a raw line behind its smoothed one."""
 

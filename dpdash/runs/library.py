@@ -10,7 +10,7 @@ from dpdash.core.errors import N_, StoreError, UnknownRunError
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.read_cache import ReadCache
 from dpdash.runs.scheduler import Scheduler
-from dpdash.store.query import RunLabel, RunPage, RunQuery, Viewer
+from dpdash.store.query import Fold, RunLabel, RunPage, RunQuery, Viewer
 from dpdash.store.rows import RunRecord
 from dpdash.store.run_table import RunTable
 
@@ -171,8 +171,18 @@ class Library:
             for record in self._in_memory(query.viewer)
             if not query.is_deleted and (not query.statuses or record.status in query.statuses)
         ]
-        is_unsearched = bool(query.text or query.tags)
-        return RunPage(tuple(found[query.offset : query.offset + query.limit]), len(found), is_unsearched)
+        trials: dict[str, list[RunRecord]] = {}
+        for record in found:
+            is_folded = record.sweep_id is not None and record.sweep_id not in query.unfolded
+            trials.setdefault((is_folded and record.sweep_id) or record.run_id, []).append(record)
+        shown = list(trials.items())[query.offset : query.offset + query.limit]
+        folds = {
+            of_row[0].run_id: Fold.of(group, [(trial.run_id, trial.status, trial.best_loss) for trial in of_row])
+            for group, of_row in shown
+            if of_row[0].sweep_id == group
+        }
+        rows = tuple(of_row[0] for _group, of_row in shown)
+        return RunPage(rows, len(trials), folds, is_unsearched=bool(query.text or query.tags))
 
     def _in_memory(self, viewer: Viewer) -> Iterator[RunRecord]:
         """The newest first."""

@@ -14,7 +14,7 @@ from typing import Final
 from dpdash.core.errors import StoreError
 from dpdash.core.events import EpochBlock
 from dpdash.core.history import HistorySnapshot, Row
-from dpdash.store.absent import Store
+from dpdash.store.absent import AbsentStore, Store
 from dpdash.store.errors import NO_DATABASE, StoreHealth
 from dpdash.store.plans import StudyTable, SweepTable
 from dpdash.store.resuming import Past

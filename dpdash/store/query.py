@@ -1,8 +1,9 @@
 """What may be asked of the list of runs, and what a person makes of a run: plain values, checked in one place."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Self
 
@@ -59,6 +60,8 @@ class RunQuery:
     is_deleted: bool = False
     order: RunOrder = RunOrder.WHEN
     is_descending: bool = True
+    unfolded: tuple[str, ...] = ()
+    """The sweeps whose trials are rows of their own; those of another are one row together."""
     offset: int = 0
     limit: int = 50
 
@@ -67,12 +70,35 @@ class RunQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """The trials of a sweep that a query finds, as one row."""
+
+    sweep_id: str
+    run_ids: tuple[str, ...]
+    """In the order that is asked for."""
+    statuses: Mapping[RunStatus, int]
+    """How many trials have each."""
+    best_loss: float | None
+    """The lowest of all of them."""
+
+    @classmethod
+    def of(cls, sweep_id: str, trials: Sequence[tuple[str, RunStatus, float | None]]) -> Self:
+        """Trials with id, status and lowest loss each."""
+        run_ids, statuses, losses = zip(*trials, strict=True)
+        best = min((loss for loss in losses if loss is not None), default=None)
+        return cls(sweep_id, run_ids, Counter(statuses), best)
+
+
+@dataclass(frozen=True, slots=True)
 class RunPage:
     """A stretch of the list."""
 
     rows: tuple[RunRecord, ...]
+    """Of trials that are one row together, the first one stands here."""
     num_found: int
-    """How many there are in all stretches together."""
+    """How many rows there are in all stretches together."""
+    folds: Mapping[str, Fold] = field(default_factory=dict)
+    """What rows stand for that are the trials of a sweep, by the id that stands in the row."""
     is_unsearched: bool = False
     """Whether text and tags were left out, because the database cannot be read."""
 

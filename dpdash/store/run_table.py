@@ -5,6 +5,7 @@ Each method raises `StoreError` when the database cannot be used.
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from dpdash.core.config import FIELD_NAMES, TRUE_SLOPE
 from dpdash.core.events import COLUMNS, RunStatus
 from dpdash.store.access import Reading, Write
-from dpdash.store.query import RunLabel, RunOrder, RunPage, RunQuery, Viewer, words_of
+from dpdash.store.query import Fold, RunLabel, RunOrder, RunPage, RunQuery, Viewer, words_of
 from dpdash.store.reading import in_parts, records_of
 from dpdash.store.rows import RunRecord
 from dpdash.store.schema import blocks, checkpoints, events, runs
@@ -39,11 +40,17 @@ class RunTable:
 
     def page(self, query: RunQuery) -> RunPage:
         """The runs that a query finds, of which the rows of its stretch alone are read whole."""
-        wanted = sa.and_(*_conditions(query))
-        rows = sa.select(runs).where(wanted).order_by(*_order(query)).offset(query.offset).limit(query.limit)
+        wanted, group = sa.and_(*_conditions(query)), _group(query)
+        order = tuple(_order(query))
+        place = sa.func.row_number().over(partition_by=group, order_by=order).label("place")
+        first_ones = sa.select(runs.c.number, place).where(wanted).subquery()
+        is_first = sa.and_(runs.c.number == first_ones.c.number, first_ones.c.place == 1)
+        rows = sa.select(runs).join(first_ones, is_first).order_by(*order).offset(query.offset).limit(query.limit)
         with self._reading() as connection:
-            num_found = connection.scalar(sa.select(sa.func.count()).select_from(runs).where(wanted))
-            return RunPage(tuple(records_of(connection, rows)), num_found or 0)
+            num_found = connection.scalar(sa.select(sa.func.count(group.distinct())).where(wanted))
+            found = tuple(records_of(connection, rows))
+            folds = _folds(connection, query, found)
+        return RunPage(found, num_found or 0, folds)
 
     def records(self, run_ids: Sequence[str], viewer: Viewer) -> tuple[RunRecord, ...]:
         """Those of the runs that the viewer has, deleted ones too, in the order of the ids."""
@@ -162,6 +169,25 @@ def _conditions(query: RunQuery) -> Iterable[sa.ColumnElement[bool]]:
         yield sa.cast(runs.c.tags, sa.String).contains(json.dumps(tag), autoescape=True)
     for word in words_of(query.text):
         yield _says(word)
+
+
+def _folds(connection: sa.Connection, query: RunQuery, rows: Iterable[RunRecord]) -> dict[str, Fold]:
+    """The trials that rows stand for, by the ids in these rows."""
+    folded = {row.sweep_id: row.run_id for row in rows if row.sweep_id and row.sweep_id not in query.unfolded}
+    if not folded:
+        return {}
+    wanted = (*_conditions(query), runs.c.sweep_id.in_(folded))
+    columns = sa.select(runs.c.sweep_id, runs.c.id, runs.c.status, runs.c.best_loss)
+    trials: defaultdict[str, list[tuple[str, RunStatus, float | None]]] = defaultdict(list)
+    for sweep_id, run_id, status, loss in connection.execute(columns.where(*wanted).order_by(*_order(query))):
+        trials[sweep_id].append((run_id, RunStatus(status), loss))
+    return {folded[sweep_id]: Fold.of(sweep_id, of_sweep) for sweep_id, of_sweep in trials.items()}
+
+
+def _group(query: RunQuery) -> sa.ColumnElement[str]:
+    """What the runs of a row have in common: their sweep, or else nothing."""
+    own_row = sa.or_(runs.c.sweep_id.is_(None), runs.c.sweep_id.in_(query.unfolded))
+    return sa.case((own_row, runs.c.id), else_=runs.c.sweep_id)
 
 
 def _says(word: str) -> sa.ColumnElement[bool]:

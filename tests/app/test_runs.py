@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from dpdash.charts.smoothing import smoothed
 from dpdash.core.config import RunConfig
-from dpdash.core.events import RunStatus
+from dpdash.core.events import RunFinished, RunStatus
 from dpdash.core.settings import ServerSettings
 from dpdash.core.translations import LANGUAGES, PSEUDO
 from dpdash.runs.service import Pace, RunService
@@ -23,10 +23,11 @@ from dpdash.store.schema import runs
 from dpdash.ui.runs import filters
 from dpdash.ui.runs.filters import ROWS, Whose
 from dpdash.ui.session import viewer as machine_owner
-from tests.app.conftest import OpenPage, put
+from tests.app.conftest import OpenPage, given, put
 from tests.app.driving import again, click, control, go
 from tests.app.visible import visible_texts
 from tests.fakes import block_of, eventually
+from tests.unit.files.made_up import STARTED
 
 RUNS = "../pages/runs.py"
 LONG = 30.0
@@ -45,12 +46,16 @@ def trained(service: RunService, config: RunConfig = SHORT, owner: str = ME.owne
     return run_id
 
 
+def step_to(service: RunService, run_id: str, num_epochs: int) -> None:
+    service.step(run_id, ME.owner)
+    eventually(lambda: service.runs.snapshot(run_id).history.num_epochs == num_epochs)
+
+
 def with_moved_rate(service: RunService) -> str:
     """A run whose learning rate was moved behind its third epoch."""
     run_id = service.start(SHORT, ME.owner, Pace.full_speed(), paused=True)
     for num_epochs in range(1, 4):
-        service.step(run_id, ME.owner)
-        eventually(lambda wanted=num_epochs: service.runs.snapshot(run_id).history.num_epochs == wanted)
+        step_to(service, run_id, num_epochs)
     service.set_learning_rate(run_id, ME.owner, 0.5)
     service.resume(run_id, ME.owner)
     assert service.runs.wait(run_id, LONG)
@@ -116,9 +121,12 @@ def test_a_run_that_diverged_is_written_as_on_its_own_page(open_page: OpenPage, 
     huge = sa.update(runs).where(runs.c.id == run_id).values(loss=6.4915e36, slope=-8.6857e17)
     store._write(lambda connection: connection.execute(huge))
     page = go(open_page(), RUNS)
-    assert np.abs(table(page).iloc[0, [1, 5]].astype(float)).max() < 2**53, "larger is not written as it is told"
+    assert np.abs(table(page).loc[0, ["Loss", "Slope"]].astype(float)).max() < 2**53, (
+        "larger is not written as it is told"
+    )
     shown = pa.ipc.open_stream(page.dataframe[0].proto.arrow_data.styler.display_values).read_pandas()
-    assert list(shown.iloc[0, [1, 5]]) == ["6.49×10³⁶", "−8.69×10¹⁷"]
+    places = [list(table(page).columns).index(name) for name in ("Loss", "Slope")]
+    assert list(shown.iloc[0, places]) == ["6.49×10³⁶", "−8.69×10¹⁷"]
 
 
 def test_a_browser_sees_its_own_runs_alone(
@@ -186,6 +194,71 @@ def test_long_lists_are_shown_in_stretches(open_page: OpenPage, service: RunServ
     assert len(table(page)) == 1, "another question begins at its first run"
     page.text_input(key="runs_text").set_value("").run()
     assert len(table(page)) == ROWS
+
+
+def test_settings_that_differ_are_columns_or_those_that_are_chosen(
+    open_page: OpenPage, service: RunService
+) -> None:
+    for rate, batch in ((0.01, None), (0.05, 10), (0.05, 25)):
+        trained(service, SHORT.model_copy(update={"learning_rate": rate, "global_batch_size": batch}))
+    page = go(open_page(), RUNS)
+    assert list(table(page).columns[:5]) == ["Name", "Loss", "Status", "Learning rate", "Global batch size"]
+    assert list(table(page)["Learning rate"]) == [0.05, 0.05, 0.01]
+    shown = pa.ipc.open_stream(page.dataframe[0].proto.arrow_data.styler.display_values).read_pandas()
+    assert list(shown.iloc[:, 4]) == ["25", "10", "all"]
+    page.multiselect(key="runs_columns").set_value(["optimizer", "epochs"]).run()
+    assert list(table(page).columns[3:5]) == ["Optimizer", "Epochs"]
+    assert list(table(page)["Optimizer"]) == ["Adam"] * 3
+
+
+def sweep_with_runs(service: RunService, *run_ids: str) -> None:
+    store = service._store
+    assert store is not None
+    for place, run_id in enumerate(run_ids, start=1):
+        config = RunConfig(learning_rate=place / 100, global_batch_size=5)
+        store.create_run(run_id, config, ME.owner, created_at=time.time(), sweep_id="a-sweep")
+        for event in (STARTED, block_of(1, 10), RunFinished(10, 3.0, 0.0, 1.0)):
+            store.append(run_id, event)
+    assert store.flush(LONG)
+
+
+def test_the_runs_of_a_sweep_are_one_row_that_can_be_opened(open_page: OpenPage, service: RunService) -> None:
+    sweep_with_runs(service, "first", "second", "third")
+    alone = trained(service)
+    page = go(open_page(), RUNS)
+    assert names(page) == ["samples 50 · epochs 20", "Sweep of 3 runs"]
+    folded = table(page).iloc[1]
+    assert folded["Status"] == "finished: 3"
+    best = min(record.best_loss or 1e9 for record in service.library.records(["first", "second", "third"], ME))
+    assert folded["Best loss"] == pytest.approx(best) and np.isnan(folded["Loss"])
+    assert "1 to 2 of 2, each sweep's runs in one row" in said(page)
+    assert "Global batch size" not in table(page).columns, "a run alone differs from no other"
+    choose(page, "third", "second", "first", alone)
+    assert "Chosen: 4" in said(page), "the row stands for all of them"
+    click(page, "runs_unfold")
+    assert len(names(page)) == 4 and "Chosen" not in said(page)
+    assert list(table(page)["Learning rate"])[1:] == [0.03, 0.02, 0.01]
+    click(page, "runs_fold")
+    assert len(names(page)) == 2
+    choose(page, "third", "second", "first")
+    click(page, "runs_delete")
+    assert names(page) == ["samples 50 · epochs 20"] and "Runs deleted: 3." in said(page)
+
+
+def test_a_run_of_a_sweep_that_is_chosen_stays_so_when_the_sweep_is_one_row(
+    open_page: OpenPage, service: RunService
+) -> None:
+    sweep_with_runs(service, "first", "second")
+    page = choose(go(open_page(), RUNS), "first")
+    assert "Chosen: 1" in said(page) and "runs_unfold" not in keys(page)
+
+
+def test_the_sweep_of_a_row_is_opened(open_page: OpenPage, service: RunService) -> None:
+    sweep_with_runs(service, "first", "second")
+    page = choose(go(open_page(), RUNS), "first", "second")
+    click(page, "runs_open_sweep")
+    assert given(page, "sweep_shown") == "a-sweep"
+    assert any("Sweep" in html.body for html in page.html if "dpdash-title" in html.body)
 
 
 def test_name_note_and_tags_are_kept(open_page: OpenPage, service: RunService) -> None:

@@ -408,6 +408,35 @@ def test_a_browser_lists_its_own_runs_in_stretches(store: RunStore) -> None:
     ]
 
 
+def test_the_trials_of_a_sweep_are_one_row(store: RunStore) -> None:
+    me = Viewer("fold-ann")
+    for place, (name, sweep_id) in enumerate(
+        (("fold-a", None), ("fold-b", "fold-1"), ("fold-c", "fold-2"), ("fold-d", "fold-1"), ("fold-e", None))
+    ):
+        config = RunConfig(noise=place + 1)
+        store.create_run(name, config, me.owner, created_at=float(place), sweep_id=sweep_id)
+        part = replace(block_of(1, 5), loss=np.linspace(9, 5 - place, 5, dtype=np.float32))
+        store.append(name, part)
+        if name != "fold-d":
+            store.append(name, RunFinished(5, 3.0, 0.0, seconds=1.0))
+    assert store.flush(LONG)
+    page = store.run_table.page(RunQuery(me))
+    assert ([row.run_id for row in page.rows], page.num_found) == (["fold-e", "fold-d", "fold-c", "fold-a"], 4)
+    fold = page.folds["fold-d"]
+    assert (fold.sweep_id, fold.run_ids, fold.best_loss) == ("fold-1", ("fold-d", "fold-b"), 2.0)
+    assert fold.statuses == {RunStatus.FINISHED: 1, RunStatus.WAITING: 1}
+    assert page.folds["fold-c"].run_ids == ("fold-c",)
+    # It stands where the first of its trials does, whichever order is asked for.
+    assert found(store, me, order=RunOrder.LOSS) == ["fold-a", "fold-b", "fold-c", "fold-e"]
+    assert store.run_table.page(RunQuery(me, order=RunOrder.LOSS)).folds["fold-b"].run_ids == ("fold-b", "fold-d")
+    assert found(store, me, offset=1, limit=2) == ["fold-d", "fold-c"]
+    assert found(store, me, unfolded=("fold-1",)) == ["fold-e", "fold-d", "fold-c", "fold-b", "fold-a"]
+    assert "fold-d" not in store.run_table.page(RunQuery(me, unfolded=("fold-1",))).folds
+    some = store.run_table.page(RunQuery(me, text="noise<4"))
+    assert [row.run_id for row in some.rows] == ["fold-c", "fold-b", "fold-a"], "those that are asked for"
+    assert some.folds["fold-b"].run_ids == ("fold-b",)
+
+
 def test_runs_are_found_by_words_settings_status_and_tags(store: RunStore) -> None:
     me = Viewer("find-ann")
     keep(

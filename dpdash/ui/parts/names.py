@@ -1,12 +1,14 @@
-"""What runs that are saved are called, and in what they differ."""
+"""What runs and sweeps that are saved are called, and in what runs differ."""
 
 from collections.abc import Sequence
 
 from dpdash.core.config import FIELD_NAMES
 from dpdash.core.learning_rates import moves
+from dpdash.core.sweep import SweepPlan
 from dpdash.core.translations import HAVE_A_COLUMN
 from dpdash.store.store import RunRecord
-from dpdash.ui.session.language import current
+from dpdash.sweeps.presets import PRESETS, PresetName
+from dpdash.ui.session.language import _, current
 
 
 def name_of(record: RunRecord) -> str:
@@ -24,6 +26,13 @@ def names_of(records: Sequence[RunRecord]) -> list[str]:
         else " · ".join(filter(None, (record.name, _in_brief(record, different)))) or name_of(record)
         for record in records
     ]
+
+
+def sweep_title(plan: SweepPlan) -> str:
+    """What a sweep searches over."""
+    if plan.preset in tuple(PresetName):
+        return _(PRESETS[PresetName(plan.preset)].title)
+    return " × ".join(current().title(setting) for setting in plan.settings)
 
 
 def value_of(record: RunRecord, setting: str) -> str:

@@ -9,8 +9,10 @@ from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_, DpdashError
 from dpdash.core.places import PAGES
 from dpdash.store.query import RunLabel
+from dpdash.ui.runs.filters import UNFOLDED_KEY, unfolded
 from dpdash.ui.runs.table import select_anew
 from dpdash.ui.session.command import command
+from dpdash.ui.session.inputs import SWEEP
 from dpdash.ui.session.state import put_settings, show_run
 from dpdash.ui.session.viewer import viewer
 from dpdash.ui.train.commands import chosen_pace
@@ -21,7 +23,8 @@ CHOSEN_KEY: Final = "runs_chosen"
 """Ids of the runs that are chosen, in the order in which they were."""
 DELETED_KEY: Final = "runs_deleted_last"
 """Ids of the runs that were deleted last, which can be put back."""
-TURN_KEY: Final = "runs_turn_to_train"
+TURN_KEY: Final = "runs_turn_to"
+"""The page that a command has asked for; a callback cannot turn to it."""
 
 
 def chosen_ids() -> tuple[str, ...]:
@@ -31,10 +34,10 @@ def chosen_ids() -> tuple[str, ...]:
 
 
 def turn_where_asked() -> None:
-    """Turn to the Train page when a command has asked for it; a callback cannot."""
-    if st.session_state.get(TURN_KEY):
-        st.session_state[TURN_KEY] = False
-        st.switch_page(TRAIN_PAGE)
+    """Turn to the page that a command has asked for."""
+    page = st.session_state.pop(TURN_KEY, None)
+    if page is not None:
+        st.switch_page(PAGES / page)
 
 
 @command
@@ -97,6 +100,27 @@ def dismiss_deleted() -> None:
 
 
 @command
+def unfold(sweep_ids: Sequence[str]) -> None:
+    """List the trials of sweeps one by one, with none of them chosen."""
+    st.session_state[UNFOLDED_KEY] = (*unfolded(), *sweep_ids)
+    _choose(())
+
+
+@command
+def fold() -> None:
+    """List the trials of each sweep as one row again."""
+    st.session_state[UNFOLDED_KEY] = ()
+    select_anew()
+
+
+@command
+def open_sweep(sweep_id: str) -> None:
+    """Show a sweep on its page."""
+    SWEEP.put(sweep_id)
+    st.session_state[TURN_KEY] = "sweep.py"
+
+
+@command
 def choose_none() -> None:
     """Choose no run any more."""
     _choose(())
@@ -105,7 +129,7 @@ def choose_none() -> None:
 def _turn_to(run_id: str | None, config: RunConfig) -> None:
     put_settings(run_service().limits.narrowed(config))
     show_run(run_id)
-    st.session_state[TURN_KEY] = True
+    st.session_state[TURN_KEY] = "train.py"
 
 
 def _forget_chosen(gone: Sequence[str]) -> None:

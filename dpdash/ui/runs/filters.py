@@ -1,17 +1,21 @@
 """What the list of runs is searched for, how it is sorted, and which stretch of it is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
 import streamlit as st
 
+from dpdash.core.config import FIELD_NAMES
 from dpdash.core.errors import N_
 from dpdash.core.events import RunStatus
+from dpdash.core.translations import HAVE_A_COLUMN
 from dpdash.store.query import LONGEST_TEXT, RunOrder, RunPage, RunQuery, Viewer
+from dpdash.store.store import RunRecord
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.controls import choice, selection, several, text_input, toggle
+from dpdash.ui.parts.names import differing
 from dpdash.ui.session.inputs import Input
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.viewer import serves_only_here
@@ -23,6 +27,9 @@ FIRST_KEY: Final = "runs_first"
 """The first row of the stretch that is shown, counted from 0."""
 ASKED_KEY: Final = "runs_asked"
 """What was searched for when the stretch was chosen."""
+UNFOLDED_KEY: Final = "runs_unfolded"
+"""Ids of the sweeps whose trials stand one by one."""
+COLUMNS: Final[Input[tuple[str, ...]]] = Input("runs_columns", ())
 
 
 class Whose(StrEnum):
@@ -88,6 +95,8 @@ def show_filters(viewer: Viewer, tags: tuple[str, ...]) -> RunQuery:
             _("Deleted"),
             help=_("Show the runs that were deleted. They can be restored for a day."),
         )
+        columns = {name: current().title(name) for name in FIELD_NAMES if name not in HAVE_A_COLUMN}
+        several(COLUMNS, _("Settings in columns"), columns, placeholder=_("those that differ"))
     asked = (viewer, text, chosen_statuses, chosen_tags, order, is_descending, is_deleted)
     if st.session_state.get(ASKED_KEY) != asked:
         st.session_state[ASKED_KEY], st.session_state[FIRST_KEY] = asked, 0
@@ -99,6 +108,7 @@ def show_filters(viewer: Viewer, tags: tuple[str, ...]) -> RunQuery:
         is_deleted=is_deleted,
         order=order,
         is_descending=is_descending,
+        unfolded=unfolded(),
         offset=max(0, int(st.session_state[FIRST_KEY])),
         limit=ROWS,
     )
@@ -108,15 +118,25 @@ def show_stretches(query: RunQuery, page: RunPage) -> None:
     """Show which rows of how many these are, and turn to the next or the last ones."""
     first, last = query.offset + 1, query.offset + len(page.rows)
     with st.container(horizontal=True, vertical_alignment="center", key="runs_stretches"):
-        st.markdown(
-            _("{first} to {last} of {found} runs").format(
-                first=number(first), last=number(last), found=number(page.num_found)
-            )
-        )
+        text = _("{first} to {last} of {found} runs")
+        if page.folds:
+            text = _("{first} to {last} of {found}, each sweep's runs in one row")
+        st.markdown(text.format(first=number(first), last=number(last), found=number(page.num_found)))
         if page.num_found <= ROWS:
             return
         _turn(_("Back"), "back", "chevron_left", query.offset - ROWS, disabled=query.offset == 0)
         _turn(_("Further"), "further", "chevron_right", query.offset + ROWS, disabled=last >= page.num_found)
+
+
+def columns_of(rows: Sequence[RunRecord]) -> tuple[str, ...]:
+    """The settings that have columns: those that were chosen, else those in which the runs differ."""
+    return COLUMNS.get() or tuple(name for name in differing(rows) if name not in HAVE_A_COLUMN)
+
+
+def unfolded() -> tuple[str, ...]:
+    """The sweeps whose trials are rows of their own."""
+    ids: tuple[str, ...] = st.session_state.get(UNFOLDED_KEY, ())
+    return ids
 
 
 def begin_anew() -> None:

@@ -12,10 +12,10 @@ from dpdash.ui.parts.header import show_title
 from dpdash.ui.parts.notices import show_error, show_warnings
 from dpdash.ui.parts.refreshing import nothing, refreshing
 from dpdash.ui.runs.commands import CHOSEN_KEY, chosen_ids, turn_where_asked
-from dpdash.ui.runs.filters import begin_anew, choose_whose, show_filters, show_stretches
+from dpdash.ui.runs.filters import begin_anew, choose_whose, columns_of, show_filters, show_stretches
 from dpdash.ui.runs.overlay import pinned_baseline, show_overlay
-from dpdash.ui.runs.selection import show_actions, show_label, show_undo
-from dpdash.ui.runs.table import show_table
+from dpdash.ui.runs.selection import show_actions, show_folds, show_label, show_undo
+from dpdash.ui.runs.table import show_table, stands_for
 from dpdash.ui.session.language import _, number
 from dpdash.ui.session.viewer import viewer
 from dpdash.ui.train.commands import take_problem
@@ -42,14 +42,16 @@ def show_runs() -> None:
         st.warning(_("Without the database nothing is searched: these are all runs of this process."))
     _choose_from(query, page)
     chosen = kept.records(chosen_ids(), who)
+    show_folds(page, chosen_ids())
     show_actions(chosen)
     export_menu(tuple(record.run_id for record in chosen))
     if len(chosen) == 1 and chosen[0].deleted_at is None:
         show_label(chosen[0])
     # The only run there is needs no choice to be looked at.
-    show_overlay(chosen or (page.rows if page.num_found == 1 else ()), _baseline(kept, who))
+    show_overlay(chosen or (page.rows if page.num_found == 1 and not page.folds else ()), _baseline(kept, who))
     import_form()
-    if any(not record.status.is_over for record in (*page.rows, *chosen)):
+    trials = (status for fold in page.folds.values() for status in fold.statuses)
+    if not all(status.is_over for status in (*trials, *(record.status for record in (*page.rows, *chosen)))):
         ids = tuple(record.run_id for record in chosen)
         refreshing(
             lambda: (kept.page(query), kept.records(ids, who)),
@@ -65,11 +67,19 @@ def _choose_from(query: RunQuery, page: RunPage) -> None:
     if not page.rows:
         st.info(_("No run is like that. Train one, or search for something else."))
         return
-    before, shown = chosen_ids(), {row.run_id for row in page.rows}
-    selected = show_table(page.rows, before)
+    before = dict.fromkeys(chosen_ids())
+    alone = [row for row in page.rows if row.run_id not in page.folds]
+    selected = show_table(page, before, columns_of(alone))
     show_stretches(query, page)
-    kept = [run_id for run_id in before if run_id not in shown or run_id in selected]
-    st.session_state[CHOSEN_KEY] = (*kept, *(run_id for run_id in selected if run_id not in kept))
+    kept = dict(before)
+    for row in page.rows:
+        runs, is_chosen = stands_for(page, row.run_id), row.run_id in selected
+        # Of trials some of which are chosen, one by one, the row is not selected, and they stay so.
+        if is_chosen != (set(runs) <= before.keys()):
+            kept = {run_id: None for run_id in kept if run_id not in runs} | (
+                dict.fromkeys(runs) if is_chosen else {}
+            )
+    st.session_state[CHOSEN_KEY] = tuple(kept)
 
 
 def _baseline(kept: Library, who: Viewer) -> tuple[RunRecord, ...]:

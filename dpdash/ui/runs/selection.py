@@ -1,15 +1,16 @@
 """What can be done with the runs that are chosen, and with those that were just deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import streamlit as st
 
-from dpdash.store.query import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG, MOST_TAGS
+from dpdash.store.query import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, RunPage
 from dpdash.store.store import RunRecord
 from dpdash.ui.parts.button import button, once
 from dpdash.ui.runs import commands as run_commands
 from dpdash.ui.runs.commands import DELETED_KEY
+from dpdash.ui.runs.filters import unfolded
 from dpdash.ui.session.language import _, current, number
 
 NOTE_HEIGHT: Final = 100
@@ -50,6 +51,23 @@ def show_actions(chosen: Sequence[RunRecord]) -> None:
         else:
             _show_keeping(chosen, ids)
         button(_("Choose none"), "runs_none", "deselect", run_commands.choose_none)
+
+
+def show_folds(page: RunPage, chosen: Collection[str]) -> None:
+    """Show what can be done with rows that stand for a sweep's trials."""
+    folds = [fold for fold in page.folds.values() if set(fold.run_ids) <= set(chosen)]
+    if not folds and not unfolded():
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="runs_folds"):
+        if folds:
+            sweep_ids = tuple(fold.sweep_id for fold in folds)
+            button(_("Show the runs one by one"), "runs_unfold", "list", lambda: run_commands.unfold(sweep_ids))
+        if len(folds) == 1:
+            button(
+                _("Open the sweep"), "runs_open_sweep", "tune", lambda: run_commands.open_sweep(folds[0].sweep_id)
+            )
+        if unfolded():
+            button(_("Each sweep in one row"), "runs_fold", "expand_less", run_commands.fold)
 
 
 def show_label(record: RunRecord) -> None:

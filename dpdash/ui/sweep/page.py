@@ -15,11 +15,11 @@ from dpdash.core.sweep import Sweep, SweepPlan, SweepStatus, Trial, TrialStatus
 from dpdash.findings.sweep import as_good_as_the_best, pooled_ratio, slope_spreads
 from dpdash.store.plans import Head
 from dpdash.sweeps.live import SweepSnapshot
-from dpdash.sweeps.presets import PRESETS, PresetName
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.controls import number_input, selection
 from dpdash.ui.parts.header import show_part, show_title
 from dpdash.ui.parts.labels import distinct
+from dpdash.ui.parts.names import sweep_title
 from dpdash.ui.parts.notices import escaped, show_problem_or_freeze, show_warnings
 from dpdash.ui.parts.refreshing import refreshing
 from dpdash.ui.session.clock import written_time
@@ -139,17 +139,10 @@ def _label(sweep: Head[SweepPlan]) -> str:
     plan = sweep.plan
     return _("{time} · {settings} · {objective} · {trials} trials").format(
         time=written_time(sweep.created_at),
-        settings=_title(plan),
+        settings=sweep_title(plan),
         objective=current().name(plan.objective),
         trials=number(plan.num_trials),
     )
-
-
-def _title(plan: SweepPlan) -> str:
-    preset = plan.preset
-    if preset in tuple(PresetName):
-        return _(PRESETS[PresetName(preset)].title)
-    return " × ".join(current().title(setting) for setting in plan.settings)
 
 
 def _show_progress(shown: SweepSnapshot) -> None:

@@ -10,6 +10,7 @@ from dpdash.core.events import RunFinished, RunStatus
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.library import NOTICE_SECONDS, TIDY_SECONDS
 from dpdash.runs.service import Pace, RunService
+from dpdash.store.absent import AbsentStore
 from dpdash.store.query import RunLabel, RunQuery, Viewer
 from dpdash.store.store import RunStore
 from tests.fakes import FakeClock, FakeEngine, block_of, eventually
@@ -191,3 +192,19 @@ def test_a_run_that_is_not_over_is_the_last_one(is_saved: bool, make_service: Ma
     service.stop(first, "ann")
     assert service.runs.wait(first, LONG)
     eventually(lambda: (last := service.library.last("ann")) is not None and last.run_id == second)
+
+
+def test_without_a_database_the_trials_of_a_sweep_are_one_row_too() -> None:
+    service = RunService(ServerSettings(), AbsentStore(), find_engine=lambda _config: FakeEngine())
+    pace = Pace.full_speed()
+    first, alone, second = (
+        service.start(RunConfig(), "ann", pace, paused=True, sweep_id=sweep_id)
+        for sweep_id in ("a-sweep", None, "a-sweep")
+    )
+    page = service.library.page(RunQuery(ANN))
+    assert ([row.run_id for row in page.rows], page.num_found) == ([second, alone], 2)
+    assert page.folds[second].run_ids == (second, first)
+    assert list(page.folds) == [second]
+    opened = service.library.page(RunQuery(ANN, unfolded=("a-sweep",)))
+    assert ([row.run_id for row in opened.rows], opened.folds) == ([second, alone, first], {})
+    service.shutdown(timeout=5)
