@@ -10,7 +10,7 @@ from dpdash.ui.guide import page as guide
 from dpdash.ui.parts.frame import apply_page_style
 from dpdash.ui.session.language import _, choose_language
 from dpdash.ui.session.links import read_link, write_link
-from dpdash.ui.session.shown_run import follow_room, take_settings_of_linked_run
+from dpdash.ui.session.shown_run import follow_room, leave_lost_data, take_settings_of_linked_run
 from dpdash.web.process import identify_browser, owner
 from dpdash.web.streamlit_internals.cached_messages import refer_to_the_last_run
 from dpdash.web.streamlit_internals.turned_pages import note_page
@@ -43,5 +43,6 @@ page = st.navigation(pages, position="top")
 note_page()
 follow_room()
 take_settings_of_linked_run()
+leave_lost_data()
 write_link()
 page.run()

@@ -81,7 +81,7 @@ def test_every_setting_of_a_run_is_in_the_readme() -> None:
 def test_readme_knows_no_other_option_of_train() -> None:
     section = README.read_text().split("## Without a browser")[1].split("\n## ")[0]
     options = {name.replace("_", "-") for name in RunConfig.model_fields}
-    assert set(OPTION.findall(section)) - options == {"json"}
+    assert set(OPTION.findall(section)) - options == {"json", "standardise"}
 
 
 @pytest.mark.parametrize("choice", [*EngineName, *OptimizerName])

@@ -7,10 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dpdash.charts.spec import Figure, Spec, Update, compact_layout, line_points, packed
-from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, X_HIGH, X_LOW, RunConfig
+from dpdash.core.config import TRUE_LINE, X_HIGH, X_LOW, RunConfig
 from dpdash.core.translations import Language
 
-X_RANGE: Final = (X_LOW, X_HIGH)
+Line = tuple[float, float]
+"""Slope and intercept."""
+Range = tuple[float, float]
+X_RANGE: Final[Range] = (X_LOW, X_HIGH)
 NUM_SERIES: Final = 8
 SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
 """A second mark of the replica: with more replicas than colours, colour and symbol together are its own."""
@@ -28,32 +31,49 @@ def fit_base(
     num_replicas: int,
     config: RunConfig,
     language: Language,
+    best_line: Line | None = None,
 ) -> Figure:
-    """Data and lines that stand still, on axes that hold all of them."""
+    """Data and lines that stand still, on axes that hold all of them.
+
+    `best_line` is that of least squares, which is drawn where nobody knows a true one.
+    """
     _ = language.text
     xs, ys, replicas = np.asarray(x), np.asarray(y), np.asarray(replica)
-    layout = compact_layout(_("Data and fitted line, y over x"), language)
+    title = _("Data and fitted line, y over x")
+    if config.data is not None and config.data.is_standardised:
+        title = _("Standardised data and fitted line")
+    layout = compact_layout(title, language)
     layout |= {"showlegend": True, "legend": {**layout["legend"], **INSIDE}}
-    layout["xaxis"]["range"] = list(X_RANGE)
-    layout["yaxis"]["range"] = y_range(ys)
+    across = x_range(xs, config)
+    layout["xaxis"]["range"] = list(across)
+    layout["yaxis"]["range"] = y_range(ys, config.true_line)
     traces = [
         replica_points(xs[replicas == rank], ys[replicas == rank], rank, num_replicas, language)
         for rank in range(num_replicas)
     ]
     traces.append(straight_lines("ghosts", _("earlier epochs"), [], "role:muted@0.45", 1.5, "solid"))
-    true_line = (TRUE_SLOPE, TRUE_INTERCEPT)
-    traces.append(straight_lines("true", _("true line y = 3x"), [true_line], "role:text", 2.5, "dash"))
+    if config.true_line is not None:
+        traces.append(straight_lines("true", _("true line y = 3x"), [config.true_line], "role:text", 2.5, "dash"))
+    if best_line is not None:
+        traces.append(straight_lines("best", _("least squares"), [best_line], "role:text", 2.5, "dash", across))
     traces.append(straight_lines("fit", _("fitted line"), [], "role:primary", 4, "solid"))
-    description = _(
+    described = _(
         "Scatter plot of {shown} of {samples} samples on {replicas} replicas, with the true and the fitted line."
-    ).format(shown=len(xs), samples=config.samples, replicas=num_replicas)
+    )
+    if config.true_line is None:
+        described = _(
+            "Scatter plot of {shown} of {samples} samples of own data on {replicas} replicas, with the "
+            "least-squares "
+            "and the fitted line."
+        )
+    description = described.format(shown=len(xs), samples=config.samples, replicas=num_replicas)
     return Figure(layout["title"]["text"], description, tuple(traces), layout)
 
 
-def fit_update(line: tuple[float, float] | None, ghosts: Sequence[tuple[float, float]] = ()) -> Update:
-    """The fitted line now and those of earlier epochs, each as (slope, intercept)."""
-    now_x, now_y = line_points([line] if line else [], X_RANGE)
-    ghost_x, ghost_y = line_points(ghosts, X_RANGE)
+def fit_update(line: Line | None, ghosts: Sequence[Line] = (), across: Range = X_RANGE) -> Update:
+    """The fitted line now and those of earlier epochs, from one x to another."""
+    now_x, now_y = line_points([line] if line else [], across)
+    ghost_x, ghost_y = line_points(ghosts, across)
     return Update(
         traces={
             "fit": {"x": packed(now_x), "y": packed(now_y)},
@@ -62,12 +82,20 @@ def fit_update(line: tuple[float, float] | None, ghosts: Sequence[tuple[float, f
     )
 
 
-def y_range(y: NDArray[Any]) -> list[float]:
-    """Lowest and highest y of an axis that holds the data and the true line."""
-    ends = [TRUE_SLOPE * edge + TRUE_INTERCEPT for edge in X_RANGE]
-    low, high = float(min([*ends, *y])), float(max([*ends, *y]))
-    margin = MARGIN_SHARE * (high - low)
-    return [low - margin, high + margin]
+def x_range(x: NDArray[Any], config: RunConfig) -> Range:
+    """Lowest and highest x of the axis: all that can be drawn, or what own data have."""
+    return X_RANGE if config.data is None else _with_margin(float(x.min()), float(x.max()))
+
+
+def y_range(y: NDArray[Any], true_line: Line | None = TRUE_LINE) -> list[float]:
+    """Lowest and highest y of an axis that holds the data and the true line, where there is one."""
+    ends = [true_line[0] * edge + true_line[1] for edge in X_RANGE] if true_line else []
+    return list(_with_margin(float(min([*ends, *y])), float(max([*ends, *y]))))
+
+
+def _with_margin(low: float, high: float) -> Range:
+    margin = MARGIN_SHARE * (high - low) or 1.0
+    return low - margin, high + margin
 
 
 def replica_points(x: NDArray[Any], y: NDArray[Any], rank: int, num_replicas: int, language: Language) -> Spec:
@@ -98,10 +126,16 @@ def replica_symbol(rank: int) -> str:
 
 
 def straight_lines(
-    uid: str, name: str, lines: Sequence[tuple[float, float]], color: str, width: float, dash: str
+    uid: str,
+    name: str,
+    lines: Sequence[Line],
+    color: str,
+    width: float,
+    dash: str,
+    across: Range = X_RANGE,
 ) -> Spec:
-    """Lines, each as (slope, intercept), over the whole axis."""
-    x, y = line_points(lines, X_RANGE)
+    """Lines, from one x to another."""
+    x, y = line_points(lines, across)
     return {
         "uid": uid,
         "type": "scatter",

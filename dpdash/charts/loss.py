@@ -19,14 +19,22 @@ NEGLIGIBLE: Final = 1e-6
 """An optimum below this share of the noise floor is rounding, and would stretch the axis to nothing."""
 
 
-def loss_base(config: RunConfig, noise_floor: float, optimum_loss: float, language: Language) -> Figure:
-    """Axes and reference lines. The axis holds the loss of a flat line from the start, so it does not jump."""
+def loss_base(
+    config: RunConfig,
+    noise_floor: float,
+    optimum_loss: float,
+    language: Language,
+    flat_line_loss: float | None = None,
+) -> Figure:
+    """Axes and reference lines. The axis holds the loss of a flat line from the start, so it does not jump.
+
+    `flat_line_loss` is that of own data; of what is drawn it is known.
+    """
     _ = language.text
-    flat_line_loss = TRUE_SLOPE**2 * (X_HIGH - X_LOW) ** 2 / 12 + noise_floor
-    references = [
-        ("noise-floor", _("noise floor"), noise_floor, "dash"),
-        ("optimum", _("least squares"), optimum_loss, "dot"),
-    ]
+    references = [("optimum", _("least squares"), optimum_loss, "dot")]
+    if flat_line_loss is None:
+        flat_line_loss = TRUE_SLOPE**2 * (X_HIGH - X_LOW) ** 2 / 12 + noise_floor
+        references.insert(0, ("noise-floor", _("noise floor"), noise_floor, "dash"))
     shown = [line for line in references if line[2] > NEGLIGIBLE * noise_floor and noise_floor > 0]
     lowest = min((value for _uid, _name, value, _dash in shown), default=flat_line_loss / 5)
     layout = compact_layout(_("Loss per epoch (mean squared error)"), language)
@@ -54,9 +62,10 @@ def loss_base(config: RunConfig, noise_floor: float, optimum_loss: float, langua
     traces += [_reference_line(*line, config.epochs) for line in shown]
     label = " · ".join(f"{name} {language.number(value)}" for _uid, name, value, _dash in shown)
     layout["annotations"] = [_reference_label(label, lowest)] if shown else []
-    description = _("Line chart of the loss of every epoch, logarithmic. The noise floor is {floor}.").format(
-        floor=language.number(noise_floor)
-    )
+    described = _("Line chart of the loss of every epoch, logarithmic. The noise floor is {floor}.")
+    if config.data is not None:
+        described = _("Line chart of the loss of every epoch, logarithmic. The least-squares line has {floor}.")
+    description = described.format(floor=language.number(noise_floor))
     return Figure(layout["title"]["text"], description, tuple(traces), layout)
 
 

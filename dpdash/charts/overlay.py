@@ -78,7 +78,7 @@ def along(axis: Along, epochs: NDArray[np.int64], history: HistorySnapshot, conf
     return found
 
 
-def common_floor(floors: Iterable[float]) -> float | None:
+def common_floor(floors: Iterable[float | None]) -> float | None:
     """The noise floor of all runs; None where they have different ones."""
     different = set(floors)
     return different.pop() if len(different) == 1 else None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from dpdash.charts.fit import fit_base, fit_update
+from dpdash.charts.fit import fit_base, fit_update, x_range
 from dpdash.charts.loss import loss_base, loss_update
 from dpdash.charts.spec import Figure, Update
 from dpdash.core.config import RunConfig
@@ -62,12 +62,14 @@ def fit_figure(shown: RunView, language: Language) -> tuple[Figure, Update]:
 
 def loss_still(config: RunConfig, known: Preview, language: Language) -> Figure:
     """What stands still of the loss."""
-    return loss_base(config, known.noise_floor, known.optimum.loss, language)
+    flat_line_loss = None if config.data is None else known.moments.var_y
+    return loss_base(config, known.noise_floor, known.optimum.loss, language, flat_line_loss)
 
 
 def fit_still(config: RunConfig, known: Preview, language: Language) -> Figure:
     """What stands still of the fit."""
-    return fit_base(known.x, known.y, known.replica, config.replicas, config, language)
+    best_line = None if config.data is None else (known.optimum.slope, known.optimum.intercept)
+    return fit_base(known.x, known.y, known.replica, config.replicas, config, language, best_line)
 
 
 def loss_now(shown: RunView, language: Language) -> Update:
@@ -79,7 +81,8 @@ def loss_now(shown: RunView, language: Language) -> Update:
 
 def fit_now(shown: RunView) -> Update:
     """What brings the fit up to the epoch shown, with lines of epochs spread evenly over those before it."""
-    return fit_update(shown.line, lines_up_to(shown, NUM_GHOSTS, inclusive=False))
+    across = x_range(shown.preview.x, shown.config)
+    return fit_update(shown.line, lines_up_to(shown, NUM_GHOSTS, inclusive=False), across)
 
 
 def lines_up_to(shown: RunView, max_lines: int, *, inclusive: bool) -> list[tuple[float, float]]:

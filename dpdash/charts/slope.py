@@ -3,27 +3,34 @@
 from typing import Final
 
 from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, Update, base_layout, packed
-from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
+from dpdash.core.config import RunConfig
 from dpdash.core.history import HistorySnapshot
 from dpdash.core.translations import Language
 
 MAX_POINTS: Final = 400
 
 
-def slope_base(config: RunConfig, language: Language) -> Figure:
-    """Axes and the true values; both columns share an axis, as both are in units of y."""
+def slope_base(config: RunConfig, language: Language, best_line: tuple[float, float]) -> Figure:
+    """Axes and the true values; both columns share an axis, as both are in units of y.
+
+    `best_line` is that of least squares, whose values stand there where nobody knows the true ones.
+    """
     _ = language.text
+    names, (slope, intercept) = (_("true slope"), _("true intercept")), config.true_line or best_line
+    described = _("Line chart of slope and intercept of every epoch; the true values are 3 and 0.")
+    if config.true_line is None:
+        names = _("least-squares slope"), _("least-squares intercept")
+        described = _("Line chart of slope and intercept of every epoch, and of the least-squares line.")
     layout = base_layout(_("Slope and intercept per epoch"), _("epoch"), _("value"), language)
     layout["xaxis"]["range"] = [0, config.epochs]
-    layout["yaxis"]["autorangeoptions"] = {"include": [TRUE_INTERCEPT - 1, TRUE_SLOPE + 0.5]}
+    layout["yaxis"]["autorangeoptions"] = {"include": [min(slope, intercept) - 1, max(slope, intercept) + 0.5]}
     traces = (
-        _true_value("true-slope", _("true slope"), TRUE_SLOPE, config.epochs, language, at_end=True),
-        _true_value("true-intercept", _("true intercept"), TRUE_INTERCEPT, config.epochs, language, at_end=False),
+        _true_value("true-slope", names[0], slope, config.epochs, language, at_end=True),
+        _true_value("true-intercept", names[1], intercept, config.epochs, language, at_end=False),
         _curve("slope", _("slope"), "role:primary", "solid"),
         _curve("intercept", _("intercept"), "role:series-1", "solid"),
     )
-    description = _("Line chart of slope and intercept of every epoch; the true values are 3 and 0.")
-    return Figure(layout["title"]["text"], description, traces, layout)
+    return Figure(layout["title"]["text"], described, traces, layout)
 
 
 def slope_update(history: HistorySnapshot) -> Update:

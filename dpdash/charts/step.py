@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpdash.charts.fit import (
-    X_RANGE,
     replica_color,
     replica_points,
     replica_symbol,
     straight_lines,
+    x_range,
     y_range,
 )
 from dpdash.charts.spec import COMPACT_MARGIN, SMALL_TEXT_SIZE, Figure, Spec, axis, base_layout, compact_layout
-from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE
+from dpdash.core.config import RunConfig
 from dpdash.core.steps import Phase, ReplicaStep, StepTrace
 from dpdash.core.translations import Language
 from dpdash.findings.step import MILLISECONDS, PERCENT, phase_shares
@@ -41,7 +41,10 @@ Coordinates = NDArray[np.float32]
 
 
 def shards_figure(
-    points: Mapping[int, tuple[Coordinates, Coordinates]], num_replicas: int, language: Language
+    points: Mapping[int, tuple[Coordinates, Coordinates]],
+    num_replicas: int,
+    language: Language,
+    config: RunConfig,
 ) -> Figure:
     """The samples of one step in the colours and symbols of the fit chart, by the replica that has them.
 
@@ -49,15 +52,14 @@ def shards_figure(
     """
     _ = language.text
     layout = base_layout(_("The batch, cut into shards"), "x", "y", language)
-    layout["xaxis"]["range"] = list(X_RANGE)
-    layout["yaxis"]["range"] = y_range(np.concatenate([y for _x, y in points.values()]))
+    layout["xaxis"]["range"] = list(x_range(np.concatenate([x for x, _y in points.values()]), config))
+    layout["yaxis"]["range"] = y_range(np.concatenate([y for _x, y in points.values()]), config.true_line)
     traces = [
         replica_points(*points.get(rank, (NOTHING, NOTHING)), rank, num_replicas, language)
         for rank in range(num_replicas)
     ]
-    traces.append(
-        straight_lines("true", _("true line y = 3x"), [(TRUE_SLOPE, TRUE_INTERCEPT)], "role:text", 2.5, "dash")
-    )
+    if config.true_line is not None:
+        traces.append(straight_lines("true", _("true line y = 3x"), [config.true_line], "role:text", 2.5, "dash"))
     description = _("Scatter plot of the samples of one step; each colour and symbol is the shard of one replica.")
     return Figure(layout["title"]["text"], description, tuple(traces), layout)
 

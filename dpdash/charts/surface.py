@@ -16,7 +16,7 @@ from dpdash.charts.spec import (
     packed,
     power_of_ten,
 )
-from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE
+from dpdash.core.config import TRUE_LINE
 from dpdash.core.translations import Language
 
 SMALLEST_LOSS: Final = 1e-12
@@ -30,6 +30,7 @@ def surface_base(
     grid_loss: ArrayLike,
     optimum: tuple[float, float],
     language: Language,
+    true_line: tuple[float, float] | None = TRUE_LINE,
 ) -> Figure:
     """Contours of the loss in equal ratios. `grid_loss` has a row for each intercept, a column for each slope."""
     _ = language.text
@@ -41,7 +42,7 @@ def surface_base(
     layout["yaxis"]["range"] = [float(intercepts.min()), float(intercepts.max())]
     traces = (
         _contours(slopes, intercepts, log_loss, language),
-        _point("true", _("true line"), (TRUE_SLOPE, TRUE_INTERCEPT), "cross-thin", "role:text"),
+        *([_point("true", _("true line"), true_line, "cross-thin", "role:text")] if true_line else ()),
         _point("optimum", _("least squares"), optimum, "circle-open", "role:text"),
         {
             "uid": "path",

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dpdash.cli.own_data import DataOption, StandardiseOption, with_own_data
 from dpdash.cli.runs import export_runs, import_file, open_store
 from dpdash.cli.scaling import scaling
 from dpdash.cli.serve import become_dashboard, serve
@@ -28,16 +29,19 @@ from dpdash.cli.terminal import (
     signals_received,
     table_of,
 )
-from dpdash.core.config import RunConfig
+from dpdash.core.config import FIELD_NAMES, RunConfig
 from dpdash.core.events import Checkpoint, EpochBlock, RunEvent, RunFailed, RunStatus
 from dpdash.core.learning_rates import moves
 from dpdash.core.limits import lifted
+from dpdash.core.optimum import standard_errors
+from dpdash.core.own_data import OwnDataError
 from dpdash.core.places import COMMAND
 from dpdash.core.settings import read_settings
 from dpdash.core.words import moment
 from dpdash.findings.run import verdict
 from dpdash.findings.suggestion import Tried
 from dpdash.findings.sweep import tried_beside
+from dpdash.problem import tables
 from dpdash.problem.preview import preview, target
 from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.store.resuming import NO_CHECKPOINT
@@ -81,11 +85,13 @@ def train(
     replicas: Annotated[str | None, option("replicas")] = None,
     hidden_width: Annotated[str | None, option("hidden_width")] = None,
     hidden_depth: Annotated[str | None, option("hidden_depth")] = None,
+    data: DataOption = None,
+    standardise: StandardiseOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Train at full speed, recorded and saved like any run."""
-    given = {name: value for name, value in locals().items() if name != "as_json" and value is not None}
-    config = or_exit(lambda: RunConfig.parse(given))
+    given = {name: value for name, value in locals().items() if name in FIELD_NAMES and value is not None}
+    config = or_exit(lambda: with_own_data(given, data, is_standardised=standardise))
     losses: list[float] = []
     settings = lifted(or_exit(read_settings))
     service = RunService.open(settings, lambda config: _Overheard(catalog.require(config), losses))
@@ -194,11 +200,14 @@ def show_run(
         print_json(_result_values(shown, [] if block is None else block.loss.tolist()))
         return
     table = table_of(("setting",), ("value",))
-    for name, value in shown.config:
+    for name in FIELD_NAMES:
+        value = getattr(shown.config, name)
         table.add_row(name, "all" if value is None else str(value))
     changes = shown.history.learning_rate_changes
     if moves(shown.config, changes):
         table.add_row("learning_rate, moved", ENGLISH_WORDS.value_of("learning_rate", shown.config, changes))
+    if shown.config.data is not None:
+        table.add_row("data", ENGLISH_WORDS.value(shown.config.data))
     print_table(table)
     _print_result(shown, () if found is None else tried_beside(found, run_id))
 
@@ -290,6 +299,28 @@ def _record_values(record: RunRecord) -> dict[str, Any]:
     }
 
 
+def _least_squares(config: RunConfig, line: tuple[float, float]) -> str:
+    """What can be said of a line where nobody knows the true one."""
+    assert config.data is not None
+    try:
+        known = preview(config)
+    except OwnDataError as error:
+        return str(error)
+    said = ENGLISH_WORDS
+    best = (said.number(value, 5) for value in (known.optimum.slope, known.optimum.intercept))
+    errors = standard_errors(known.moments)
+    scatter = ["–", "–"] if errors is None else [said.number(error, 2) for error in errors]
+    slope, intercept = (f"{value} ± {error}" for value, error in zip(best, scatter, strict=True))
+    text = f"least squares: slope {slope}, intercept {intercept} (standard errors)"
+    if config.data.is_standardised:
+        own_slope, own_intercept = (
+            said.number(value, 5) for value in tables.table(config.data).scale.undone(line)
+        )
+        in_units = f"slope {own_slope}, intercept {own_intercept}"
+        text += f"\nall of it in standard deviations; in the file's units: {in_units}"
+    return text
+
+
 def _print_result(shown: RunSnapshot, tried: tuple[Tried, ...] = ()) -> None:
     history, said = shown.history, ENGLISH_WORDS
     latest, line = history.latest, history.line
@@ -300,7 +331,10 @@ def _print_result(shown: RunSnapshot, tried: tuple[Tried, ...] = ()) -> None:
     typer.echo(f"run {shown.run_id} {status}")
     if latest is not None and line is not None:
         loss, slope, intercept = (said.number(float(value), 5) for value in (latest.loss, *line))
-        typer.echo(f"loss {loss}, slope {slope} (true 3), intercept {intercept} (true 0)")
+        true_slope, true_intercept = ("", "") if shown.config.data else (" (true 3)", " (true 0)")
+        typer.echo(f"loss {loss}, slope {slope}{true_slope}, intercept {intercept}{true_intercept}")
+        if shown.config.data is not None:
+            typer.echo(_least_squares(shown.config, line))
         rate = history.epochs_per_second
         speed = f", {said.number(rate)} epochs/s" if rate else ""
         typer.echo(f"{said.number(history.seconds)} s of training{speed}")

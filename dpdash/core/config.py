@@ -11,10 +11,12 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, model_validator
 
 from dpdash.core.errors import N_, ConfigError, SettingError
+from dpdash.core.own_data import OwnData
 from dpdash.core.validation import Settings, readable
 
 TRUE_SLOPE: Final = 3.0
 TRUE_INTERCEPT: Final = 0.0
+TRUE_LINE: Final = (TRUE_SLOPE, TRUE_INTERCEPT)
 X_LOW: Final = -5.0
 X_HIGH: Final = 5.0
 
@@ -127,6 +129,15 @@ class RunConfig(Settings):
         ),
     )
 
+    data: OwnData | None = Field(
+        default=None,
+        title=N_("Own data"),
+        description=N_(
+            "Table of x and y that is trained on instead of points around y = 3x. Its line is known to nobody "
+            "beforehand: the least-squares line is what training can reach."
+        ),
+    )
+
     @model_validator(mode="after")
     def _settings_fit_together(self) -> Self:
         if self.engine is EngineName.SINGLE and self.replicas != 1:
@@ -147,7 +158,42 @@ class RunConfig(Settings):
                 received=self.global_batch_size,
                 limit=self.samples,
             )
+        if self.data is not None and self.samples != self.data.rows:
+            raise SettingError(
+                "samples",
+                N_("{setting} of own data are its rows, {limit}. Received: {received}. Leave it out."),
+                received=self.samples,
+                limit=self.data.rows,
+            )
+        if self.data is not None and self.noise:
+            raise SettingError(
+                "noise",
+                N_("{setting} cannot be added to own data, which has its own. Received: {received}. Try 0."),
+                received=self.noise,
+            )
         return self
+
+    @property
+    def true_line(self) -> tuple[float, float] | None:
+        """Slope and intercept that the data was made with; None for own data, of which nobody knows them."""
+        return TRUE_LINE if self.data is None else None
+
+    def on(self, data: OwnData) -> Self:
+        """The same settings for own data: its rows, and no noise that was added."""
+        size = self.global_batch_size
+        changes = {"data": data, "samples": data.rows, "noise": 0.0}
+        if size is not None and size >= data.rows:
+            changes["global_batch_size"] = None
+        return self.model_copy(update=changes)
+
+    def on_drawn(self) -> Self:
+        """The same settings for points that are drawn around y = 3x."""
+        drawn = type(self)()
+        size = self.global_batch_size
+        changes = {"data": None, "samples": drawn.samples, "noise": drawn.noise}
+        if size is not None and size >= drawn.samples:
+            changes["global_batch_size"] = None
+        return self.model_copy(update=changes)
 
     @classmethod
     def parse_partly(cls, values: Mapping[str, Any]) -> tuple[Self, tuple[SettingError, ...]]:
@@ -167,12 +213,14 @@ class RunConfig(Settings):
         return {name: value for name, value in self if value != getattr(other, name)}
 
     def to_query(self) -> dict[str, str]:
-        """Every setting as text for the page's address; one that is not set is left out."""
-        values = self.model_dump(mode="json", exclude_none=True)
+        """Every setting as text for the page's address; one that is not set is left out, and so is own data."""
+        stays_here = {"data"} if self.data is None else {"data", "samples", "noise"}
+        values = self.model_dump(mode="json", exclude_none=True, exclude=stays_here)
         return {name: _as_text(value) for name, value in values.items()}
 
 
-FIELD_NAMES: Final = tuple(RunConfig.model_fields)
+FIELD_NAMES: Final = tuple(name for name in RunConfig.model_fields if name != "data")
+"""The settings that are a number or a choice, and so can be typed, linked to, searched for."""
 
 
 @cache

@@ -63,7 +63,11 @@ class Limits:
 
     def narrowed(self, config: RunConfig) -> RunConfig:
         """The same settings, with the highest value allowed where they ask for more."""
-        changes = {name: getattr(self, name) for name in self._exceeded(config)}
+        exceeded = self._exceeded(config)
+        if config.data is not None and "samples" in exceeded:
+            # A part of a table would be another table.
+            return self.narrowed(config.on_drawn())
+        changes = {name: getattr(self, name) for name in exceeded}
         samples = changes.get("samples")
         if samples is not None and config.global_batch_size is not None:
             changes["global_batch_size"] = min(config.global_batch_size, samples)

@@ -1,5 +1,6 @@
 """What can be known about a run before it trains: the best line for its data, and the loss of any line."""
 
+import math
 from dataclasses import dataclass
 from typing import Self, overload
 
@@ -76,6 +77,21 @@ def optimum(moments: Moments) -> Optimum:
     return Optimum(slope, intercept, moments.loss_at(slope, intercept))
 
 
-def noise_floor(config: RunConfig) -> float:
-    """The loss that no line can beat on average: the variance of the noise."""
-    return config.noise**2
+def standard_errors(moments: Moments) -> tuple[float, float] | None:
+    """How far slope and intercept of the least-squares line are off on average, as its own residuals tell.
+
+    None where they tell nothing: with two samples, or where x does not vary.
+    """
+    degrees = moments.num_samples - 2
+    if degrees < 1 or moments.var_x <= 0:
+        return None
+    variance = optimum(moments).loss * moments.num_samples / degrees
+    spread = moments.num_samples * moments.var_x
+    return math.sqrt(variance / spread), math.sqrt(
+        variance / moments.num_samples + variance * moments.mean_x**2 / spread
+    )
+
+
+def noise_floor(config: RunConfig) -> float | None:
+    """The loss that no line can beat on average: the variance of the noise; None where nobody knows it."""
+    return config.noise**2 if config.data is None else None

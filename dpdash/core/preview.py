@@ -26,3 +26,4 @@ class Preview:
     moments: Moments
     optimum: Optimum
     noise_floor: float
+    """Of own data, whose noise nobody knows, the loss of the least-squares line."""

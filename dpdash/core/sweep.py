@@ -216,6 +216,14 @@ def _problems(plan: SweepPlan) -> Iterator[SettingError]:
             yield not_searchable(setting)
         elif plan.settings.count(setting) > 1:
             yield SettingError(setting, N_("{setting} can be searched once. Received: it is there several times."))
+        elif plan.base.data is not None and setting in ("samples", "noise"):
+            yield SettingError(
+                setting,
+                N_(
+                    "{setting} cannot be searched with own data, which are as they are. Received: it is. "
+                    "Leave it out."
+                ),
+            )
     for axis in plan.axes:
         yield from _axis_problems(axis, plan.method)
     if not 1 <= plan.num_trials <= MOST_TRIALS:
@@ -249,7 +257,9 @@ def _axis_problems(axis: Axis, method: SearchMethod) -> Iterator[SettingError]:
 
 def _noises(plan: SweepPlan) -> tuple[Value, ...]:
     searched = [axis.extremes for axis in plan.axes if axis.setting == "noise"]
-    return searched[0] if searched else (plan.base.noise,)
+    if searched or plan.base.data is None:
+        return searched[0] if searched else (plan.base.noise,)
+    return ()
 
 
 def _no_values(setting: str) -> SettingError:

@@ -23,6 +23,7 @@ from dpdash.core.config import EngineName, OptimizerName, RunConfig
 from dpdash.core.errors import ConfigError, DpdashError, SettingError
 from dpdash.core.events import LearningRateChanged
 from dpdash.core.learning_rates import moves
+from dpdash.core.own_data import OwnData
 from dpdash.core.sweep_axis import RANGE_SIGN
 from dpdash.core.words import BRIEF, NAMES
 
@@ -108,6 +109,8 @@ class Language:
         _ = self.text
         if value is None:
             return _("all")
+        if isinstance(value, OwnData):
+            return _("{name}, standardised").format(name=value.name) if value.is_standardised else value.name
         if isinstance(value, str):
             return self.name(value if isinstance(value, StrEnum) else OptimizerName(value))
         assert isinstance(value, int | float)
@@ -118,9 +121,21 @@ class Language:
         """A setting with its value."""
         return f"{self.title(setting).lower()} {self.value(value)}"
 
+    def value_in(self, config: RunConfig, setting: str) -> str:
+        """What a setting is in a config."""
+        value = getattr(config, setting)
+        return "–" if setting == "data" and value is None else self.value(value)
+
     def settings(self, config: RunConfig, wanted: Iterable[str]) -> str:
         """Some settings with their values, in a line."""
         return " · ".join(self.named(setting, getattr(config, setting)) for setting in wanted)
+
+    def problem(self, config: RunConfig) -> str:
+        """What is learned."""
+        _ = self.text
+        if config.data is None:
+            return _("y = 3x + noise, trained in parallel")
+        return _("{name}, trained in parallel").format(name=config.data.name)
 
     def model(self, depth: int, width: int) -> str:
         """What is trained: a straight line, or so many hidden layers of so many units."""
@@ -138,8 +153,10 @@ class Language:
     def run_name(self, config: RunConfig, changes: Sequence[LearningRateChanged] = ()) -> str:
         """The name that a run has by itself: what is not as usual in its settings, but for engine and replicas."""
         _ = self.text
-        told = config.changes_from(USUAL).keys() | ({"learning_rate"} if moves(config, changes) else set())
-        return self.in_brief(config, changes, told) or _("usual settings")
+        usual = USUAL if config.data is None else USUAL.on(config.data)
+        told = config.changes_from(usual).keys() | ({"learning_rate"} if moves(config, changes) else set())
+        data = "" if config.data is None else self.value(config.data)
+        return " · ".join(filter(None, (data, self.in_brief(config, changes, told)))) or _("usual settings")
 
     def in_brief(self, config: RunConfig, changes: Sequence[LearningRateChanged], wanted: Collection[str]) -> str:
         """Some settings of a run in a few letters each, those first that tell most of it."""
@@ -153,7 +170,7 @@ class Language:
     def value_of(self, setting: str, config: RunConfig, changes: Sequence[LearningRateChanged]) -> str:
         """A setting of a run; a learning rate with how it was moved, such as *0.01 → 0.5 at 59*."""
         _ = self.text
-        text = self.value(getattr(config, setting))
+        text = self.value_in(config, setting)
         moved = moves(config, changes) if setting == "learning_rate" else ()
         if len(moved) > MOST_MOVES:
             text = _("{rates} → … ({number} changes)").format(rates=text, number=self.number(len(moved)))

@@ -1,7 +1,8 @@
 """Runs as JSON Lines that come back: a small object a line, so that both ways they pass through piece by piece.
 
 The first object says what the file is. Then each run is an object `run`, followed by its `learning_rate_changes`
-and its `rows`. Owners, the paths in tracebacks and steps that were taken apart stay here (ADR 0016).
+and its `rows`, after the `data` of its own, which several runs of a file share. Owners, paths in tracebacks and
+steps that were taken apart stay here (ADR 0016).
 """
 
 import json
@@ -13,7 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from dpdash.core.events import COLUMNS, Column, EpochBlock, TerminalEvent
+from dpdash.core.own_data import Table
 from dpdash.files.run import WholeRun
+from dpdash.problem import tables
 
 FORMAT: Final = "dpdash runs"
 VERSION: Final = 1
@@ -24,17 +27,25 @@ CHANGES_IN_PART: Final = 4_096
 def json_parts(runs: Sequence[WholeRun]) -> Iterator[bytes]:
     """The runs with every epoch, as `read_runs` takes them; a part a line."""
     yield _line({"format": FORMAT, "version": VERSION})
+    told = set[str]()
     for run in runs:
-        for part in _parts(run):
+        own = run.record.config.data
+        table = None if own is None or own.digest in told else tables.table(own)
+        for part in _parts(run, table):
             yield _line(part)
+        told |= set() if own is None else {own.digest}
 
 
 def _line(part: dict[str, Any]) -> bytes:
     return json.dumps(part, allow_nan=False).encode() + b"\n"
 
 
-def _parts(run: WholeRun) -> Iterator[dict[str, Any]]:
+def _parts(run: WholeRun, table: Table | None) -> Iterator[dict[str, Any]]:
     yield {"run": _described(run)}
+    for begin in range(0, 0 if table is None else len(table), ROWS_IN_PART):
+        assert table is not None
+        end = begin + ROWS_IN_PART
+        yield {"data": {"x": table.x[begin:end].tolist(), "y": table.y[begin:end].tolist()}}
     changes = run.history.learning_rate_changes
     for begin in range(0, len(changes), CHANGES_IN_PART):
         yield {"learning_rate_changes": [asdict(change) for change in changes[begin : begin + CHANGES_IN_PART]]}

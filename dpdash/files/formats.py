@@ -8,10 +8,12 @@ from typing import Final
 from dpdash.core.extras import is_installed
 from dpdash.core.translations import Language
 from dpdash.files.document import json_parts
+from dpdash.files.own_data import table_parts
 from dpdash.files.report import report, reported
 from dpdash.files.run import WholeRun
 from dpdash.files.tables import csv_parts, parquet_parts
 from dpdash.files.tensorboard import LIBRARY, zip_parts
+from dpdash.problem import tables
 
 
 class FormatName(StrEnum):
@@ -22,6 +24,8 @@ class FormatName(StrEnum):
     JSON = "json"
     HTML = "html"
     TENSORBOARD = "tensorboard"
+    DATA = "data"
+    """The own data of a run, as it was brought."""
     MLFLOW = "mlflow"
 
 
@@ -44,6 +48,21 @@ class FileFormat:
         return self.needs is None or is_installed(self.needs)
 
 
+def _data_parts(runs: Sequence[WholeRun], _language: Language) -> Iterator[bytes]:
+    digests = {run.record.config.data.digest if run.record.config.data else None for run in runs}
+    table = tables.of(runs[0].record.config)
+    if len(digests) != 1 or table is None:
+        raise RunFileError(
+            N_(
+                "A file of own data holds one table, and the runs have {received}. Points that are drawn are "
+                "no table. "
+                "Choose a run with own data."
+            ),
+            received=len(digests - {None}),
+        )
+    return table_parts(table)
+
+
 def _report_parts(runs: Sequence[WholeRun], language: Language) -> Iterator[bytes]:
     yield report([reported(run, language) for run in runs], language).encode()
 
@@ -52,6 +71,7 @@ FILES: Final[Mapping[FormatName, FileFormat]] = {
     FormatName.CSV: FileFormat(csv_parts, "text/csv", "csv"),
     FormatName.PARQUET: FileFormat(parquet_parts, "application/vnd.apache.parquet", "parquet"),
     FormatName.JSON: FileFormat(lambda runs, _: json_parts(runs), "application/jsonl", "jsonl"),
+    FormatName.DATA: FileFormat(_data_parts, "text/csv", "data.csv"),
     FormatName.HTML: FileFormat(_report_parts, "text/html", "html"),
     FormatName.TENSORBOARD: FileFormat(zip_parts, "application/zip", "zip", LIBRARY),
 }

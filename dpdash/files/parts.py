@@ -91,6 +91,13 @@ class ChangesPart(_Part):
     learning_rate_changes: Annotated[list[ChangePart], Field(max_length=MOST_PART_ROWS)]
 
 
+class DataPart(_Part):
+    """The next rows of the run's own data."""
+
+    x: Column
+    y: Column
+
+
 class RowsPart(_Part):
     """Consecutive epochs in columns of one length."""
 

@@ -17,14 +17,15 @@ from dpdash.charts.loss import MAX_POINTS
 from dpdash.charts.overlay import Axes, OverlaidRun, Points, common_floor, overlay_figure
 from dpdash.charts.run import RunView, fit_figure, loss_figure, newest
 from dpdash.charts.spec import MIXES, Figure, Update
-from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
+from dpdash.core.config import FIELD_NAMES, TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
 from dpdash.core.history import HistorySnapshot
+from dpdash.core.optimum import noise_floor, standard_errors
 from dpdash.core.places import THEME
 from dpdash.core.translations import Language
 from dpdash.core.words import moment
 from dpdash.files.run import WholeRun
 from dpdash.findings.run import verdict
-from dpdash.problem.preview import preview, target
+from dpdash.problem.preview import line_in_own_units, preview, target
 
 MOST_CHARTED: Final = 10
 """Runs of a comparison that have charts of their own; the tables and the common chart have all of them."""
@@ -54,9 +55,11 @@ def report(runs: Sequence[RunView], language: Language) -> str:
     """The page: what was found, the numbers and the settings side by side, and the charts."""
     _ = language.text
     if len(runs) == 1:
-        title, text = _("y = 3x + noise, trained in parallel"), _in_short(runs[0], language)
+        title, text = language.problem(runs[0].config), _in_short(runs[0], language)
     else:
         title = _("y = 3x + noise: {number} runs side by side").format(number=len(runs))
+        if any(run.config.data is not None for run in runs):
+            title = _("{number} runs side by side").format(number=len(runs))
         text = _("Settings in which the runs differ stand first, marked with ≠.")
     tables = STYLE + _numbers(runs, language) + _settings(runs, language)
     return standalone_page(title, text, _figures(runs, language), light_colors(), language.tag, tables)
@@ -77,9 +80,8 @@ def light_colors() -> Mapping[str, str]:
 
 
 def _in_short(run: RunView, language: Language) -> str:
-    settings = ", ".join(
-        f"{language.title(setting).lower()} {_value(run, setting, language)}" for setting in RunConfig.model_fields
-    )
+    told = FIELD_NAMES if run.config.data is None else ("data", *FIELD_NAMES)
+    settings = ", ".join(f"{language.title(setting).lower()} {_value(run, setting, language)}" for setting in told)
     slope, intercept = (language.number(value) for value in run.line)
     _ = language.text
     return _("Slope {slope}, intercept {intercept}. Settings: {settings}.").format(
@@ -93,6 +95,10 @@ def _numbers(runs: Sequence[RunView], language: Language) -> str:
     def number(value: float | None) -> str:
         return "–" if value is None else language.number(value, DIGITS)
 
+    slope_name, intercept_name = _("Slope"), _("Intercept")
+    if all(run.config.true_line is not None for run in runs):
+        slope_name = _("Slope (true {true})").format(true=language.setting(TRUE_SLOPE))
+        intercept_name = _("Intercept (true {true})").format(true=language.setting(TRUE_INTERCEPT))
     lines: list[tuple[str, Write]] = [
         (_("Id"), lambda run: run.run_id or "–"),
         (_("What is happening"), lambda run: _happening(run, language)),
@@ -102,14 +108,12 @@ def _numbers(runs: Sequence[RunView], language: Language) -> str:
         (_("Loss"), lambda run: number(run.row.loss if run.row else None)),
         (_("Lowest loss"), lambda run: number(_lowest_loss(run))),
         (_("Loss of the best line of this data"), lambda run: number(run.preview.optimum.loss)),
-        (_("Noise floor"), lambda run: number(run.preview.noise_floor)),
-        (_("Slope (true {true})").format(true=language.setting(TRUE_SLOPE)), lambda run: number(run.line[0])),
+        (_("Noise floor"), lambda run: number(noise_floor(run.config))),
+        (slope_name, lambda run: number(run.line[0])),
         (_("Slope of the best line of this data"), lambda run: number(run.preview.optimum.slope)),
         (_("Standard error of that slope"), lambda run: number(_slope_error(run))),
-        (
-            _("Intercept (true {true})").format(true=language.setting(TRUE_INTERCEPT)),
-            lambda run: number(run.line[1]),
-        ),
+        (intercept_name, lambda run: number(run.line[1])),
+        *_of_own_data(runs, language, number),
         (_("Seconds of training"), lambda run: number(run.history.seconds if run.history else None)),
         (_("Epochs per second"), lambda run: number(run.history.epochs_per_second if run.history else None)),
         (_("Trained on"), lambda run: _machine(run, language)),
@@ -123,9 +127,34 @@ def _numbers(runs: Sequence[RunView], language: Language) -> str:
     return _table(table, marks_differences=False)
 
 
+def _of_own_data(
+    runs: Sequence[RunView], language: Language, number: Callable[[float | None], str]
+) -> list[tuple[str, Write]]:
+    """What is said besides where a run was trained on somebody's own data."""
+    _ = language.text
+
+    def intercept_error(run: RunView) -> str:
+        errors = None if run.config.data is None else standard_errors(run.preview.moments)
+        return number(None if errors is None else errors[1])
+
+    def in_own_units(run: RunView) -> str:
+        line = line_in_own_units(run.config, run.line)
+        return "–" if line is None else f"y = {number(line[0])} x + {number(line[1])}"
+
+    if all(run.config.data is None for run in runs):
+        return []
+    return [
+        (_("Intercept of the best line of this data"), lambda run: number(run.preview.optimum.intercept)),
+        (_("Standard error of that intercept"), intercept_error),
+        (_("Line in the units of the file"), in_own_units),
+    ]
+
+
 def _settings(runs: Sequence[RunView], language: Language) -> str:
     def lines() -> Iterator[tuple[str, list[str]]]:
         for name in RunConfig.model_fields:
+            if name == "data" and all(run.config.data is None for run in runs):
+                continue
             yield language.title(name), [_value(run, name, language) for run in runs]
 
     # What differs comes first, each kind in the order of the fields.
@@ -161,7 +190,7 @@ def _figures(runs: Sequence[RunView], language: Language) -> list[tuple[Figure, 
         for number, run in enumerate(runs, 1)
         if run.history is not None and run.history.num_epochs
     ]
-    floor = common_floor(run.preview.noise_floor for run in runs)
+    floor = common_floor(noise_floor(run.config) for run in runs)
     return [(overlay_figure(curves, Axes(), floor, language), Update()), *of_one]
 
 
@@ -211,8 +240,14 @@ def _lowest_loss(run: RunView) -> float | None:
 
 
 def _slope_error(run: RunView) -> float | None:
-    """σ/√Σ(x−x̄)²: how far the best line's slope is off on average, over all draws of the noise."""
+    """σ/√Σ(x−x̄)²: how far the best line's slope is off on average, over all draws of the noise.
+
+    Of own data, σ is what their residuals tell.
+    """
     moments = run.preview.moments
+    if run.config.data is not None:
+        errors = standard_errors(moments)
+        return None if errors is None else errors[0]
     spread = moments.num_samples * moments.var_x
     return run.config.noise / sqrt(spread) if spread > 0 else None
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import IO, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_, ConfigError, RunFileError
@@ -20,15 +21,18 @@ from dpdash.core.events import (
     RunStopped,
     TerminalEvent,
 )
+from dpdash.core.own_data import LARGEST, Table
 from dpdash.core.validation import MISSING, shown
 from dpdash.files.bounds import (
     LONGEST_MESSAGE,
+    MOST_FILE_DATA_ROWS,
     MOST_FILE_EPOCHS,
     MOST_RUNS,
 )
 from dpdash.files.json_reader import objects
 from dpdash.files.parts import (
     ChangesPart,
+    DataPart,
     EndedPart,
     HeadPart,
     RowsPart,
@@ -40,15 +44,22 @@ from dpdash.files.parts import (
 from dpdash.store.query import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG
 from dpdash.store.transfer import ArrivedRun
 
+OTHER_DATA: Final = N_(
+    "The run in part {part} of the file names own data that the file does not have. Export the run again."
+)
 NO_LINES: Final = "\n"
 
 UNEXPECTED: Final = N_(
-    "Part {part} of the file is neither a run nor its rows or learning rates. Received: {received}. Export "
+    "Part {part} of the file is neither a run nor its rows, learning rates or own data. Received: "
+    "{received}. Export "
     "the run again."
 )
 NO_RUN_YET: Final = N_("Part {part} of the file belongs to no run. Put its run before it, or export again.")
 NO_RUNS: Final = N_("There is no run in the file. Export one with dpdash.")
 TOO_MANY_RUNS: Final = N_("The file has more than {limit} runs. Export fewer runs into one file.")
+TOO_MUCH_DATA: Final = N_(
+    "The file has more than {limit} rows of own data. Export runs of different data into files of their own."
+)
 TOO_MANY_EPOCHS: Final = N_("The file has more than {limit} epochs. Export fewer runs into one file.")
 BAD_SETTINGS: Final = N_("The settings of the run in part {part} of the file are not allowed. {problems}")
 UNEVEN: Final = N_(
@@ -83,7 +94,7 @@ def read_runs(file: IO[bytes], clock: Callable[[], float] = time.time) -> tuple[
     parts = objects(file)
     checked(HeadPart, next(parts), part=1)
     runs: list[_Arriving] = []
-    num_epochs = 0
+    num_epochs = num_data_rows = 0
     for number, part in enumerate(parts, start=2):
         kind, values = _kind_of(part, number)
         if kind == "run":
@@ -92,21 +103,31 @@ def read_runs(file: IO[bytes], clock: Callable[[], float] = time.time) -> tuple[
             runs.append(_Arriving(checked(RunPart, values, number), number))
         elif not runs:
             raise RunFileError(NO_RUN_YET, part=number)
+        elif kind == "data":
+            num_data_rows += runs[-1].add_data(checked(DataPart, values, number), number)
+            _require_at_most(MOST_FILE_DATA_ROWS, num_data_rows, TOO_MUCH_DATA)
         elif kind == "rows":
             num_epochs += runs[-1].take_rows(checked(RowsPart, values, number), number)
-            if num_epochs > MOST_FILE_EPOCHS:
-                raise RunFileError(TOO_MANY_EPOCHS, limit=MOST_FILE_EPOCHS)
+            _require_at_most(MOST_FILE_EPOCHS, num_epochs, TOO_MANY_EPOCHS)
         else:
             runs[-1].take_changes(checked(ChangesPart, part, number), number)
     if not runs:
         raise RunFileError(NO_RUNS)
+    arrived = dict[str, Table]()
+    for run in runs:
+        run.take_data(arrived)
     return tuple(run.arrived(clock()) for run in runs)
+
+
+def _require_at_most(limit: int, received: int, rule: str) -> None:
+    if received > limit:
+        raise RunFileError(rule, limit=limit)
 
 
 def _kind_of(part: dict[str, Any], number: int) -> tuple[str, Any]:
     if len(part) == 1:
         (kind, values), *_ = part.items()
-        if kind in ("run", "rows", "learning_rate_changes"):
+        if kind in ("run", "data", "rows", "learning_rate_changes"):
             return kind, values
     raise RunFileError(UNEXPECTED, part=number, received=shown(", ".join(map(str, [*part][:3]))))
 
@@ -124,6 +145,39 @@ class _Arriving:
         self._changes: list[LearningRateChanged] = []
         self._blocks: list[EpochBlock] = []
         self._num_epochs = 0
+        self._number = number
+        self._data: list[NDArray[np.float64]] = []
+        """The own data that have come so far, shape (2, num_rows) each."""
+        self._table: Table | None = None
+
+    def add_data(self, part: DataPart, number: int) -> int:
+        """Take the next rows of the run's own data; how many they are."""
+        columns = []
+        for name in ("x", "y"):
+            values = getattr(part, name)
+            column = _numbers(values, np.float64)
+            if column is None or len(values) != len(part.x) or not (np.abs(column) <= LARGEST).all():
+                raise RunFileError(BAD_NUMBERS, field=name, part=number, received=_first_odd(values))
+            columns.append(column)
+        self._data.append(np.stack(columns))
+        return len(part.x)
+
+    def take_data(self, arrived: dict[str, Table]) -> None:
+        """Find the run's own data among what has arrived of it, or of the runs before it.
+
+        Raises:
+            RunFileError: when they are others than the run says.
+        """
+        if self._data:
+            table = Table(*np.concatenate(self._data, axis=1))
+            arrived[table.digest] = table
+            self._data = []
+        own = self._config.data
+        if own is None:
+            return
+        self._table = arrived.get(own.digest)
+        if self._table is None or len(self._table) != own.rows:
+            raise RunFileError(OTHER_DATA, part=self._number)
 
     def take_rows(self, rows: RowsPart, number: int) -> int:
         """Take the next epochs; how many they are."""
@@ -172,6 +226,7 @@ class _Arriving:
             note=readable(part.note, LONGEST_NOTE, keep=NO_LINES),
             tags=tuple(dict.fromkeys(tag for text in part.tags if (tag := readable(text, LONGEST_TAG)))),
             is_complete=part.is_complete,
+            table=self._table,
         )
 
 

@@ -35,6 +35,28 @@ DATA: Final = f"""\
 torch.manual_seed(SEED)
 x = torch.rand(SAMPLES, 1) * {X_HIGH - X_LOW:g} - {-X_LOW:g}
 y = x * {TRUE_SLOPE:g} + torch.randn(SAMPLES, 1) * NOISE"""
+OWN_DATA: Final = """\
+# YOUR DATA instead of these lines: tensors x and y with a row a sample, and SAMPLES = len(x).
+# The numbers of the file's rows; what else stands there is its header.
+rows = []
+with open(DATA_FILE, encoding="utf-8-sig") as file:
+    text = file.read()
+separator = next((sign for sign in ";\\t" if sign in text), ",")
+columns = ["x", "y"]
+for line in text.splitlines():
+    cells = [cell.strip(" \\"\\n") for cell in line.split(separator)]
+    if sorted(cell.lower() for cell in cells) == ["x", "y"]:
+        columns = [cell.lower() for cell in cells]
+    elif line.strip():
+        rows.append([float(cell if separator == "," else cell.replace(",", ".")) for cell in cells])
+numbers = torch.tensor(rows, dtype=torch.float64)
+x, y = (numbers[:, [columns.index(name)]] for name in "xy")"""
+STANDARDISED: Final = """
+# In standard units: less the mean, in standard deviations; a line's slope then is in these units too.
+x, y = ((values - values.mean()) / values.std(correction=0).clamp_min(1e-300) for values in (x, y))"""
+OWN_END: Final = """
+x, y = x.float(), y.float()
+torch.manual_seed(SEED)  # draws the weights, then the shuffles"""
 YOUR_MODEL: Final = "# YOUR MODEL instead of these lines: any nn.Module that turns x into the shape of y."
 LINE: Final = f"""\
 {YOUR_MODEL}
@@ -63,9 +85,14 @@ ENGLISH: Final = language_of("en")
 SAID: Final = (
     N_('"""y = 3x + noise, trained with torch\'s nn.DataParallel.'),
     N_('"""y = 3x + noise, trained with torch\'s DistributedDataParallel: a process (rank) a replica.'),
+    N_('"""A line through own data, trained with torch\'s nn.DataParallel.'),
+    N_('"""A line through own data, trained with torch\'s DistributedDataParallel: a process a replica.'),
     N_("Start it with:  $command"),
     N_("With a file name behind it, every loss is written there, as JSON."),
     N_("YOUR DATA instead of these lines: tensors x and y with a row a sample, and SAMPLES = len(x)."),
+    N_("The numbers of the file's rows; what else stands there is its header."),
+    N_("In standard units: less the mean, in standard deviations; a line's slope then is in these units too."),
+    N_("draws the weights, then the shuffles"),
     N_("YOUR MODEL instead of these lines: any nn.Module that turns x into the shape of y."),
     N_("YOUR RESULT instead of these lines: what your model has learned, as numbers with names."),
     N_("batch_size=None: the sampler makes the batches. Its own generator leaves the seeded one alone."),
@@ -117,22 +144,33 @@ def command(name: ScriptName, config: RunConfig) -> str:
 def script(name: ScriptName, config: RunConfig, language: Language = ENGLISH) -> str:
     """The source of a script that trains as a run with this config does: the losses are the same."""
     template = (FOLDER / f"{name.file_name}.txt").read_text(encoding="utf-8")
-    section = "all" if config.global_batch_size is None else "batches"
-    lines = map(language.text, _lines_for(section, template))
+    sections = ("all" if config.global_batch_size is None else "batches", "own" if config.data else "drawn")
+    lines = map(language.text, _lines_for(sections, template))
     source = Template("\n".join(lines)).substitute(
         command=command(name, config),
         settings="\n".join(_settings(config)),
-        data=DATA,
+        data=_data(config),
         model=MLP if config.hidden_depth else LINE,
         optimizer=f"optimizer = {OPTIMIZERS[config.optimizer]}",
         result=MLP_RESULT if config.hidden_depth else LINE_RESULT,
+        true_slope=" (true: 3)" if config.data is None else "",
+        true_intercept=" (true: 0)" if config.data is None else "",
     )
     return COMMENT.sub(lambda comment: language.text(comment[0]), source)
 
 
+def _data(config: RunConfig) -> str:
+    if config.data is None:
+        return DATA
+    return OWN_DATA + (STANDARDISED if config.data.is_standardised else "") + OWN_END
+
+
 def _settings(config: RunConfig) -> Iterator[str]:
     yield f"SAMPLES = {config.samples}"
-    yield f"NOISE = {config.noise!r}  # standard deviation, in units of y"
+    if config.data is None:
+        yield f"NOISE = {config.noise!r}  # standard deviation, in units of y"
+    else:
+        yield f"DATA_FILE = {config.data.name!r}"
     yield f"SEED = {config.seed}"
     yield f"EPOCHS = {config.epochs}"
     yield f"LEARNING_RATE = {config.learning_rate!r}"
@@ -145,11 +183,11 @@ def _settings(config: RunConfig) -> Iterator[str]:
     yield f"REPORT_EVERY = {max(1, config.epochs // NUM_REPORTS)}  # epochs"
 
 
-def _lines_for(section: str, template: str) -> Iterator[str]:
-    """The lines of a template without those that are for another section."""
+def _lines_for(sections: tuple[str, ...], template: str) -> Iterator[str]:
+    """The lines of a template without those that are for other sections."""
     wanted = True
     for line in template.split("\n"):
         if line.startswith(SECTION):
-            wanted = line.removeprefix(SECTION) in (section, "end")
+            wanted = line.removeprefix(SECTION) in (*sections, "end")
         elif wanted:
             yield line

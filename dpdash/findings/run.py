@@ -7,7 +7,7 @@ language writes them.
 import math
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +17,7 @@ from dpdash.core.config import TRUE_SLOPE, RunConfig
 from dpdash.core.errors import N_
 from dpdash.core.events import RunDiverged
 from dpdash.core.history import Floats, HistorySnapshot
+from dpdash.findings import own_data
 from dpdash.findings.suggestion import LOWER, Chances, Suggestion, Target, first
 
 AT_FLOOR_EXCESS: Final = 0.02
@@ -68,6 +69,14 @@ class Verdict:
 
 def verdict(config: RunConfig, history: HistorySnapshot, target: Target) -> Verdict | None:
     """Say what is happening; None before there is anything to say."""
+    found = _found(config, history, target)
+    if found is None or config.data is None:
+        return found
+    suggestion = found.suggestion if found.suggestion and own_data.is_possible(found.suggestion) else None
+    return replace(found, template=own_data.TEMPLATES.get(found.template, found.template), suggestion=suggestion)
+
+
+def _found(config: RunConfig, history: HistorySnapshot, target: Target) -> Verdict | None:
     chances = Chances(config, history, target)
     if isinstance(history.ended, RunDiverged):
         return _diverged(history.ended, chances)
@@ -167,7 +176,9 @@ def _oscillating(run: _Run) -> Verdict | None:
 
 
 def _noise_wins(run: _Run) -> Verdict | None:
-    error = run.target.optimum_slope - TRUE_SLOPE
+    if run.config.true_line is None:
+        return None
+    error = run.target.optimum_slope - run.config.true_line[0]
     if abs(error) <= NOISE_WINS_ERROR or not _is_at_floor(run.history, run.target):
         return None
     return Verdict(

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from dpdash.core.config import EngineName, RunConfig, bounds
 from dpdash.core.optimum import Moments, noise_floor, optimum
+from dpdash.core.own_data import OwnDataError
 from dpdash.core.preview import Preview
 from dpdash.core.sharding import shard_sizes
 from dpdash.findings.suggestion import Target, Tried
+from dpdash.problem import tables
 from dpdash.problem.batches import draw_order
 from dpdash.problem.data import Data, draw
 from dpdash.problem.model import SimpleNN, build_model
@@ -53,10 +55,21 @@ def target(
     )
 
 
+def line_in_own_units(config: RunConfig, line: tuple[float, float]) -> tuple[float, float] | None:
+    """A run's slope and intercept in the units of its own data; None for data that are drawn, or not there."""
+    if config.data is None or not config.data.is_standardised:
+        return None if config.data is None else line
+    try:
+        return tables.table(config.data).scale.undone(line)
+    except OwnDataError:
+        return None
+
+
 def points(config: RunConfig, samples: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """X and y of some samples of a run's data, shape (num_samples,) each."""
     # They depend on nothing else.
-    return _points(RunConfig(samples=config.samples, noise=config.noise, seed=config.seed), samples)
+    drawn = RunConfig(samples=config.samples, noise=config.noise, seed=config.seed, data=config.data)
+    return _points(drawn, samples)
 
 
 @lru_cache(maxsize=NUM_CACHED)
@@ -73,6 +86,7 @@ def _preview(config: RunConfig, max_points: int) -> Preview:
     replica = _replica_of_each_sample(config, data.generator)
     shown = _evenly_spread(replica, max_points)
     moments = Moments.of(data.x, data.y)
+    best, floor = optimum(moments), noise_floor(config)
     return Preview(
         x=_frozen(data.x.numpy()[shown, 0]),
         y=_frozen(data.y.numpy()[shown, 0]),
@@ -81,8 +95,8 @@ def _preview(config: RunConfig, max_points: int) -> Preview:
         slope=slope,
         intercept=intercept,
         moments=moments,
-        optimum=optimum(moments),
-        noise_floor=noise_floor(config),
+        optimum=best,
+        noise_floor=best.loss if floor is None else floor,
     )
 
 

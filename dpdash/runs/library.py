@@ -139,6 +139,7 @@ class Library:
             run_table = self._run_table
             self._let_go(run_table, run_table.deleted_before(self._clock() - UNDO_SECONDS))
             self._let_go_of_surplus(run_table, now)
+            self._read_cache.data_tables.let_go(self._clock() - UNDO_SECONDS)
             self._tidied_at = now
 
     def _let_go_of_surplus(self, run_table: RunTable, now: float) -> None:

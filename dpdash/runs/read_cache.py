@@ -15,6 +15,7 @@ from dpdash.core.errors import StoreError
 from dpdash.core.events import EpochBlock
 from dpdash.core.history import HistorySnapshot, Row
 from dpdash.store.absent import AbsentStore, Store
+from dpdash.store.data_tables import DataTables
 from dpdash.store.errors import NO_DATABASE, StoreHealth
 from dpdash.store.plans import StudyTable, SweepTable
 from dpdash.store.resuming import Past
@@ -95,6 +96,11 @@ class ReadCache:
     def run_table(self) -> RunTable:
         """The list of runs that are stored."""
         return self._store.run_table
+
+    @property
+    def data_tables(self) -> DataTables:
+        """Own data that is stored."""
+        return self._store.data_tables
 
     def record(self, run_id: str) -> RunRecord | None:
         """What the list of runs shows of one run.

@@ -15,6 +15,7 @@ from dpdash.core.settings import ServerSettings
 from dpdash.runs.ids import new_run_id, require_possible, unknown_run
 from dpdash.runs.library import Library
 from dpdash.runs.listeners import Listener, Listeners
+from dpdash.runs.own_tables import OwnTables
 from dpdash.runs.pace import Pace
 from dpdash.runs.read_cache import ReadCache
 from dpdash.runs.reader import RunReader
@@ -48,7 +49,8 @@ _log = logging.getLogger(__name__)
 class RunService:
     """Starts and steers runs; safe for threads, and every command may be given again without harm.
 
-    `runs` looks them up, `room` is the teacher's, and `library` is what people do with those that are kept.
+    `runs` looks them up, `room` is the teacher's, `library` is what people do with those that are kept, and
+    `own_tables` has the data that people have brought.
 
     Commands to a run that is over do nothing. All of them raise `UnknownRunError` when there is no such run
     and `NotOwnerError` when someone else started it.
@@ -78,6 +80,7 @@ class RunService:
         self.runs = RunReader(scheduler, self._read_cache)
         self.room = Room(scheduler, self.runs, visitors, listeners)
         self.library = Library(scheduler, self._read_cache, settings, clock, steady_clock)
+        self.own_tables = OwnTables(self._read_cache)
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._look_around, name="run-watch", daemon=True)
         self._watch.start()
@@ -106,6 +109,7 @@ class RunService:
             ConfigError: when a setting is beyond what this server allows.
             EngineUnavailableError: when this machine cannot run the engine that was asked for.
             FrozenError: when the teacher lets no new runs start.
+            OwnDataError: when its own data is not there any more.
             TooManyRunsError: when there are as many runs as there may be.
         """
         return self._start(config, owner, pace, None, paused, sweep_id)
@@ -141,6 +145,7 @@ class RunService:
         has_all = past.record.status is RunStatus.FINISHED
         config = self._limits.allowed(longer(past.record.config, epochs, has_all=has_all))
         engine = self._find_engine(config)
+        self.own_tables.require(config)
         run = LiveRun(run_id, config, owner, pace, engine, self._store, self._clock, past=past)
         with self.room.admitting():
             self._scheduler.add(run, None)
@@ -258,6 +263,7 @@ class RunService:
         for run in self._scheduler.all():
             run.join(max(0.0, deadline - time.monotonic() - STORE_SHARE_OF_SHUTDOWN * timeout))
         self._watch.join(max(0.0, deadline - time.monotonic() - STORE_SHARE_OF_SHUTDOWN * timeout))
+        self.own_tables.close()
         self._read_cache.close(max(0.0, deadline - time.monotonic()))
 
     def _start(
@@ -271,6 +277,7 @@ class RunService:
     ) -> str:
         allowed = self._limits.allowed(config)
         engine = self._find_engine(allowed)
+        self.own_tables.require(allowed)
         if sweep_id is None:
             self._visitors.seen(owner)
         run = LiveRun(new_run_id(), allowed, owner, pace, engine, self._store, self._clock, sweep_id)

@@ -10,6 +10,7 @@ from dpdash.core.config import RunConfig
 from dpdash.core.errors import StoreError
 from dpdash.core.events import EpochBlock, RunEvent
 from dpdash.core.history import History, Row
+from dpdash.store.data_tables import DataTables
 from dpdash.store.errors import NO_DATABASE, StoreHealth, unhealthy
 from dpdash.store.plans import Locks, StudyTable, SweepTable
 from dpdash.store.resuming import Resumption
@@ -35,6 +36,7 @@ class AbsentStore:
         self.resumption = Resumption(self._write, self._reading, lambda: self._refuse(""), lambda _run_id: None)
         self.transfer = RunTransfer(self._write, self._reading, lambda: self._refuse(""))
         self.run_table = RunTable(self._write, self._reading)
+        self.data_tables = DataTables(self._write, self._reading)
 
     def create_run(
         self, run_id: str, config: RunConfig, owner: str, created_at: float, sweep_id: str | None = None

@@ -286,6 +286,7 @@ def _created_row(run_id: str, created: RunCreated, instance_id: str) -> dict[str
         "status": RunStatus.WAITING.value,
         "created_at": created.created_at,
         "sweep_id": created.sweep_id,
+        "data_digest": created.config.data.digest if created.config.data else None,
         "num_epochs": 0,
         "seconds": 0.0,
         "is_complete": True,

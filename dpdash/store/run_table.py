@@ -246,7 +246,7 @@ _SORTED_BY: Final[dict[RunOrder, sa.ColumnElement[Any]]] = {
     RunOrder.ABOVE_FLOOR: sa.case(
         (_NOISE > LEAST_NOISE, sa.case((runs.c.loss > MOST_LOSS, MOST_LOSS), else_=runs.c.loss) / _NOISE / _NOISE)
     ),
-    RunOrder.SLOPE_ERROR: sa.func.abs(runs.c.slope - TRUE_SLOPE),
+    RunOrder.SLOPE_ERROR: sa.case((runs.c.data_digest.is_(None), sa.func.abs(runs.c.slope - TRUE_SLOPE))),
     RunOrder.SPEED: sa.case((runs.c.seconds > LEAST_SECONDS, runs.c.num_epochs / runs.c.seconds)),
     RunOrder.EPOCHS: runs.c.num_epochs,
 }

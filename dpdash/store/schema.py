@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dpdash.core.errors import StoreError
 from dpdash.store.errors import FOREIGN, NEWER
 
-REVISION: Final = "0005"
+REVISION: Final = "0006"
 """The newest script in `migrations/versions`; a database that has it is opened without loading Alembic."""
 
 metadata = sa.MetaData()
@@ -59,6 +59,15 @@ runs = sa.Table(
     sa.Column("best_loss", Number),
     sa.Column("deleted_at", sa.Float),
     sa.Column("sweep_id", sa.String, index=True),
+    sa.Column("data_digest", sa.String, index=True),
+)
+
+data_tables = sa.Table(
+    "data_tables",
+    metadata,
+    sa.Column("digest", sa.String, primary_key=True),
+    sa.Column("used_at", sa.Float, nullable=False),
+    sa.Column("packed", sa.LargeBinary, nullable=False),
 )
 
 blocks = sa.Table(

@@ -16,6 +16,7 @@ from dpdash.core.config import RunConfig
 from dpdash.core.errors import StoreError
 from dpdash.core.events import COLUMNS, EpochBlock, RunEvent, RunStatus
 from dpdash.core.history import History, Row
+from dpdash.store.data_tables import DataTables
 from dpdash.store.database import BUSY_SECONDS
 from dpdash.store.errors import HEALTHY, INCOMPLETE, READ_ONLY, StoreHealth, newest, unhealthy
 from dpdash.store.instances import Instance
@@ -71,6 +72,7 @@ class RunStore:
         self.resumption = Resumption(self._write, self._reading, lambda: self._own.id, self._writer.forget_cut)
         self.transfer = RunTransfer(self._write, self._reading, lambda: self._own.id)
         self.run_table = RunTable(self._write, self._reading)
+        self.data_tables = DataTables(self._write, self._reading)
 
     def create_run(
         self, run_id: str, config: RunConfig, owner: str, created_at: float, sweep_id: str | None = None

@@ -16,7 +16,9 @@ from dpdash.core.events import (
     TerminalEvent,
     status_after,
 )
+from dpdash.core.own_data import Table
 from dpdash.store.access import Reading, Write
+from dpdash.store.data_tables import put_table
 from dpdash.store.reading import connected
 from dpdash.store.rows import Entry, RunCreated, block_from_row, save
 from dpdash.store.schema import blocks, runs
@@ -42,6 +44,8 @@ class ArrivedRun:
     note: str
     tags: tuple[str, ...]
     is_complete: bool
+    table: Table | None = None
+    """The own data that it was trained on."""
 
 
 class RunTransfer:
@@ -83,6 +87,8 @@ def _put(connection: sa.Connection, run_id: str, run: ArrivedRun, owner: str, in
     def say(item: RunEvent | RunCreated) -> None:
         save(connection, [Entry(run_id, item, run.ended_at)], instance_id)
 
+    if run.table is not None:
+        put_table(connection, run.table)
     say(RunCreated(run.config, owner, run.created_at))
     if run.started is not None:
         say(run.started)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import N_, DpdashError, SettingError
 from dpdash.core.limits import Limits
-from dpdash.core.validation import readable
+from dpdash.core.validation import readable, shown
 from dpdash.training import catalog
 from dpdash.web.long_links import COUNT_PARAMETER, KNOWN, MOST_PARAMETERS, RUN_PARAMETER, is_added, too_many
 
@@ -36,10 +36,11 @@ def parse_query(query: Mapping[str, list[str]], limits: Limits) -> Link:
     number = too_many(wanted.get(COUNT_PARAMETER, ""))
     if number is not None:
         del wanted[COUNT_PARAMETER]
+    own_data = wanted.pop("data", None)
     config, problems = RunConfig.parse_partly(_with_machine_defaults(wanted))
     taken = wanted.keys() - {problem.setting for problem in problems}
     exceeding = (problem for problem in limits.problems(config) if problem.setting in taken)
-    found = (*_too_many(number), *_repeated(query), *problems, *exceeding)
+    found = (*_own_data(own_data), *_too_many(number), *_repeated(query), *problems, *exceeding)
     return Link(limits.narrowed(config), run_id, _bounded(found))
 
 
@@ -55,6 +56,13 @@ def _with_machine_defaults(wanted: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError:
         engine = offer.engine_for(usual)
     return {**wanted, "replicas": replicas, "engine": engine}
+
+
+def _own_data(received: str | None) -> tuple[DpdashError, ...]:
+    if received is None:
+        return ()
+    template = N_("A link cannot bring own data. Received: {received}. Open the page and choose the file there.")
+    return (DpdashError(template, received=shown(received)),)
 
 
 def _too_many(number: int | None) -> tuple[DpdashError, ...]:

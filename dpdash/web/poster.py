@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from dpdash.charts.fit import NUM_SERIES, X_RANGE, fit_base, y_range
-from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
+from dpdash.core.config import TRUE_LINE, RunConfig
 from dpdash.core.limits import Limits
 from dpdash.core.settings import ServerSettings
 from dpdash.core.translations import PSEUDO, Language, language, negotiate
@@ -58,6 +58,9 @@ def _wanted(scope: Scope, settings: ServerSettings) -> tuple[RunConfig, bool] | 
         return None
     asked = parse_qs(shortened(query.decode("latin-1")), keep_blank_values=True)
     link = parse_query(asked, Limits.of(settings))
+    if link.run_id is not None and "samples" not in asked:
+        # On which data that run trains, its own page says: they may be somebody's own.
+        return None
     if link.config.samples > MOST_SAMPLES or link.config.hidden_depth:
         return None
     return link.config, link.run_id is not None
@@ -90,7 +93,7 @@ def _figure(config: RunConfig, has_run: bool, spoken: Language) -> str:
         held = known.replica == rank
         dots = "".join(f"M{place(x, y)}h0" for x, y in zip(known.x[held], known.y[held], strict=True))
         paths.append(f'<path class="series-{rank % NUM_SERIES + 1}" d="{dots}"/>')
-    paths.append(line("true", TRUE_SLOPE, TRUE_INTERCEPT))
+    paths.append(line("true", *TRUE_LINE))
     # What a run has made of its line, its own page says.
     if not has_run:
         paths.append(line("fit", known.slope, known.intercept))

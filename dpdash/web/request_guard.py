@@ -22,13 +22,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dpdash.core.network import is_address, is_loopback
 from dpdash.web.addresses import path_of
-from dpdash.web.transfers import IMPORT_PATH
+from dpdash.web.transfers import TAKING_PATHS
 
 LOGGER: Final = logging.getLogger(__name__)
 LONGEST_ADDRESS_BYTES: Final = 48 * 1024
 """Path and query together: 1,500 settings fit in, and the page can say what is wrong with them."""
 METHODS: Final = ("GET", "HEAD", "OPTIONS")
-"""One address takes a file of runs (`transfers`); everything else goes over the websocket."""
+"""Two addresses take files of runs and of own data (`transfers`); everything else goes over the websocket."""
 CORE: Final = "/_stcore/"
 OPEN_CORE_PATHS: Final = frozenset({"health", "host-config", "stream"})
 """What a page asks of Streamlit's own routes. A route that is not here is closed, also one that is new."""
@@ -170,7 +170,7 @@ def _scripts_in_page() -> tuple[str, ...]:
 
 
 def _is_taken(scope: Scope) -> bool:
-    return scope["method"] in METHODS or (scope["method"] == "POST" and path_of(scope) == IMPORT_PATH)
+    return scope["method"] in METHODS or (scope["method"] == "POST" and path_of(scope) in TAKING_PATHS)
 
 
 def _is_open(scope: Scope) -> bool:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from dpdash.core.errors import N_, DpdashError, RunFileError, StoreError, UnknownRunError
+from dpdash.core.own_data import MOST_BYTES, OwnData, OwnDataError
 from dpdash.core.translations import Language, language
 from dpdash.web.addresses import in_page, path_of, route
 from dpdash.web.rate_limit import Allowance, RateLimiter
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 EXPORT_PATH: Final = "/dpdash/export"
 IMPORT_PATH: Final = "/dpdash/import"
-IMPORT: Final = "import"
+DATA_PATH: Final = "/dpdash/data"
+TAKING_PATHS: Final = (IMPORT_PATH, DATA_PATH)
+IMPORT, DATA = "import", "data"
 EXPORTS_EACH, EXPORTS_TOGETHER = 2, 4
 IMPORTS_EACH, IMPORTS_TOGETHER = 1, 2
 STALLED_SECONDS: Final = 60.0
@@ -50,11 +53,13 @@ FOREIGN: Final = N_(
     "the page and press the button there."
 )
 TOO_LARGE: Final = N_(
-    "The file has more than {limit} bytes, which is the most that is imported. Export fewer runs."
+    "The file has more than {limit} bytes, which is the most that is taken in. Try it with fewer runs or rows."
 )
 TOO_SLOW: Final = N_("The file took longer than {seconds} seconds to arrive. Try again on a faster connection.")
 TOO_OFTEN: Final = N_("There were too many imports. Wait {seconds} seconds and try again.")
 IMPORTED: Final = N_("Runs imported: {number}.")
+BROUGHT: Final = N_("Rows taken: {number}.")
+Taken = TypeVar("Taken")
 
 
 class ForeignError(DpdashError, PermissionError):
@@ -79,8 +84,17 @@ def export_address(name: "FormatName", run_ids: Sequence[str], owner: str, langu
 
 def import_address(owner: str, language_code: str) -> str:
     """Where this browser can send a file of runs to."""
-    shown = ticket(owner, IMPORT, language_code)
-    return in_page(f"{IMPORT_PATH}?{urlencode({'language': language_code, 'ticket': shown})}")
+    return _taking_address(IMPORT_PATH, IMPORT, owner, language_code)
+
+
+def data_address(owner: str, language_code: str) -> str:
+    """Where this browser can send a table of its own to; a `name` may be added."""
+    return _taking_address(DATA_PATH, DATA, owner, language_code)
+
+
+def _taking_address(path: str, purpose: str, owner: str, language_code: str) -> str:
+    shown = ticket(owner, purpose, language_code)
+    return in_page(f"{path}?{urlencode({'language': language_code, 'ticket': shown})}")
 
 
 @dataclass(frozen=True)
@@ -126,13 +140,27 @@ class _Streamed(StreamingResponse):
             self._end()
 
 
+class _Latest(Generic[Taken]):
+    """What each browser has brought in last, until its page asks for it."""
+
+    def __init__(self) -> None:
+        self._by_owner: OrderedDict[str, Taken] = OrderedDict()
+
+    def remember(self, owner: str, taken: Taken) -> None:
+        self._by_owner[owner] = taken
+        if len(self._by_owner) > NUM_REMEMBERED:
+            self._by_owner.popitem(last=False)
+
+    def take(self, owner: str) -> Taken | None:
+        return self._by_owner.pop(owner, None)
+
+
 class _Imports:
-    """Who has brought in what lately, and how often."""
+    """How often files are brought in."""
 
     def __init__(self) -> None:
         self._by_browser = RateLimiter(A_BROWSERS_IMPORTS)
         self._by_all = RateLimiter(EVERYBODYS_IMPORTS)
-        self._latest: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def admit(self, owner: str, now: float) -> None:
         """Use one try up.
@@ -147,23 +175,22 @@ class _Imports:
         for kind, name in tries:
             kind.take(name, now)
 
-    def remember(self, owner: str, run_ids: tuple[str, ...]) -> None:
-        self._latest[owner] = run_ids
-        if len(self._latest) > NUM_REMEMBERED:
-            self._latest.popitem(last=False)
-
-    def take(self, owner: str) -> tuple[str, ...]:
-        return self._latest.pop(owner, ())
-
 
 _exporting = Turns(EXPORTS_EACH, EXPORTS_TOGETHER)
 _importing = Turns(IMPORTS_EACH, IMPORTS_TOGETHER)
 _imports = _Imports()
+_imported = _Latest[tuple[str, ...]]()
+_brought = _Latest[OwnData]()
 
 
 def take_imported(owner: str) -> tuple[str, ...]:
     """The runs that a browser has just brought in, once."""
-    return _imports.take(owner)
+    return _imported.take(owner) or ()
+
+
+def take_brought(owner: str) -> OwnData | None:
+    """The table that a browser has just brought in, once."""
+    return _brought.take(owner)
 
 
 async def _serve_export(request: Request) -> Response:
@@ -200,17 +227,47 @@ def _export(name: str, run_ids: list[str], words: Language, end: Callable[[], No
 
 
 async def _take_import(request: Request) -> Response:
+    def take(file: IO[bytes], asker: _Asker) -> dict[str, object]:
+        from dpdash.files.imports import import_runs
+        from dpdash.web.process import run_service
+
+        run_ids = import_runs(file, run_service(), asker.owner)
+        _imported.remember(asker.owner, run_ids)
+        text = asker.words.sentence(IMPORTED, {"number": len(run_ids)})
+        return {"taken": True, "runs": list(run_ids), "text": text}
+
+    from dpdash.files.bounds import MOST_FILE_BYTES
+
+    return await _take(request, IMPORT, MOST_FILE_BYTES, take)
+
+
+async def _take_data(request: Request) -> Response:
+    def take(file: IO[bytes], asker: _Asker) -> dict[str, object]:
+        from dpdash.files.own_data import brought
+        from dpdash.web.process import run_service
+
+        data = brought(file, request.query_params.get("name", ""), run_service())
+        _brought.remember(asker.owner, data)
+        return {"taken": True, "text": asker.words.sentence(BROUGHT, {"number": data.rows})}
+
+    return await _take(request, DATA, MOST_BYTES, take)
+
+
+async def _take(
+    request: Request, purpose: str, most_bytes: int, take: Callable[[IO[bytes], _Asker], dict[str, object]]
+) -> Response:
+    """Take in a file that a page sends, and answer what came of it."""
     try:
-        asker = _Asker.of(request, IMPORT, request.query_params.get("language", ""))
+        asker = _Asker.of(request, purpose, request.query_params.get("language", ""))
         end = _importing.take(asker.owner)
     except (ForeignError, BusyError) as error:
         return _refused(request, error)
     try:
         _imports.admit(asker.owner, time.monotonic())
         with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
-            await _receive(request, file)
-            run_ids = await run_in_threadpool(_import, file, asker.owner)
-    except (RunFileError, StoreError) as error:
+            await _receive(request, file, most_bytes)
+            return JSONResponse(await run_in_threadpool(take, file, asker))
+    except (RunFileError, OwnDataError, StoreError) as error:
         # What was sent was taken: the answer says what came of it.
         return JSONResponse({"text": asker.words.error(error)})
     except UploadError as error:
@@ -219,32 +276,21 @@ async def _take_import(request: Request) -> Response:
         return Response(status_code=400)
     finally:
         end()
-    _imports.remember(asker.owner, run_ids)
-    return JSONResponse({"runs": list(run_ids), "text": asker.words.sentence(IMPORTED, {"number": len(run_ids)})})
 
 
-async def _receive(request: Request, file: IO[bytes]) -> None:
+async def _receive(request: Request, file: IO[bytes], most_bytes: int) -> None:
     """Write what is sent into a file, as long as it is neither too large nor too slow."""
-    from dpdash.files.bounds import MOST_FILE_BYTES
-
     num_bytes = 0
     try:
         async with asyncio.timeout(LONGEST_UPLOAD_SECONDS):
             async for chunk in request.stream():
                 num_bytes += len(chunk)
-                if num_bytes > MOST_FILE_BYTES:
-                    raise UploadError(413, TOO_LARGE, limit=MOST_FILE_BYTES)
+                if num_bytes > most_bytes:
+                    raise UploadError(413, TOO_LARGE, limit=most_bytes)
                 await run_in_threadpool(file.write, chunk)
     except TimeoutError:
         raise UploadError(408, TOO_SLOW, seconds=int(LONGEST_UPLOAD_SECONDS)) from None
     file.seek(0)
-
-
-def _import(file: IO[bytes], owner: str) -> tuple[str, ...]:
-    from dpdash.files.imports import import_runs
-    from dpdash.web.process import run_service
-
-    return import_runs(file, run_service(), owner)
 
 
 def _words(request: Request) -> Language:
@@ -254,7 +300,7 @@ def _words(request: Request) -> Language:
 def _refused(request: Request, error: DpdashError) -> Response:
     """The sentence of an error; nothing that the caller sent is run or shown as a page."""
     text, status = _words(request).error(error), _status(error)
-    if path_of(request.scope) == IMPORT_PATH:
+    if path_of(request.scope) in TAKING_PATHS:
         return JSONResponse({"text": text}, status)
     return PlainTextResponse(text, status, {"Cache-Control": "no-store"})
 
@@ -267,8 +313,9 @@ def _status(error: DpdashError) -> int:
 
 
 def transfer_routes() -> tuple[Route, ...]:
-    """Where runs go out and come in."""
+    """Where runs go out, and where runs and tables of one's own come in."""
     return (
         Route(route(f"{EXPORT_PATH}/{{name}}"), _serve_export, methods=["GET"]),
         Route(route(IMPORT_PATH), _take_import, methods=["POST"]),
+        Route(route(DATA_PATH), _take_data, methods=["POST"]),
     )

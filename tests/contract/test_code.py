@@ -15,7 +15,10 @@ import pytest
 
 from dpdash.core.config import EngineName, OptimizerName, RunConfig
 from dpdash.core.events import RunDiverged, RunFinished
+from dpdash.core.own_data import Table
+from dpdash.files.own_data import table_parts
 from dpdash.files.script import ScriptName, command, script
+from dpdash.problem import tables
 from dpdash.training import catalog
 from tests.contract.training import run
 
@@ -50,6 +53,13 @@ ON_RANKS: Final[Mapping[str, RunConfig]] = {
         engine=EngineName.CPU_REPLICAS,
         replicas=2,
     ),
+}
+
+
+OWN: Final = Table(np.linspace(20, 200, 60), 1500 + 12.5 * np.linspace(20, 200, 60) + np.sin(np.arange(60.0)))
+ON_OWN_DATA: Final[Mapping[str, RunConfig]] = {
+    "as it is": RunConfig(epochs=12).on(OWN.reference("data.csv", is_standardised=False)),
+    "standardised": RunConfig(epochs=12, global_batch_size=16).on(OWN.reference("data.csv", is_standardised=True)),
 }
 
 
@@ -127,12 +137,31 @@ def test_the_ddp_script_trains_as_the_run_does(case: str, tmp_path: Path) -> Non
     assert result.printed.count("slope ") == 1, "one rank speaks for all"
 
 
-OWN: Final = {
+BROUGHT: Final = {
     "DATA": "x = torch.linspace(-1, 1, 60).reshape(30, 2)\ny = x.sum(1, keepdim=True).tanh()\nSAMPLES = len(x)",
     "MODEL": "model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))",
     "RESULT": 'result = {"slope": 0.0, "intercept": 0.0}',
 }
 """What somebody puts into the marked places: two columns into one, with another network."""
+
+
+@pytest.mark.parametrize("header", ["x,y", None, "y;x"])
+@pytest.mark.parametrize("case", selected(ON_OWN_DATA, "standardised"))
+def test_the_script_of_a_run_on_own_data_reads_the_same_file(
+    case: str, header: str | None, tmp_path: Path
+) -> None:
+    config = ON_OWN_DATA[case]
+    tables.keep(OWN)
+    written = b"".join(table_parts(OWN)).decode()
+    if header is None:
+        written = written.partition("\n")[2]
+    elif header != "x,y":
+        pairs = (line.split(",") for line in written.split())
+        written = "\n".join(f"{y};{x}".replace(".", ",") for x, y in pairs)
+    (tmp_path / "data.csv").write_text(written)
+    result = execute(ScriptName.DATA_PARALLEL, config, tmp_path)
+    assert_equals_the_run(result, config)
+    assert "true" not in result.printed
 
 
 @pytest.mark.parametrize(
@@ -141,7 +170,7 @@ OWN: Final = {
 def test_the_marked_places_take_ones_own_data_and_model(name: ScriptName, size: int, tmp_path: Path) -> None:
     config = RunConfig(samples=30, epochs=40, global_batch_size=size, engine=EngineName.CPU_REPLICAS, replicas=2)
     source = script(name, config)
-    for place, code in OWN.items():
+    for place, code in BROUGHT.items():
         # From the mark to the next empty line.
         source, num_places = re.subn(rf"# YOUR {place} .*?\n(?=\n)", code + "\n", source, flags=re.DOTALL)
         assert num_places == 1

@@ -29,8 +29,10 @@ from dpdash.core.events import (
     StopReason,
 )
 from dpdash.core.history import History
-from dpdash.core.optimum import Moments
+from dpdash.core.optimum import Moments, optimum
+from dpdash.core.own_data import OwnData, OwnDataError, Table
 from dpdash.core.sharding import shard_sizes
+from dpdash.problem import tables
 from dpdash.problem.data import draw
 from dpdash.training.catalog import ENGINES, engine
 from dpdash.training.control import RunControl
@@ -307,3 +309,35 @@ def test_gpu_memory_is_given_back(name: EngineName) -> None:
     before = torch.cuda.memory_reserved()
     run(config_for(name, samples=1_000_000))
     assert torch.cuda.memory_reserved() <= before + 2**25, "more than what cuBLAS keeps for itself"
+
+
+OWN = Table(np.linspace(-2, 2, 21), 5 - 1.5 * np.linspace(-2, 2, 21) + np.sin(np.arange(21.0)))
+
+
+@pytest.mark.parametrize(
+    ("size", "is_standardised"), [(None, False), pytest.param(6, True, marks=pytest.mark.long)]
+)
+def test_own_data_are_trained_like_drawn_ones(name: EngineName, size: int | None, is_standardised: bool) -> None:
+    tables.keep(OWN)
+    data = OWN.reference("own.csv", is_standardised)
+    config = config_for(
+        name, epochs=400, learning_rate=0.05, global_batch_size=size, samples=21, noise=0, data=data
+    )
+    watcher = run(config)
+    ending = watcher.terminal
+    assert isinstance(ending, RunFinished)
+    best = optimum(Moments.of(draw(config).x, draw(config).y))
+    assert (ending.slope, ending.intercept) == pytest.approx((best.slope, best.intercept), abs=0.05)
+    np.testing.assert_allclose(watcher.column("loss")[-1], best.loss, rtol=0.1)
+
+
+def test_own_data_that_are_gone_fail_the_run_with_a_sentence(name: EngineName) -> None:
+    gone = OwnData(digest="0" * 64, name="gone.csv", rows=21)
+    with pytest.raises(OwnDataError, match=r"gone\.csv is not on this server"):
+        tables.trained(gone)
+    config = config_for(name, samples=21, noise=0, data=gone)
+    if name is EngineName.DDP:
+        return  # it is asked for before any process is started, and LiveRun tells
+    ending = run(config).terminal
+    assert isinstance(ending, RunFailed)
+    assert "gone.csv" in ending.message

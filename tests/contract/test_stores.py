@@ -26,9 +26,11 @@ from dpdash.core.events import (
     StopReason,
 )
 from dpdash.core.history import History, HistorySnapshot
+from dpdash.core.own_data import Table
 from dpdash.core.study import ScalingMode
 from dpdash.core.sweep import SearchMethod, SweepStatus, Trial, TrialStatus
 from dpdash.core.sweep_axis import Axis, Value
+from dpdash.store.data_tables import DataTables, NoRoomError
 from dpdash.store.query import RunLabel, RunOrder, RunQuery, Viewer
 from dpdash.store.rows import MAX_BLOCK_ROWS
 from dpdash.store.run_table import RUN_BYTES
@@ -596,3 +598,63 @@ def test_the_oldest_that_may_go_are_surplus(url: str) -> None:
     assert run_table.surplus(None, total - 1) == ("c",)
     assert run_table.surplus(None, total - RUN_BYTES - 1) == ("c",), "with a run go its epochs"
     assert store.close()
+
+
+OWN = Table(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 7.0]))
+OWN_CONFIG = RunConfig(epochs=3).on(OWN.reference("own.csv", is_standardised=True))
+DAY = 24 * 3600.0
+
+
+@pytest.fixture
+def own_store(url: str) -> Iterator[RunStore]:
+    """An empty one."""
+    store = RunStore(url)
+    yield store
+    assert store.close()
+
+
+def with_own_data(store: RunStore, *run_ids: str) -> None:
+    for run_id in run_ids:
+        store.create_run(run_id, OWN_CONFIG, "ann", created_at=1.0)
+        store.append(run_id, RunStopped(0, 0.0, 0.0, 0.0))
+    assert store.flush(LONG)
+
+
+def test_own_data_come_back_and_are_kept_once(own_store: RunStore) -> None:
+    for _time in range(2):
+        own_store.data_tables.put(OWN)
+    found = own_store.data_tables.find(OWN.digest)
+    assert found is not None and found.digest == OWN.digest
+    assert own_store.data_tables.find("0" * 64) is None
+    with_own_data(own_store, "one")
+    record = own_store.run("one")
+    assert record is not None and record.config == OWN_CONFIG
+
+
+def test_own_data_go_with_the_last_run_that_has_them(own_store: RunStore) -> None:
+    own_store.data_tables.put(OWN)
+    with_own_data(own_store, "one", "two")
+    later = time.time() + DAY
+    for run_id in ("one", "two"):
+        assert own_store.data_tables.let_go(later) == 0
+        assert own_store.run_table.let_go([run_id]) == (run_id,)
+    assert own_store.data_tables.let_go(time.time() - DAY) == 0, "somebody may be about to train on it"
+    assert own_store.data_tables.let_go(later) == 1
+    assert own_store.data_tables.find(OWN.digest) is None
+
+
+def test_own_data_are_bounded_together(own_store: RunStore) -> None:
+    small = DataTables(own_store._write, own_store._reading, most_bytes=len(OWN.packed()))
+    small.put(OWN)
+    small.put(OWN)
+    with pytest.raises(NoRoomError, match="must be at most"):
+        small.put(OWN.standardised())
+
+
+def test_a_run_on_own_data_has_no_slope_error_to_sort_by(own_store: RunStore) -> None:
+    with_own_data(own_store, "own")
+    own_store.create_run("drawn", RunConfig(), "ann", created_at=2.0)
+    own_store.append("drawn", block_of(1, 2))
+    assert own_store.flush(LONG)
+    page = own_store.run_table.page(RunQuery(Viewer("ann", sees_all=True), order=RunOrder.SLOPE_ERROR))
+    assert [record.run_id for record in page.rows] == ["drawn", "own"]

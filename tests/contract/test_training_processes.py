@@ -29,6 +29,8 @@ from dpdash.core.events import (
     StopReason,
 )
 from dpdash.core.history import History
+from dpdash.core.own_data import Table
+from dpdash.problem import tables
 from dpdash.training.catalog import engine
 from dpdash.training.checkpoint import State
 from dpdash.training.control import RunControl
@@ -366,3 +368,14 @@ def test_one_that_goes_on_and_is_killed_has_trained_what_it_had() -> None:
     ending = watcher.terminal
     assert isinstance(ending, RunFailed)
     assert (ending.num_epochs, ending.seconds) == (70, 1.5)
+
+
+def test_own_data_travel_to_the_process_that_trains(processes: TrainingProcesses) -> None:
+    table = Table(np.linspace(0, 1, 30), np.linspace(3, 4, 30))
+    tables.keep(table)
+    config = RunConfig(epochs=200, learning_rate=0.1).on(table.reference("own.csv", is_standardised=True))
+    ending = run_on(processes.outside(engine(config.engine)), config).terminal
+    assert isinstance(ending, RunFinished)
+    assert ending.slope == pytest.approx(1, abs=0.01)
+    (process,) = processes.ready
+    assert process.trace(config).num_samples == 30

@@ -289,7 +289,7 @@ FAULTS: Final = (
     ),
     Fault(
         "dpdash/web/request_guard.py",
-        'scope["method"] == "POST" and path_of(scope) == IMPORT_PATH',
+        'scope["method"] == "POST" and path_of(scope) in TAKING_PATHS',
         'scope["method"] == "POST"',
         REQUEST_GUARD,
     ),

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import N_, EngineUnavailableError
 from dpdash.core.events import Checkpoint, EpochBlock, RunEvent, RunFailed, RunStopped, TerminalEvent
+from dpdash.problem import tables
 from dpdash.training.control import Command, RunControl
 from dpdash.training.ddp.channel import BEAT_SECONDS, Heard, RunSide, ToRank
 from dpdash.training.ddp.launch import Launch, NoFolderError, StartFailedError
@@ -79,7 +80,7 @@ class Ddp:
     def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
         ending: TerminalEvent | None = None
-        order = Train(config, start)
+        order = Train(config, start, tables.of(config))
         for attempt in range(NUM_STARTS):
             run = _Run(order, emit, control)
             try:

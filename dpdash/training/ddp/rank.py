@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 
 from dpdash.core.events import RunEvent, RunFailed
+from dpdash.problem import tables
 from dpdash.training.ddp.channel import (
     BEAT_SECONDS,
     FOLDER_VARIABLE,
@@ -49,6 +50,8 @@ def train_as_rank() -> None:
     connection.send(Hello(rank, os.getpid()))
     order = connection.recv()
     assert isinstance(order, Train)
+    if order.table is not None:
+        tables.keep(order.table)
     ranks = Ranks(rank, num_ranks, ControlWord(folder / WORD_NAME, num_ranks))
     placement = Rank(order.config, device, places.names, ranks)
     voice = Voice(connection, ranks.is_leader)

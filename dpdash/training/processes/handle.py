@@ -16,6 +16,7 @@ from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_
 from dpdash.core.events import Checkpoint, EpochBlock, RunFailed
 from dpdash.core.steps import StepTrace
+from dpdash.problem import tables
 from dpdash.training.control import Command, RunControl
 from dpdash.training.engine import Emit
 from dpdash.training.processes.environment import environment
@@ -129,7 +130,7 @@ class TrainingProcess:
                 self._orders.put((number, Obey(command, num_commands)))
 
             control.hand_on(send)
-            self._orders.put((number, Train(config, start)))
+            self._orders.put((number, Train(config, start, tables.of(config))))
             try:
                 _relay(messages, emit, control, start)
             finally:
@@ -141,7 +142,7 @@ class TrainingProcess:
         Raises:
             TraceError: if there is none, whatever the reason.
         """
-        step = self._take_apart(Trace(config, profiled=False))
+        step = self._take_apart(Trace(config, profiled=False, table=tables.of(config)))
         assert isinstance(step, StepTrace)
         return step
 
@@ -151,7 +152,7 @@ class TrainingProcess:
         Raises:
             TraceError: if there is none, whatever the reason.
         """
-        step = self._take_apart(Trace(config, profiled=True))
+        step = self._take_apart(Trace(config, profiled=True, table=tables.of(config)))
         assert isinstance(step, bytes)
         return step
 

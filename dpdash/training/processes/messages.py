@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dpdash.core.config import RunConfig
 from dpdash.core.events import Checkpoint, RunEvent, RunFailed
+from dpdash.core.own_data import Table
 from dpdash.core.steps import StepTrace
 from dpdash.training.control import Command
 
@@ -24,6 +25,8 @@ class Train:
 
     config: RunConfig
     start: Checkpoint | None = None
+    table: Table | None = None
+    """Own data of the config."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Trace:
     config: RunConfig
     profiled: bool
     """Whether it is wanted as `torch.profiler` sees it."""
+    table: Table | None = None
+    """Own data of the config."""
 
 
 @dataclass(frozen=True, slots=True)

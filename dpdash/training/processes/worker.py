@@ -18,6 +18,7 @@ import torch
 
 from dpdash.core.errors import DpdashError
 from dpdash.core.events import RunEvent, RunFailed
+from dpdash.problem import tables
 from dpdash.training.catalog import engine, warm_up
 from dpdash.training.processes.messages import (
     Forget,
@@ -88,6 +89,8 @@ class RemoteRun:
 
     def begin(self, order: Train | Trace) -> None:
         """Train, or take a step apart, in a thread of its own."""
+        if order.table is not None:
+            tables.keep(order.table)
         if isinstance(order, Trace):
             thread = threading.Thread(target=self._trace, args=(order,), name=f"step-{self._number}", daemon=True)
         else:

@@ -30,7 +30,7 @@ MAX_POINTS: Final = 800
 def show_shards_and_memory(step: ShownStep, trace: StepTrace) -> None:
     """Show the batch by its shards, and what each device held, got and gave."""
     language = current()
-    shards = shards_figure(_points(step.config, trace), len(trace.replicas), language)
+    shards = shards_figure(_points(step.config, trace), len(trace.replicas), language, step.config)
     chart("step", step.name, [shards, memory_figure(trace, language)])
     idle = [number(rank) for rank, replica in enumerate(trace.replicas) if not replica.shard_size]
     if idle:

@@ -2,6 +2,7 @@
 
 import html
 import re
+import shlex
 from typing import Final
 
 import streamlit as st
@@ -35,7 +36,7 @@ BREAK: Final = re.compile("(?=[,:])")
 def header(shown: RunSnapshot | None) -> None:
     """Show the title, the status (announced to screen readers), the browser's name in the Room, and the links."""
     with st.container(horizontal=True, vertical_alignment="center", key="header"):
-        show_title(_("y = 3x + noise, trained in parallel"))
+        show_title(current().problem(wanted_settings() if shown is None else shown.config))
         st.html(
             f"<div class='dpdash-status dpdash-{_state(shown)}' role='status' aria-live='polite'>"
             f"{html.escape(status_text(shown))}</div>",
@@ -101,6 +102,10 @@ def _share(shown: RunSnapshot | None) -> None:
     with st.popover(_("Share"), icon=":material/share:"):
         if shown is None:
             st.caption(_("Open these settings"))
+            if config.data is not None:
+                st.caption(
+                    _("Own data are in no link: it opens with points around y = 3x. Share a run of them instead.")
+                )
         else:
             st.caption(_("Watch this run (only the browser that started it can steer it)"))
         st.html(qr_html(link))
@@ -119,6 +124,13 @@ def _show_to_copy(text: str) -> None:
 def command_line(config: RunConfig) -> str:
     """The command that repeats a run; settings that have their usual value are left out."""
     usual = RunConfig()
-    changed = RunConfig.model_validate(config).changes_from(usual)
-    options = (f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
+    data = config.data
+    changed = RunConfig.model_validate(config).changes_from(usual if data is None else usual.on(data))
+    options = [f"--{name.replace('_', '-')} {value}" for name, value in changed.items()]
+    if data is not None:
+        options = [
+            f"--data {shlex.quote(data.name)}",
+            *(["--standardise"] if data.is_standardised else []),
+            *options,
+        ]
     return " ".join((f"{COMMAND} train", *options))

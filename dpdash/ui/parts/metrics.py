@@ -9,9 +9,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dpdash.charts.run import RunView
-from dpdash.core.config import TRUE_INTERCEPT, TRUE_SLOPE, EngineName, RunConfig
+from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.history import HistorySnapshot
+from dpdash.core.optimum import Moments, standard_errors
+from dpdash.core.own_data import OwnDataError
 from dpdash.core.translations import Language
+from dpdash.problem import tables
+from dpdash.problem.preview import line_in_own_units
 from dpdash.training import catalog
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.state import NUM_SHARED
@@ -51,6 +55,9 @@ def metrics(view: RunView) -> list[Metric]:
 def _metrics(view: RunView, _spoken: Language) -> list[Metric]:
     slope, intercept = view.line
     loss = view.row.loss if view.row else view.preview.moments.loss_at(slope, intercept)
+    if view.config.true_line is None:
+        return [*_of_own_data(view, float(loss)), _speed(view.config, view.history)]
+    true_slope, true_intercept = view.config.true_line
     return [
         Metric(
             _("Loss"),
@@ -61,19 +68,63 @@ def _metrics(view: RunView, _spoken: Language) -> list[Metric]:
         Metric(
             _("Slope"),
             number(slope),
-            _("true {true} ({error})").format(true=number(int(TRUE_SLOPE)), error=signed(slope - TRUE_SLOPE)),
+            _("true {true} ({error})").format(true=number(int(true_slope)), error=signed(slope - true_slope)),
             _("Slope of the fitted line. The data was made with the slope 3."),
         ),
         Metric(
             _("Intercept"),
             number(intercept),
             _("true {true} ({error})").format(
-                true=number(int(TRUE_INTERCEPT)), error=signed(intercept - TRUE_INTERCEPT)
+                true=number(int(true_intercept)), error=signed(intercept - true_intercept)
             ),
             _("Where the fitted line meets x = 0. The data was made with 0."),
         ),
         _speed(view.config, view.history),
     ]
+
+
+def _of_own_data(view: RunView, loss: float) -> list[Metric]:
+    """The same of own data, beside the least-squares line and its standard errors, in the units of the file."""
+    known = view.preview
+    best = known.optimum.slope, known.optimum.intercept
+    line, best = (line_in_own_units(view.config, each) or each for each in (view.line, best))
+    errors = _errors_in_own_units(view)
+    scatter = ["–", "–"] if errors is None else [number(error, 2) for error in errors]
+    about = _(
+        "In the units of the file. Nobody knows the true line of own data: below is that of least squares "
+        "with its "
+        "standard error, which training can reach."
+    )
+    return [
+        Metric(
+            _("Loss"),
+            number(loss),
+            _("least squares {loss}").format(loss=number(known.optimum.loss)),
+            _(
+                "Mean squared error over all samples, of y as it is trained. No line gets below that of "
+                "least squares."
+            ),
+        ),
+        *(
+            Metric(
+                name,
+                number(value),
+                _("least squares {value} ± {error}").format(value=number(low), error=error),
+                about,
+            )
+            for name, value, low, error in zip((_("Slope"), _("Intercept")), line, best, scatter, strict=True)
+        ),
+    ]
+
+
+def _errors_in_own_units(view: RunView) -> tuple[float, float] | None:
+    data = view.config.data
+    assert data is not None
+    try:
+        table = tables.table(data)
+    except OwnDataError:
+        return None
+    return standard_errors(Moments.of(table.x, table.y))
 
 
 def replicas(view: RunView) -> Metric:

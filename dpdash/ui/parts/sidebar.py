@@ -14,6 +14,7 @@ from dpdash.runs.service import RunSnapshot
 from dpdash.training import catalog, hardware
 from dpdash.ui.guide.page import guide_help
 from dpdash.ui.parts.controls import choice, nothing, number_input, selection, slider, steps
+from dpdash.ui.parts.own_data import own_data, why_fixed
 from dpdash.ui.session.inputs import ALL_SAMPLES, Setting
 from dpdash.ui.session.language import LANGUAGE, _, current, languages, number
 from dpdash.ui.session.state import change_settings, wanted_settings
@@ -68,8 +69,10 @@ def sidebar(shown: RunSnapshot | None) -> None:
     later = _settings_for_next_run(shown)
     with st.sidebar:
         st.subheader(_("Data"))
-        _decades("samples", later)
-        _choices("noise", NOISES, later)
+        fixed = why_fixed(wanted_settings().data)
+        _decades("samples", later, fixed=fixed)
+        _choices("noise", NOISES, later, fixed=fixed)
+        own_data()
         low, high = bounds("seed")
         number_input(Setting("seed"), **_labels("seed", later), low=int(low), high=int(high))
         st.subheader(_("Training"))
@@ -176,16 +179,23 @@ def _settings_for_next_run(shown: RunSnapshot | None) -> set[str]:
     return changed - {"learning_rate"}
 
 
-def _decades(name: str, later: set[str], then: Callable[[], None] = nothing) -> None:
+def _decades(name: str, later: set[str], then: Callable[[], None] = nothing, fixed: str | None = None) -> None:
     low, high = run_service().limits.bounds(name)
     kind = Setting(name).kind
-    _choices(name, tuple(kind(value) for value in sorted({*scale(low, high), high})), later, then)
+    _choices(name, tuple(kind(value) for value in sorted({*scale(low, high), high})), later, then, fixed)
 
 
-def _choices(name: str, options: tuple[Any, ...], later: set[str], then: Callable[[], None] = nothing) -> None:
-    """A slider over given values; a value from a link that is not among them is added."""
+def _choices(
+    name: str,
+    options: tuple[Any, ...],
+    later: set[str],
+    then: Callable[[], None] = nothing,
+    fixed: str | None = None,
+) -> None:
+    """A slider over given values; one from a link that is not among them is added. `fixed` says why it is off."""
     values = sorted({*options, Setting(name).get()})
-    steps(Setting(name), **_labels(name, later), values=values, write=current().setting, then=then)
+    labels = _labels(name, later) | ({"help": fixed, "disabled": True} if fixed else {})
+    steps(Setting(name), **labels, values=values, write=current().setting, then=then)
 
 
 def _labels(name: str, later: set[str]) -> dict[str, Any]:

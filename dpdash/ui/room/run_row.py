@@ -16,6 +16,7 @@ from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.shown_run import epochs_per_second
 
 TELLING: Final = ("samples", "noise", "learning_rate", "optimizer")
+TELLING_OF_OWN: Final = ("samples", "learning_rate", "optimizer")
 """The settings that tell one run from another, beside engine and replicas."""
 CURVE_POINTS: Final = 48
 CURVE_WIDTH: Final = 100
@@ -98,4 +99,6 @@ def curve_picture(history: HistorySnapshot, num_epochs: int) -> str:
 
 def settings_in_short(config: RunConfig) -> str:
     """The settings that tell one run from another, in a line."""
+    if config.data is not None:
+        return f"{current().value(config.data)} · {current().settings(config, TELLING_OF_OWN)}"
     return current().settings(config, TELLING)

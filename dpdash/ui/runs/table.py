@@ -10,9 +10,10 @@ import pandas as pd
 import streamlit as st
 from pandas.io.formats.style import Styler
 
-from dpdash.core.config import TRUE_SLOPE, RunConfig
+from dpdash.core.config import RunConfig
 from dpdash.core.errors import StoreError, UnknownRunError
 from dpdash.core.history import mean_speed
+from dpdash.core.optimum import noise_floor
 from dpdash.store.query import Fold, RunPage
 from dpdash.store.store import RunRecord
 from dpdash.ui.parts.metrics import signed
@@ -103,13 +104,14 @@ def select_anew() -> None:
 
 def above_floor(row: RunRecord) -> float | None:
     """How far the last loss is above the noise floor, in percent of it; None where there is no noise."""
-    floor = row.config.noise**2
-    return None if row.loss is None or floor == 0 else 100 * (row.loss / floor - 1)
+    floor = noise_floor(row.config)
+    return None if row.loss is None or not floor else 100 * (row.loss / floor - 1)
 
 
 def slope_error(row: RunRecord) -> float | None:
-    """How far the slope is off the true one."""
-    return None if row.slope is None else row.slope - TRUE_SLOPE
+    """How far the slope is off the true one; None where nobody knows that."""
+    true_line = row.config.true_line
+    return None if row.slope is None or true_line is None else row.slope - true_line[0]
 
 
 def speed(row: RunRecord) -> float | None:

@@ -45,6 +45,8 @@ def offered_engines() -> tuple[EngineName, ...]:
 def show_controls(measuring: StudySnapshot | None) -> None:
     """Show what to measure, and Start or Cancel."""
     _choose_engines()
+    if settings_to_begin_with().data is not None:
+        st.caption(_("Measured with points around y = 3x: how long a step takes does not depend on the numbers."))
     columns = st.columns(2 + len(FIELDS))
     with columns[0]:
         _replicas()

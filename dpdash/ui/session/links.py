@@ -31,7 +31,9 @@ def read_link() -> None:
     query = {name: st.query_params.get_all(name) for name in st.query_params}
     PRESENT.put(query.pop(PRESENT_PARAMETER, [""])[-1] == PRESENTED)
     link = parse_query(query, run_service().limits)
-    put_settings(link.config)
+    data = wanted_settings().data if READ_KEY in st.session_state else None
+    # An address says nothing of own data, so a step back leaves them as they are.
+    put_settings(link.config if data is None else link.config.on(data))
     show_run(link.run_id)
     st.session_state[PROBLEMS_KEY] = link.problems
     # Last: a page's next message may cut this short at each access to the session, and the link is read again.

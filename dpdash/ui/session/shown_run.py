@@ -8,6 +8,8 @@ from dpdash.core.config import RunConfig
 from dpdash.core.errors import DpdashError, StoreError, UnknownRunError
 from dpdash.core.events import RunStatus
 from dpdash.core.learning_rates import in_force
+from dpdash.core.own_data import OwnDataError
+from dpdash.problem import tables
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.session.state import put_settings, show_run, wanted_settings
 from dpdash.web.process import owner, run_service
@@ -34,7 +36,7 @@ def spotlight_run() -> RunSnapshot | None:
         return None
     try:
         return _snapshot(run_id)
-    except (UnknownRunError, StoreError):
+    except (UnknownRunError, StoreError, OwnDataError):
         return None  # each page can still show its own
 
 
@@ -45,7 +47,7 @@ def own_run() -> RunSnapshot | None:
         return None
     try:
         shown = _snapshot(run_id)
-    except (UnknownRunError, StoreError) as error:
+    except (UnknownRunError, StoreError, OwnDataError) as error:
         show_run(None)
         st.session_state[MISSING_KEY] = error
         return None
@@ -60,9 +62,15 @@ def steered_run() -> RunSnapshot | None:
 
 
 def _snapshot(run_id: str) -> RunSnapshot:
-    """The run as every page sees it that looks at about the same time: they share what is worked out for it."""
+    """The run as every page sees it that looks at about the same time: they share what is worked out for it.
+
+    Raises:
+        OwnDataError: when what it was trained on is not there any more, and so nothing of it can be drawn.
+    """
     service = run_service()
-    return service.runs.snapshot(run_id, SHARED_PART * service.room.refresh_seconds)
+    found = service.runs.snapshot(run_id, SHARED_PART * service.room.refresh_seconds)
+    tables.of(found.config)
+    return found
 
 
 def take_missing_run() -> DpdashError | None:
@@ -80,6 +88,15 @@ def take_settings_of_linked_run() -> None:
         put_settings(_settings_now(linked))
     # Last: a page's next message may cut this short at each access to the session.
     st.session_state[SETTINGS_FROM_KEY] = True
+
+
+def leave_lost_data() -> None:
+    """Let the next run draw its data where those that were chosen are not there any more, and say so."""
+    try:
+        tables.of(wanted_settings())
+    except OwnDataError as error:
+        put_settings(wanted_settings().on_drawn())
+        st.session_state[MISSING_KEY] = error
 
 
 def settings_to_begin_with() -> RunConfig:

@@ -246,7 +246,8 @@ def _text(setting: str) -> Input[str]:
 
 def _others_text(base: RunConfig, searched: tuple[str, ...]) -> str:
     """The settings that all trials share, in a line."""
-    shown = ["samples", "noise", "seed", "epochs", "learning_rate", "optimizer"]
+    of_data = ["samples", "noise"] if base.data is None else ["data"]
+    shown = [*of_data, "seed", "epochs", "learning_rate", "optimizer"]
     shown += ["global_batch_size"] if base.global_batch_size is not None else []
     shown += ["replicas"] if base.replicas > 1 else []
     text = current().settings(base, (setting for setting in shown if setting not in searched))

@@ -67,7 +67,8 @@ def show_view_chart(chosen: ViewName, view: RunView) -> None:
         if view.config.hidden_depth:
             st.caption(_("The path is that of the straight line that fits the network's predictions best."))
     elif chosen == ViewName.SLOPE:
-        chart(chosen, view.name, [slope_base(view.config, current())])
+        best = view.preview.optimum
+        chart(chosen, view.name, [slope_base(view.config, current(), (best.slope, best.intercept))])
 
 
 @lru_cache(maxsize=NUM_SHARED)
@@ -90,7 +91,7 @@ def _surface_update(view: RunView) -> Update:
 def _surface_base(config: RunConfig, language: Language) -> Figure:
     slopes, intercepts, losses = _grid(config)
     best = preview(config).optimum
-    return surface_base(slopes, intercepts, losses, (best.slope, best.intercept), language)
+    return surface_base(slopes, intercepts, losses, (best.slope, best.intercept), language, config.true_line)
 
 
 def _grid(config: RunConfig) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

@@ -73,7 +73,7 @@ def step(memory: tuple[int | None, ...]) -> StepTrace:
 
 def shards() -> Figure:
     points = np.linspace(-5, 5, 7, dtype=np.float32)
-    return shards_figure({0: (points, 3 * points), 1: (points, points)}, 4, BRACKETED)
+    return shards_figure({0: (points, 3 * points), 1: (points, points)}, 4, BRACKETED, CONFIG)
 
 
 NOTHING_NEW = Update()
@@ -126,7 +126,7 @@ FIGURES = {
     ),
     "fit": (fit(2), fit_update((2.0, 0.1), [(0.5, 0.0), (1.0, 0.2)])),
     "fit, nothing trained": (fit(64), fit_update(None)),
-    "slope": (slope_base(CONFIG, BRACKETED), slope_update(history(700))),
+    "slope": (slope_base(CONFIG, BRACKETED, (3.0, 0.0)), slope_update(history(700))),
     "speed-up": (speed_up_figure(LINES, 3, BRACKETED), Update()),
     "speed-up, nothing measured": (speed_up_figure([], 2, BRACKETED), Update()),
     "efficiency": (efficiency_figure(LINES, 3, BRACKETED), Update()),

@@ -254,9 +254,9 @@ def test_the_limits_for_browsers_do_not_bind_whoever_owns_the_machine(
 def test_every_setting_has_its_option_with_the_fields_help() -> None:
     parameters = typer.main.get_group(cli.app).commands["train"].params
     options = {option.opts[0]: getattr(option, "help", None) for option in parameters}
-    own = {f"--{name.replace('_', '-')}": field.description for name, field in RunConfig.model_fields.items()}
+    own = {f"--{name.replace('_', '-')}": RunConfig.model_fields[name].description for name in FIELD_NAMES}
     assert own.items() <= options.items()
-    assert options.keys() - own.keys() == {"--json"}
+    assert options.keys() - own.keys() == {"--data", "--standardise", "--json"}
 
 
 def test_every_option_reaches_the_run(database: Path) -> None:
@@ -273,7 +273,8 @@ def test_every_option_reaches_the_run(database: Path) -> None:
         hidden_width=8,
         hidden_depth=1,
     )
-    options = [part for name, value in wanted for part in (f"--{name.replace('_', '-')}", str(value))]
+    given = ((name, getattr(wanted, name)) for name in FIELD_NAMES)
+    options = [part for name, value in given for part in (f"--{name.replace('_', '-')}", str(value))]
     said = called(database, "train", "--json", *options)
     assert said.status == 0
     assert RunConfig.parse(said.json["config"]) == wanted
@@ -445,3 +446,35 @@ def test_a_run_of_a_browser_goes_on_with_more_epochs_and_stays_its_own(tmp_path:
     assert record is not None
     assert (record.owner, record.config.epochs) == ("a browser", 30)
     assert store.close()
+
+
+def test_own_data_are_trained_and_measured_by_the_least_squares_line(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text("x;y\n" + "".join(f"{n};{2 * n + n % 3},5\n" for n in range(100, 150)))
+    said = called(tmp_path / "runs.db", "train", "--data", str(tmp_path / "prices.csv"), "--standardise")
+    assert said.status == 0
+    assert "true" not in said.stdout
+    assert "least squares: slope " in said.stdout and "±" in said.stdout
+    assert "in the file's units: slope " in said.stdout
+    listed = called(tmp_path / "runs.db", "runs", "list", "--json").json
+    assert listed[0]["config"]["data"]["name"] == "prices.csv"
+    assert listed[0]["config"]["samples"] == 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--data", "gone.csv"), "gone.csv cannot be read"),
+        (("--data", "bad.csv"), "Line 2: x and y must be finite numbers"),
+        (("--data", "good.csv", "--samples", "5"), "samples cannot be set for own data"),
+        (("--standardise",), "--data FILE"),
+    ],
+)
+def test_own_data_that_cannot_be_trained_are_said(
+    arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.csv").write_text("1,2\n3,oops\n")
+    Path("good.csv").write_text("1,2\n3,4\n")
+    found = called(tmp_path / "runs.db", "train", *arguments)
+    assert found.status == 2
+    assert said in found.stderr

@@ -1,13 +1,16 @@
 """From one database into another, through a file."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import RunFileError, StoreError, UnknownRunError
 from dpdash.core.events import EpochBlock, RunFinished, RunStatus
+from dpdash.core.own_data import Table
 from dpdash.core.settings import ServerSettings
 from dpdash.files.bounds import MOST_RUNS
 from dpdash.files.imports import import_runs
@@ -136,3 +139,47 @@ def test_without_a_database_it_is_said() -> None:
             import_runs(file_of(whole_run()), service, IMPORTER)
     finally:
         service.shutdown()
+
+
+OWN = Table(np.linspace(0, 1, 5000), np.linspace(1, 2, 5000) ** 2)
+
+
+def with_own_data(service: RunService, store: RunStore, *run_ids: str) -> None:
+    service.own_tables.take(OWN)
+    for run_id in run_ids:
+        trained(store, run_id, RunConfig(epochs=NUM_EPOCHS).on(OWN.reference("own.csv", is_standardised=True)))
+
+
+def test_own_data_come_along_once_for_all_their_runs(tmp_path: Path) -> None:
+    store, other = (RunStore(f"sqlite:///{tmp_path / name}") for name in ("from.db", "to.db"))
+    source, target = RunService(ServerSettings(), store), RunService(ServerSettings(), other)
+    with_own_data(source, store, "one", "two")
+    file = file_of(*whole_runs(source.runs, ["one", "two"]))
+    assert file.getvalue().count(b'"data": {"x"') == 2, "5,000 rows take two parts"
+    source.shutdown()
+    run_ids = import_runs(file, target, IMPORTER)
+    for run_id in run_ids:
+        record = other.run(run_id)
+        assert record is not None and record.config.data == OWN.reference("own.csv", is_standardised=True)
+    found = other.data_tables.find(OWN.digest)
+    assert found is not None and found.digest == OWN.digest
+    target.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"x": [0.0', b'"x": [0.5'),
+        (b'"x": [0.0', b'"x": ["no"'),
+        (b'"rows": 5000', b'"rows": 4999'),
+        (b'{"x"', b'{"z"'),
+    ],
+)
+def test_own_data_that_are_not_the_runs_are_refused(
+    tmp_path: Path, service: RunService, store: RunStore, old: bytes, new: bytes
+) -> None:
+    with_own_data(service, store, "one")
+    file = file_of(*whole_runs(service.runs, ["one"])).getvalue()
+    assert old in file
+    with pytest.raises(RunFileError):
+        import_runs(BytesIO(file.replace(old, new)), service, IMPORTER)

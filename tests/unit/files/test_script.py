@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.own_data import OwnData
 from dpdash.core.translations import language
 from dpdash.files.script import SAID, ScriptName, command, script, script_of
 from tests.strategies import run_configs
@@ -67,8 +68,23 @@ def test_in_another_language_it_says_the_same_and_does_the_same(config: RunConfi
     compile(portuguese, name.file_name, "exec")
 
 
+@pytest.mark.parametrize("name", ScriptName)
+@pytest.mark.parametrize("is_standardised", [False, True])
+def test_a_script_for_own_data_knows_no_true_line_in_any_language(name: ScriptName, is_standardised: bool) -> None:
+    config = RunConfig().on(
+        OwnData(digest="0" * 64, name="it's $a # b.csv", rows=5, is_standardised=is_standardised)
+    )
+    english, portuguese = script(name, config), script(name, config, language("pt_BR"))
+    compile(portuguese, name.file_name, "exec")
+    assert values_in(english)["DATA_FILE"] == "it's $a # b.csv"
+    assert not [text for text in ("3x", "NOISE", "(true") if text in english + portuguese]
+    left = {text for text in SAID if re.search(rf"(?m)(^|# ){re.escape(text)}$", portuguese)}
+    assert not left, "said in English"
+    assert max(map(len, (english + portuguese).splitlines())) <= LONGEST_LINE + 10
+
+
 def test_every_setting_is_in_a_script() -> None:
-    assert set(RunConfig.model_fields) == {*NAMES, "optimizer", "engine"}
+    assert set(RunConfig.model_fields) == {*NAMES, "optimizer", "engine", "data"}
 
 
 @pytest.mark.parametrize("name", ScriptName)

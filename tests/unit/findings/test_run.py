@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dpdash.core.config import OptimizerName, RunConfig
 from dpdash.core.events import EpochBlock, LearningRateChanged, RunDiverged, RunEvent, RunFinished
 from dpdash.core.history import History, HistorySnapshot
+from dpdash.core.own_data import OwnData
 from dpdash.core.scales import scale
 from dpdash.findings.run import MIN_TREND_EPOCHS, SWING, Verdict, VerdictKind, verdict
 from dpdash.findings.suggestion import Suggestion, Target, Tried
@@ -339,3 +340,27 @@ def test_every_template_can_be_filled(kind: VerdictKind) -> None:
     assert found.kind is kind
     assert "{" not in str(found)
     assert (found.suggestion is None) == (kind is VerdictKind.JUST_CHANGED)
+
+
+def test_of_own_data_nothing_is_said_of_noise_or_a_true_line_and_neither_is_to_be_changed() -> None:
+    data = OwnData(digest="0" * 64, name="own.csv", rows=1000)
+    target = Target(optimum_slope=-7.0, optimum_loss=0.25, noise_floor=0.25, mean_square_x=25 / 3)
+    histories = (
+        history_of(decay(70, 1e-4, 500), finished(500)),
+        history_of([50.0]),
+        history_of([50.0], finished(1)),
+        history_of([50.0] * 40),
+        history_of([50.0] * 40, finished(40)),
+        history_of(decay(70, 60, 100)),
+        history_of(decay(70, 60, 100), finished(100)),
+        history_of(decay(70, 1, 200)),
+        history_of(decay(70, 1, 200), finished(200)),
+        history_of([1.0, 2.0], RunDiverged(2, 3, 1.0)),
+    )
+    for history in histories:
+        for settings in (RunConfig(), RunConfig(learning_rate=10, epochs=1_000_000)):
+            found = said(settings.on(data), history, target)
+            assert not {"noise", "true"} & set(str(found).replace(".", " ").replace(":", " ").split())
+            assert found.suggestion is None or found.suggestion.setting not in ("samples", "noise")
+    assert said(RunConfig().on(data), histories[0], target).kind is VerdictKind.AT_FLOOR
+    assert "standardise" in str(said(RunConfig().on(data), histories[-1], target))

@@ -59,9 +59,11 @@ def test_an_older_databases_runs_that_a_shutdown_stopped_are_interrupted(tmp_pat
     connection = sqlite3.connect(path)
     with connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
-        for table in ("studies", "checkpoints", "sweeps"):
+        for table in ("studies", "checkpoints", "sweeps", "data_tables"):
             connection.execute(f"DROP TABLE {table}")
-        connection.execute("DROP INDEX ix_runs_sweep_id")
+        for column in ("sweep_id", "data_digest"):
+            connection.execute(f"DROP INDEX ix_runs_{column}")
+        connection.execute("ALTER TABLE runs DROP COLUMN data_digest")
         for column in KEPT:
             connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
         connection.execute("ALTER TABLE instances DROP COLUMN host")

@@ -62,8 +62,12 @@ def test_without_settings_in_the_address_it_shows_what_the_page_opens_with() -> 
 
 
 def test_a_run_that_may_have_trained_has_no_untrained_line() -> None:
-    assert "fit" not in paths(shown("run=abc")[1])
-    assert "true" in paths(shown("run=abc")[1])
+    assert "fit" not in paths(shown("run=abc&samples=100")[1])
+    assert "true" in paths(shown("run=abc&samples=100")[1])
+
+
+def test_a_run_whose_samples_are_not_in_the_address_may_have_own_data_and_gets_the_title_alone() -> None:
+    assert paths(shown("run=abc")[1]) == {}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from dpdash.web.process import run_service
 from dpdash.web.rate_limit import Allowance
 from dpdash.web.server import middleware, routes
 from dpdash.web.tickets import OWNER_COOKIE, owner_of
-from dpdash.web.transfers import export_address, import_address, take_imported
+from dpdash.web.transfers import data_address, export_address, import_address, take_brought, take_imported
 from dpdash.web.turns import Turns
 from tests.loops import in_a_loop_of_its_own
 from tests.unit.files.made_up import NUM_EPOCHS, file_of, whole_run
@@ -236,3 +236,31 @@ def test_a_second_import_of_a_browser_waits_for_the_first(service: RunService) -
 def test_nothing_else_takes_anything(method: str) -> None:
     for path in ("/", "/dpdash/export/csv", "/dpdash/import/x", "/_stcore/upload_file/a/b"):
         assert asked(method, path)[0] in (404, 405)
+
+
+def test_a_browser_brings_own_data_and_no_other_one_gets_them(service: RunService) -> None:
+    address = data_address(ME, "en") + "&name=prices.csv"
+    status, _headers, body = asked("POST", address, body=b"x,y\n1,2\n3,4\n5,7\n")
+    assert (status, json.loads(body)) == (200, {"taken": True, "text": "Rows taken: 3."})
+    assert take_brought(owner_of(OTHER)) is None
+    data = take_brought(ME)
+    assert data is not None and (data.name, data.rows, data.is_standardised) == ("prices.csv", 3, False)
+    assert take_brought(ME) is None, "once"
+    assert service.own_tables._find(data.digest) is not None
+
+
+def test_own_data_that_are_wrong_are_a_sentence_in_the_readers_language(service: RunService) -> None:
+    status, _headers, body = asked("POST", data_address(ME, "pt_BR") + "&name=a.csv", body=b"x,y\n1,2\n3,oops\n")
+    assert status == 200
+    said = json.loads(body)
+    assert said.keys() == {"text"} and said["text"].startswith("Linha 3: x e y devem ser números finitos")
+    assert take_brought(ME) is None
+
+
+def test_own_data_need_a_ticket_of_their_own_and_are_bounded(
+    service: RunService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked("POST", import_address(ME, "en").replace("/import", "/data"), body=b"1,2\n3,4")[0] == 403
+    assert asked("POST", data_address(ME, "en"), OTHER, body=b"1,2\n3,4")[0] == 403
+    monkeypatch.setattr(transfers, "MOST_BYTES", 10)
+    assert asked("POST", data_address(ME, "en"), body=b"1,2\n" * 9)[0] == 413

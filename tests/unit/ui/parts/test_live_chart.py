@@ -12,7 +12,7 @@ def page() -> None:
     from dpdash.core.translations import language
     from dpdash.ui.parts import live_chart
 
-    figure = slope_base(RunConfig(), language("en"))
+    figure = slope_base(RunConfig(), language("en"), (3.0, 0.0))
     live_chart.chart("one", "run-1", [figure])
     live_chart.chart("two", "run-1", [figure, figure])
     update = slope_update(History().snapshot())
