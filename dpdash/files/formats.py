@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from dpdash.core.errors import N_, RunFileError
 from dpdash.core.extras import is_installed
 from dpdash.core.translations import Language
 from dpdash.files.document import json_parts

@@ -1,4 +1,4 @@
-"""The sentences about a run that was trained on own data, of which nobody knows the noise: the best is least squares."""
+"""The sentences about a run on own data, of which nobody knows the noise: the best is the least-squares line."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -25,7 +25,8 @@ TEMPLATES: Final[Mapping[str, str]] = {
         "Standing still: the loss no longer falls, at {loss}, {ratio} times that of the least-squares line."
     ),
     N_("It ended standing still: the loss no longer fell, at {loss}, {ratio} times the noise floor."): N_(
-        "It ended standing still: the loss no longer fell, at {loss}, {ratio} times that of the least-squares line."
+        "It ended standing still: the loss no longer fell, at {loss}, {ratio} times that of the least-squares "
+        "line."
     ),
     N_(
         "Too slow: at this speed the loss {loss} needs {needed} more epochs to reach the noise floor; {left} "
