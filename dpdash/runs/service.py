@@ -41,6 +41,7 @@ ENDING_SECONDS: Final = 2.0
 NOT_RESUMABLE: Final = N_(
     "A run that diverged, failed or was imported cannot go on. Start a new one with its settings instead."
 )
+NOT_OWNER: Final = N_("Only the browser that started this run can steer it. Press Start for a run of your own.")
 NOT_ENDED: Final = N_("This run has not quite ended yet. Try again in a moment.")
 
 _log = logging.getLogger(__name__)
@@ -313,9 +314,7 @@ class RunService:
         if found is None:
             raise unknown_run(run_id)
         if found.owner != owner:
-            raise NotOwnerError(
-                N_("Only the browser that started this run can steer it. Press Start for a run of your own.")
-            )
+            raise NotOwnerError(NOT_OWNER)
         return run if run is not None and not run.is_over else None
 
     def _look_around(self) -> None:

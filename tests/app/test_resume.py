@@ -207,6 +207,7 @@ def test_a_run_that_another_process_trains_is_shown_and_cannot_be_steered(
     assert page.button(key="transport_start").label.startswith("Start")
     for key in ("transport_pause", "transport_stop"):
         assert page.button(key=key).disabled, key
+        assert "Another process trains this run" in page.button(key=key).help
     assert not any("left" in text for text in visible_texts(page))
     click(page, "transport_start")
     own = run_id(page)

@@ -401,6 +401,7 @@ def test_a_watcher_cannot_steer(open_page: OpenPage, service: RunService) -> Non
     watcher = open_page(owner="another browser", run=run_id(mine))
     assert any("watching" in shown.value for shown in watcher.info)
     assert watcher.button(key="transport_pause").disabled
+    assert "Only the browser that started this run can steer it." in watcher.button(key="transport_pause").help
     assert watcher.button(key="transport_stop").disabled
     watcher.select_slider(key="learning_rate").set_value(0.5).run()
     assert not watcher.error

@@ -63,7 +63,7 @@ def show_run_notices(shown: RunSnapshot | None) -> None:
     elif shown.owner != owner():
         st.info(_("You are watching a run of another browser. Start trains your own with the same settings."))
     if not shown.is_live and not shown.status.is_over:
-        st.info(escaped(_elsewhere(shown)))
+        st.info(escaped(elsewhere(shown)))
     _show_waiting(shown)
     _show_resumed(shown)
     if isinstance(shown.history.ended, RunFailed):
@@ -81,7 +81,8 @@ def _show_origin_and_end(shown: RunSnapshot) -> None:
         st.warning(_("The server ended while this run trained. Its curve is kept up to there."))
 
 
-def _elsewhere(shown: RunSnapshot) -> str:
+def elsewhere(shown: RunSnapshot) -> str:
+    """Where a run trains that is neither over nor of this process."""
     if shown.host is None:
         return _("Another process trains this run: it is shown here, and can be steered there only.")
     text = _("Another process trains this run, on {host}: it is shown here, and can be steered there only.")

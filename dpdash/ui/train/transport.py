@@ -5,9 +5,10 @@ from html import escape
 import streamlit as st
 
 from dpdash.core.events import RunStatus
-from dpdash.runs.service import RunSnapshot
+from dpdash.runs.service import NOT_OWNER, RunSnapshot
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.controls import choice
+from dpdash.ui.parts.notices import elsewhere
 from dpdash.ui.session.language import _, current, number, setting
 from dpdash.ui.session.shown_run import is_mine, is_shown_by_teacher
 from dpdash.ui.session.state import wanted_settings
@@ -25,7 +26,7 @@ def transport(shown: RunSnapshot | None) -> None:
 
 
 def _buttons(shown: RunSnapshot | None, mine: RunSnapshot | None) -> None:
-    live = mine is not None and mine.is_live
+    live, off = mine is not None and mine.is_live, _why_off(shown)
     paused = mine is not None and live and mine.status is RunStatus.PAUSED
     guided, frozen = is_shown_by_teacher(shown), run_service().room.is_frozen
     with st.container(horizontal=True, vertical_alignment="center", width="content", key="transport"):
@@ -50,6 +51,7 @@ def _buttons(shown: RunSnapshot | None, mine: RunSnapshot | None) -> None:
                 "transport_pause",
                 "pause",
                 commands.pause,
+                help=off or _("Pause"),
                 disabled=not live,
             )
         button(
@@ -65,6 +67,7 @@ def _buttons(shown: RunSnapshot | None, mine: RunSnapshot | None) -> None:
             "transport_stop",
             "stop",
             commands.stop,
+            help=off or _("Stop"),
             disabled=not live,
         )
         button(
@@ -77,6 +80,13 @@ def _buttons(shown: RunSnapshot | None, mine: RunSnapshot | None) -> None:
         )
         if live:
             _rate()
+
+
+def _why_off(shown: RunSnapshot | None) -> str:
+    """Why a run that is shown cannot be paused or stopped here; empty where that is not so."""
+    if shown is None or shown.status.is_over or is_shown_by_teacher(shown) or (shown.is_live and is_mine(shown)):
+        return ""
+    return elsewhere(shown) if is_mine(shown) else _(NOT_OWNER)
 
 
 def _go_on(ended: RunSnapshot, frozen: bool) -> None:

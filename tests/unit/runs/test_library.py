@@ -11,7 +11,9 @@ from dpdash.core.settings import ServerSettings
 from dpdash.runs.library import NOTICE_SECONDS, TIDY_SECONDS
 from dpdash.runs.service import Pace, RunService
 from dpdash.store.absent import AbsentStore
+from dpdash.store.errors import READ_ONLY
 from dpdash.store.query import RunLabel, RunQuery, Viewer
+from dpdash.store.sqlite import SqliteDatabase
 from dpdash.store.store import RunStore
 from tests.fakes import FakeClock, FakeEngine, block_of, eventually
 from tests.unit.runs.conftest import MakeService
@@ -208,3 +210,22 @@ def test_without_a_database_the_trials_of_a_sweep_are_one_row_too() -> None:
     opened = service.library.page(RunQuery(ANN, unfolded=("a-sweep",)))
     assert ([row.run_id for row in opened.rows], opened.folds) == ([second, alone, first], {})
     service.shutdown(timeout=5)
+
+
+def test_a_database_that_cannot_be_written_is_listed(
+    make_service: MakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = make_service()
+    saved(first, "a")
+    first.shutdown()
+
+    def refuse(self: SqliteDatabase) -> None:
+        raise StoreError(READ_ONLY, path=self.name)
+
+    monkeypatch.setattr(SqliteDatabase, "prepare", refuse)
+    service = make_service()
+    assert listed(service) == ["a"]
+    rows = service.runs.rows("a")
+    assert rows is not None and len(rows) == service.runs.snapshot("a").history.num_epochs == 10
+    assert service.runs.health.problem is not None
+    assert "is read-only, so nothing is saved" in str(service.runs.health.problem)
