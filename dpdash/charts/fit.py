@@ -63,10 +63,11 @@ def fit_base(
     if config.true_line is None:
         described = _(
             "Scatter plot of {shown} of {samples} samples of own data on {replicas} replicas, with the "
-            "least-squares "
-            "and the fitted line."
+            "least-squares and the fitted line."
         )
-    description = described.format(shown=len(xs), samples=config.samples, replicas=num_replicas)
+    description = described.format(
+        shown=language.number(len(xs)), samples=language.number(config.samples), replicas=num_replicas
+    )
     return Figure(layout["title"]["text"], description, tuple(traces), layout)
 
 

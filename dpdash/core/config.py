@@ -143,10 +143,10 @@ class RunConfig(Settings):
         if self.engine is EngineName.SINGLE and self.replicas != 1:
             raise SettingError(
                 "replicas",
-                N_("{setting} must be 1 with the engine {engine}. Received: {received}. Try the engine {other}."),
+                N_("{setting} must be 1 with the engine {engine}. Received: {received}. Try the engine {hint}."),
+                engine=EngineName.SINGLE,
+                hint=EngineName.CPU_REPLICAS,
                 received=self.replicas,
-                engine=self.engine,
-                other=EngineName.CPU_REPLICAS,
             )
         if self.global_batch_size is not None and self.global_batch_size > self.samples:
             raise SettingError(

@@ -88,7 +88,7 @@ class Language:
     def _word(self, value: object) -> str:
         if isinstance(value, DpdashError):
             return self.error(value)
-        if isinstance(value, StrEnum):
+        if isinstance(value, StrEnum) and type(value) in NAMES:
             return self.name(value)
         return self.setting(value) if isinstance(value, int | float) else str(value)
 
@@ -221,7 +221,7 @@ class Language:
 
     def _plain(self, typed: str) -> str:
         """A number that was typed, without signs between thousands and with a decimal point."""
-        decimal, group = self.separators
+        decimal, group = self.separators[0], self.separators[1]
         if decimal == ".":
             return typed
         if typed.count(decimal) > 1:

@@ -35,7 +35,7 @@ NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         RunStatus.FAILED: N_("failed"),
         RunStatus.INTERRUPTED: N_("interrupted"),
     },
-    ScalingMode: {ScalingMode.STRONG: N_("Strong"), ScalingMode.WEAK: N_("Weak")},
+    ScalingMode: {ScalingMode.STRONG: N_("the global batch"), ScalingMode.WEAK: N_("the batch of a replica")},
     SearchMethod: {
         SearchMethod.GRID: N_("Grid"),
         SearchMethod.RANDOM: N_("Random"),

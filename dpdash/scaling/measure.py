@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dpdash.core.config import RunConfig
+from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import N_, DpdashError, EngineUnavailableError
 from dpdash.core.events import EpochBlock, RunDiverged, RunEvent, RunFailed, RunStarted, StepTraced
 from dpdash.core.steps import Phase, StepTrace
@@ -54,7 +54,9 @@ def require_engines(plan: StudyPlan) -> None:
     for point in plan.points:
         if point.engine not in catalog.ENGINES:
             raise EngineUnavailableError(
-                N_("This dpdash has no engine {engine}. Try cpu_replicas."), engine=point.engine.value
+                N_("This dpdash has no engine {engine}. Try the engine {hint}."),
+                engine=point.engine,
+                hint=EngineName.CPU_REPLICAS,
             )
         catalog.require(plan.config(point))
 

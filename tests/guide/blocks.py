@@ -31,9 +31,13 @@ class Blocks:
     def __init__(self, language: Language, words: Words, machine: dict[str, str]) -> None:
         self._write, self._setting, self._words, self._machine = language.number, language.setting, words, machine
 
+    @property
+    def _cpu(self) -> str:
+        return self._machine["cpu"].replace("cores", self._words.cores)
+
     def gradients(self, found: Gradients) -> Block:
         w, write = self._words, self._write
-        shards = [w.shard.format(number=number) for number in range(1, len(found.sizes) + 1)]
+        shards = [w.shard.format(number=number) for number in range(len(found.sizes))]
         rows = zip(shards, found.sizes, found.weights, found.shards, found.contributions, strict=True)
         table = _table(
             ("", w.samples, w.weight, w.gradient, w.contribution),
@@ -89,7 +93,7 @@ class Blocks:
                 for speed in found
             ],
         )
-        return self._block("speed", w.speed_shown, figure, table, w.speed_text.format(cpu=self._machine["cpu"]))
+        return self._block("speed", w.speed_shown, figure, table, w.speed_text.format(cpu=self._cpu))
 
     def rule(self, found: Rule) -> Block:
         w = self._words
@@ -133,12 +137,12 @@ class Blocks:
             samples=self._setting(config.samples),
             replicas=config.replicas,
             traces=measure.NUM_TRACES,
-            cpu=self._machine["cpu"],
+            cpu=self._cpu,
         )
         return self._block("phases", w.phases_shown, bar_chart(w.phases_title, bars, self._write), sentence)
 
     def machine(self) -> Block:
-        return Block(self._words.measured_on.format(**self._machine), {})
+        return Block(self._words.measured_on.format(**self._machine | {"cpu": self._cpu}), {})
 
     def _block(self, name: str, shown: str, figure: str, *texts: str) -> Block:
         file = f"parallelism-{name}{self._words.suffix}.svg"

@@ -51,6 +51,7 @@ class Words:
     phases_text: str
     phases_shown: str
     measured_on: str
+    cores: str
 
 
 EN: Final = Words(
@@ -112,6 +113,7 @@ EN: Final = Words(
     ),
     phases_shown="Bars: milliseconds of each phase of a step",
     measured_on="Measured on {cpu}, with torch {torch}.",
+    cores="cores",
 )
 
 PT_BR: Final = Words(
@@ -173,6 +175,7 @@ PT_BR: Final = Words(
     ),
     phases_shown="Barras: milissegundos de cada fase de um passo",
     measured_on="Medido em {cpu}, com torch {torch}.",
+    cores="núcleos",
 )
 
 WORDS: Final = {ENGLISH: EN, "pt_BR": PT_BR}

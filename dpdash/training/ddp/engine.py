@@ -60,10 +60,10 @@ class Ddp:
                 EngineUnavailableError(
                     N_(
                         "DDP needs Linux or macOS, and a torch that has Gloo. This machine is: {system}. "
-                        "Try the engine {other}."
+                        "Try the engine {hint}."
                     ),
+                    hint=EngineName.CPU_REPLICAS,
                     system=os.name,
-                    other=EngineName.CPU_REPLICAS,
                 )
             )
         limit = most_replicas()

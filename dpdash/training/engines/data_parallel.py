@@ -27,11 +27,9 @@ class DataParallel:
         if gpus < 2:
             return Availability(
                 EngineUnavailableError(
-                    N_(
-                        "DataParallel needs at least 2 GPUs. This machine has: {num_gpus}. Try the engine {other}."
-                    ),
+                    N_("DataParallel needs at least 2 GPUs. This machine has: {num_gpus}. Try the engine {hint}."),
+                    hint=EngineName.CPU_REPLICAS,
                     num_gpus=gpus,
-                    other=EngineName.CPU_REPLICAS,
                 )
             )
         if config.replicas > gpus:

@@ -1,6 +1,7 @@
 """The proof that the replicas' gradients make the gradient of the whole batch, in a table."""
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -13,6 +14,8 @@ from dpdash.ui.parts.notices import escaped
 from dpdash.ui.session.inputs import Input
 from dpdash.ui.session.language import _, number
 
+PARAMETER: Final = re.compile(r"layers?(?:\.(\d+))?\.(weight|bias)(?:\[(\d+)\])?")
+"""As torch names the parameters of the two models."""
 DIGITS: Final = 7
 """What float32 can tell apart."""
 
@@ -20,7 +23,7 @@ DIGITS: Final = 7
 def show_gradients(trace: StepTrace) -> None:
     """Show the gradients by one parameter, which can be chosen, and the residual over all of them."""
     show_part(_("The replicas' gradients make the gradient of the whole batch"))
-    names = {name: _("parameter {name}").format(name=name) for name in trace.parameters}
+    names = {name: _parameter_name(name) for name in trace.parameters}
     chosen = selection(
         Input("step_parameter", trace.parameters[0]),
         _("Gradient of the loss with respect to"),
@@ -38,6 +41,18 @@ def show_gradients(trace: StepTrace) -> None:
             ).format(residual=number(trace.residual), parameters=number(trace.num_parameters))
         )
     )
+
+
+def _parameter_name(name: str) -> str:
+    """What a parameter is in the model: the slope, the intercept, or a weight or a bias of a layer."""
+    found = PARAMETER.fullmatch(name)
+    assert found is not None
+    layer, kind, place = found.groups()
+    if layer is None:
+        return _("slope (w)") if kind == "weight" else _("intercept (b)")
+    template = _("weight {place} of layer {layer}") if kind == "weight" else _("bias {place} of layer {layer}")
+    # Between two layers with parameters stands one that has none.
+    return template.format(place=int(place or 0) + 1, layer=int(layer) // 2 + 1)
 
 
 def table_html(trace: StepTrace, parameter: int) -> str:

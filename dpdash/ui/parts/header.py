@@ -79,7 +79,9 @@ def status_text(shown: RunSnapshot | None) -> str:
     if shown.place is not None and shown.status is RunStatus.WAITING:
         return _("waiting, place {place}").format(place=number(shown.place))
     if shown.config.engine is EngineName.DDP and shown.is_live and history.started is None:
-        return _("starting {replicas} processes").format(replicas=number(shown.config.replicas))
+        replicas = shown.config.replicas
+        text = _("starting 1 process") if replicas == 1 else _("starting {replicas} processes")
+        return text.format(replicas=number(replicas))
     return current().name(shown.status)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from dpdash.charts.scaling import Bar, Line, efficiency_figure, map_figure, phases_figure, speed_up_figure
 from dpdash.charts.spec import Figure
 from dpdash.core.config import EngineName
+from dpdash.core.errors import N_
 from dpdash.core.steps import Phase
 from dpdash.core.study import Curve, Point, ScalingMode, Study
 from dpdash.core.translations import Language
@@ -16,6 +17,12 @@ from dpdash.ui.parts.live_chart import MAX_PLOTS, chart
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.state import NUM_SHARED
 
+SHORT_NAMES: Final = {
+    EngineName.DATA_PARALLEL: "DataParallel",
+    EngineName.CPU_REPLICAS: N_("emulated"),
+    EngineName.DDP: "DDP",
+}
+"""Of the engines, for the label of a bar."""
 NO_STUDY: Final = "no-study"
 LEAST_REPLICAS: Final = 2
 
@@ -100,7 +107,7 @@ def _bar_name(study: Study, point: Point) -> str:
     count = number(point.replicas)
     if len(study.plan.engines) == 1:
         return f"{count}×"
-    return f"{count}× {point.engine.value}"
+    return f"{count}× {_(SHORT_NAMES[point.engine])}"
 
 
 def _phase_name(phase: Phase) -> str:

@@ -126,8 +126,8 @@ def _choose_engines() -> None:
             _("What stays the same"),
             {mode: current().name(mode) for mode in ScalingMode},
             help=_(
-                "Strong: the global batch, of which each replica gets a smaller part. Weak: the batch of a "
-                "replica, so that the global batch grows with the replicas."
+                "The global batch, of which each replica then gets a smaller part (strong scaling), or the batch "
+                "of a replica, so that the global batch grows with the replicas (weak scaling)."
             ),
         )
 

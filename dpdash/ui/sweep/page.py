@@ -9,7 +9,7 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.core.errors import ConfigError, StoreError
+from dpdash.core.errors import N_, ConfigError, StoreError
 from dpdash.core.places import PAGES
 from dpdash.core.sweep import Sweep, SweepPlan, SweepStatus, Trial, TrialStatus
 from dpdash.findings.sweep import as_good_as_the_best, pooled_ratio, slope_spreads
@@ -38,6 +38,13 @@ MOST_ROWS: Final = 12
 WIDE: Final = " class='dpdash-wide'"
 """Of a cell that a phone has no room for."""
 NO_SWEEP: Final = "no-sweep"
+COUNTED: Final = {
+    TrialStatus.PRUNED: (N_("1 stopped early"), N_("{count} stopped early")),
+    TrialStatus.DIVERGED: (N_("1 diverged"), N_("{count} diverged")),
+    TrialStatus.NOT_REACHED: (N_("1 not reached"), N_("{count} not reached")),
+    TrialStatus.FAILED: (N_("1 failed"), N_("{count} failed")),
+}
+"""Trials that have no value, one and several: other languages have forms for that."""
 
 
 def show_sweep() -> None:
@@ -149,11 +156,9 @@ def _show_progress(shown: SweepSnapshot) -> None:
     sweep = shown.sweep
     done, wanted = sweep.num_over, sweep.plan.num_trials
     text = _("{done} of {wanted} trials").format(done=number(done), wanted=number(wanted))
-    for status in (TrialStatus.PRUNED, TrialStatus.DIVERGED, TrialStatus.NOT_REACHED, TrialStatus.FAILED):
+    for status, (one, several) in COUNTED.items():
         if count := sweep.count(status):
-            text = _("{progress} · {count} {status}").format(
-                progress=text, count=number(count), status=current().name(status)
-            )
+            text = f"{text} · {_(one if count == 1 else several).format(count=number(count))}"
     if shown.is_stopping:
         text = _("{progress} · ending").format(progress=text)
     st.progress(min(1.0, done / wanted), text)
