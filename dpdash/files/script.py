@@ -13,6 +13,8 @@ from typing import Final
 
 from dpdash.core.config import TRUE_SLOPE, X_HIGH, X_LOW, EngineName, OptimizerName, RunConfig
 from dpdash.core.errors import N_
+from dpdash.core.events import LearningRateChanged
+from dpdash.core.learning_rates import moves
 from dpdash.core.translations import Language
 from dpdash.core.translations import language as language_of
 
@@ -102,6 +104,7 @@ SAID: Final = (
     N_("standard deviation, in units of y"),
     N_("over all replicas"),
     N_("epochs"),
+    N_("from these epochs on: somebody moved it while the run trained"),
     N_("All starts on the first GPU: DataParallel takes the batch there, and brings the outputs back."),
     N_("Each step cuts the batch over the GPUs, copies the model to each, and gathers the outputs."),
     N_("On the model's own parameters: the replicas are copies that live for one step."),
@@ -141,14 +144,27 @@ def command(name: ScriptName, config: RunConfig) -> str:
 
 
 @lru_cache(maxsize=64)
-def script(name: ScriptName, config: RunConfig, language: Language = ENGLISH) -> str:
-    """The source of a script that trains as a run with this config does: the losses are the same."""
+def script(
+    name: ScriptName,
+    config: RunConfig,
+    language: Language = ENGLISH,
+    changes: tuple[LearningRateChanged, ...] = (),
+) -> str:
+    """The source of a script that trains as a run with this config does: the losses are the same.
+
+    `changes` are the moves of the run's learning rate, which the script makes at the same epochs.
+    """
     template = (FOLDER / f"{name.file_name}.txt").read_text(encoding="utf-8")
-    sections = ("all" if config.global_batch_size is None else "batches", "own" if config.data else "drawn")
+    moved = moves(config, changes)
+    sections = (
+        "all" if config.global_batch_size is None else "batches",
+        "own" if config.data else "drawn",
+        "moved" if moved else "",
+    )
     lines = map(language.text, _lines_for(sections, template))
     source = Template("\n".join(lines)).substitute(
         command=command(name, config),
-        settings="\n".join(_settings(config)),
+        settings="\n".join((*_settings(config), *_moved_rates(moved))),
         data=_data(config),
         model=MLP if config.hidden_depth else LINE,
         optimizer=f"optimizer = {OPTIMIZERS[config.optimizer]}",
@@ -181,6 +197,13 @@ def _settings(config: RunConfig) -> Iterator[str]:
         yield f"HIDDEN_LAYERS = {config.hidden_depth}"
     yield f"REPLICAS = {config.replicas}"
     yield f"REPORT_EVERY = {max(1, config.epochs // NUM_REPORTS)}  # epochs"
+
+
+def _moved_rates(moved: tuple[LearningRateChanged, ...]) -> Iterator[str]:
+    if moved:
+        yield "LEARNING_RATES = {  # from these epochs on: somebody moved it while the run trained"
+        yield from (f"    {change.epoch}: {change.learning_rate!r}," for change in moved)
+        yield "}"
 
 
 def _lines_for(sections: tuple[str, ...], template: str) -> Iterator[str]:

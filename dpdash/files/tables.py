@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from dpdash.core.config import RunConfig
+from dpdash.core.config import FIELD_NAMES, RunConfig
 from dpdash.core.events import COLUMNS, EpochBlock
 from dpdash.core.translations import Language
 from dpdash.files.buffer import Outbox
@@ -26,8 +26,8 @@ def _kind(default: object) -> pa.DataType:
 
 
 SETTINGS: Final = {
-    f"{START if name in COLUMNS else ''}{name}": (name, _kind(field.default))
-    for name, field in RunConfig.model_fields.items()
+    f"{START if name in COLUMNS else ''}{name}": (name, _kind(RunConfig.model_fields[name].default))
+    for name in FIELD_NAMES
 }
 """The columns of settings, the same in all rows of a run."""
 SCHEMA: Final = pa.schema(

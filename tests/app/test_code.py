@@ -12,6 +12,7 @@ from dpdash.runs.service import Pace, RunService
 from dpdash.ui.guide.page import document_path
 from dpdash.ui.train.code import CODE_KEY
 from tests.app.conftest import OpenPage, put
+from tests.app.test_runs import SHORT, with_moved_rate
 
 GUIDE_PAGE = "../pages/how_it_works.py"
 SETTINGS = {"samples": "73", "noise": "1.5", "seed": "4", "engine": "cpu_replicas", "replicas": "3"}
@@ -61,6 +62,15 @@ def test_the_code_opens_on_the_engine_that_is_set(engine: str, opened_tab: int, 
         block for block in page.get("tab_container") if getattr(block.children[0], "label", "") == "DataParallel"
     ]
     assert tabs.proto.tab_container.default_tab_index == opened_tab
+
+
+def test_the_code_has_the_moves_of_the_learning_rate(open_page: OpenPage, service: RunService) -> None:
+    run_id = with_moved_rate(service)
+    page = opened(open_page(run=run_id))
+    history = service.runs.snapshot(run_id).history
+    assert [change.epoch for change in history.learning_rate_changes] == [4]
+    for name in ScriptName:
+        assert script(name, SHORT, changes=history.learning_rate_changes).strip() in codes(page)
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

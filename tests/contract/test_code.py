@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 
 from dpdash.core.config import EngineName, OptimizerName, RunConfig
-from dpdash.core.events import RunDiverged, RunFinished
+from dpdash.core.events import EpochBlock, LearningRateChanged, RunDiverged, RunEvent, RunFinished
+from dpdash.core.learning_rates import moves
 from dpdash.core.own_data import Table
 from dpdash.files.own_data import table_parts
 from dpdash.files.script import ScriptName, command, script
 from dpdash.problem import tables
 from dpdash.training import catalog
-from tests.contract.training import run
+from dpdash.training.control import RunControl
+from tests.contract.training import Watcher, run
 
 LAUNCH_SECONDS: Final = 90
 LAUNCHES: Final = 2
@@ -105,7 +107,10 @@ def started(name: ScriptName, config: RunConfig, source: str, folder: Path) -> R
 
 
 def assert_equals_the_run(result: Result, config: RunConfig) -> None:
-    watcher = run(catalog.engine(config.engine), config)
+    assert_equals(result, run(catalog.engine(config.engine), config))
+
+
+def assert_equals(result: Result, watcher: Watcher) -> None:
     ending = watcher.terminal
     assert isinstance(ending, RunFinished)
     np.testing.assert_allclose(result.losses, watcher.column("loss"), rtol=TOLERANCE)
@@ -177,6 +182,34 @@ def test_the_marked_places_take_ones_own_data_and_model(name: ScriptName, size: 
     losses = started(name, config, source, tmp_path).losses
     assert len(losses) == config.epochs
     assert losses[-1] < losses[0] / 2
+
+
+MOVED: Final[Mapping[ScriptName, RunConfig]] = {
+    ScriptName.DATA_PARALLEL: RunConfig(samples=200, epochs=30, learning_rate=0.02),
+    ScriptName.DDP: RunConfig(
+        samples=73, epochs=30, global_batch_size=64, engine=EngineName.CPU_REPLICAS, replicas=2, seed=3
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [ScriptName.DATA_PARALLEL, pytest.param(ScriptName.DDP, marks=pytest.mark.long)])
+def test_a_learning_rate_that_was_moved_is_moved_in_the_script_too(name: ScriptName, tmp_path: Path) -> None:
+    config, control = MOVED[name], RunControl()
+
+    def move(event: RunEvent) -> None:
+        match event:
+            case EpochBlock(first_epoch=1):
+                control.set_learning_rate(0.3)
+            case LearningRateChanged(learning_rate=0.3):
+                control.set_learning_rate(0.001)
+
+    watcher = run(catalog.engine(config.engine), config, control, move)
+    changes = tuple(event for event in watcher.events if isinstance(event, LearningRateChanged))
+    assert [change.learning_rate for change in moves(config, changes)][-1] == 0.001
+    moved = started(name, config, script(name, config, changes=changes), tmp_path)
+    assert_equals(moved, watcher)
+    with pytest.raises(AssertionError, match="Mismatched"):
+        assert_equals_the_run(moved, config)
 
 
 def test_a_script_says_where_it_diverged(tmp_path: Path) -> None:

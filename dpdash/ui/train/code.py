@@ -11,6 +11,7 @@ import streamlit as st
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_
+from dpdash.core.events import LearningRateChanged
 from dpdash.files.script import ScriptName, command, script, script_of
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.session.language import _, current
@@ -22,15 +23,16 @@ TABS: Final = {ScriptName.DATA_PARALLEL: N_("DataParallel"), ScriptName.DDP: N_(
 
 def show_code_button(shown: RunSnapshot | None) -> None:
     """Show the button that opens the scripts, for the run that is shown or else for the sidebar's settings."""
+    changes: tuple[LearningRateChanged, ...] = ()
     if shown is None:
         about, config = _("With the settings as they stand; needs torch and nothing else."), wanted_settings()
     else:
         about = _("With the settings of the run that is shown; needs torch and nothing else.")
-        config = shown.config
-    st.fragment(_popover)(config, about)
+        config, changes = shown.config, shown.history.learning_rate_changes
+    st.fragment(_popover)(config, changes, about)
 
 
-def _popover(config: RunConfig, about: str) -> None:
+def _popover(config: RunConfig, changes: tuple[LearningRateChanged, ...], about: str) -> None:
     popover = st.popover(_("Show the code"), icon=":material/code:", key=CODE_KEY, on_change="rerun")
     if not popover.open:
         return
@@ -40,15 +42,15 @@ def _popover(config: RunConfig, about: str) -> None:
         opened = names[script_of(config.engine)]
         for name, tab in zip(names, st.tabs(list(names.values()), default=opened), strict=True):
             with tab:
-                _show_script(name, config)
+                _show_script(name, config, changes)
 
 
-def _show_script(name: ScriptName, config: RunConfig) -> None:
+def _show_script(name: ScriptName, config: RunConfig, changes: tuple[LearningRateChanged, ...]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.code(command(name, config), language=None, wrap_lines=True)
         st.download_button(
             _("Download {file}").format(file=name.file_name),
-            data=partial(script, name, config, current()),
+            data=partial(script, name, config, current(), changes),
             file_name=name.file_name,
             mime="text/x-python",
             key=f"download_{name}",
@@ -56,4 +58,4 @@ def _show_script(name: ScriptName, config: RunConfig) -> None:
             on_click="ignore",
         )
     # Wrapped: what scrolls by itself could not be scrolled with the keyboard.
-    st.code(script(name, config, current()), wrap_lines=True)
+    st.code(script(name, config, current(), changes), wrap_lines=True)

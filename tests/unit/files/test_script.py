@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.events import LearningRateChanged
 from dpdash.core.own_data import OwnData
 from dpdash.core.translations import language
 from dpdash.files.script import SAID, ScriptName, command, script, script_of
@@ -81,6 +82,19 @@ def test_a_script_for_own_data_knows_no_true_line_in_any_language(name: ScriptNa
     left = {text for text in SAID if re.search(rf"(?m)(^|# ){re.escape(text)}$", portuguese)}
     assert not left, "said in English"
     assert max(map(len, (english + portuguese).splitlines())) <= LONGEST_LINE + 10
+
+
+@pytest.mark.parametrize("name", ScriptName)
+def test_a_learning_rate_that_was_moved_changes_at_its_epochs(name: ScriptName) -> None:
+    changes = (LearningRateChanged(59, 0.5), LearningRateChanged(80, 0.1))
+    for config in (RunConfig(), RunConfig(global_batch_size=100)):
+        source = script(name, config, changes=changes)
+        compile(source, name.file_name, "exec")
+        assert "    59: 0.5,\n    80: 0.1,\n" in source
+        assert source.count("LEARNING_RATES[epoch]") == 1
+        assert "a partir destas" in script(name, config, language("pt_BR"), changes)
+        back = (LearningRateChanged(59, config.learning_rate),)
+        assert script(name, config, changes=back) == script(name, config)
 
 
 def test_every_setting_is_in_a_script() -> None:
