@@ -30,10 +30,13 @@ from dpdash.findings.sweep import SlopeSpread, as_good_as_the_best, importances,
 from dpdash.runs.service import RunService
 from dpdash.sweeps.presets import PRESETS, PresetName
 from dpdash.sweeps.service import SweepService
+from dpdash.training import catalog
+from dpdash.training.processes.pool import TrainingProcesses
 
 OWNER: Final = "command line"
 POLL_SECONDS: Final = 0.1
 SHUTDOWN_SECONDS: Final = 5.0
+LONGEST_START_SECONDS: Final = 5.0
 USUAL_TRIALS: Final = 30
 MOST_ROWS: Final = 20
 SIGN: Final = "="
@@ -159,7 +162,10 @@ def _searched(
     settings: ServerSettings, plan: SweepPlan | None, resumed: str, *, quiet: bool
 ) -> tuple[Sweep, DpdashError | None]:
     """Search with a progress bar, and what could not be saved; the first Ctrl+C ends the sweep, which is kept."""
-    runs = RunService.open(settings)
+    processes = TrainingProcesses(settings.training_processes)
+    processes.copy()  # before anything here has threads
+    runs = RunService.open(settings, lambda config: processes.outside(catalog.require(config)))
+    processes.wait_until_ready(LONGEST_START_SECONDS)
     sweeps = SweepService.open(runs, settings)
     try:
         sweep_id = or_exit(lambda: _begun(sweeps, plan, resumed))
@@ -170,6 +176,7 @@ def _searched(
     finally:
         sweeps.close(timeout=SHUTDOWN_SECONDS)
         runs.shutdown(timeout=SHUTDOWN_SECONDS)
+        processes.close()
 
 
 def _begun(sweeps: SweepService, plan: SweepPlan | None, resumed: str) -> str:

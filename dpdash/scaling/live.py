@@ -13,6 +13,7 @@ from dpdash.core.study import Measurement, Study, StudyStatus
 from dpdash.scaling.measure import MeasuringError, measure, turns
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Emit
+from dpdash.training.processes.child import started
 from dpdash.training.processes.handle import TrainingProcess
 
 MODULE: Final = "dpdash.scaling.process"
@@ -70,7 +71,7 @@ def measuring_process() -> Trainer:
         MeasuringError: when there can be none.
     """
     try:
-        process = TrainingProcess(MODULE, THREADS_PER_REPLICA, lambda _process: None)
+        process = TrainingProcess(started(MODULE, THREADS_PER_REPLICA), lambda _process: None)
     except OSError:
         raise MeasuringError(NOT_STARTED) from None
     process.wait_until_ready(START_SECONDS)

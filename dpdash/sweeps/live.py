@@ -221,7 +221,8 @@ class LiveSweep:
             try:
                 shown = self._runs.runs.snapshot(run_id)
             except (UnknownRunError, StoreError):
-                self._ended(search, replace(self._trial(number), status=TrialStatus.FAILED))
+                self._give_place_back(number)
+                self._end(search, replace(self._trial(number), status=TrialStatus.FAILED))
                 continue
             self._report(search, number, shown)
             if shown.status.is_over:
@@ -246,6 +247,9 @@ class LiveSweep:
             return
         if isinstance(ended, RunStopped) and ended.reason is StopReason.TEACHER:
             self.stop(SweepStatus.STOPPED_BY_TEACHER)
+        self._give_place_back(number)
+        if self._queue:
+            self._start_trials(search)  # what became of this one is worked out while the next one trains
         plan, rows = self._sweep.plan, None
         if plan.objective.is_reaching and shown.history.width > 1:
             with suppress(DpdashError):
@@ -254,12 +258,11 @@ class LiveSweep:
         trial = settled(known, shown.config, shown.history, plan.objective, rows)
         if trial.status is TrialStatus.PRUNED and self._ending is not None:
             trial = replace(trial, status=TrialStatus.STOPPED)
-        self._ended(search, trial)
-
-    def _ended(self, search: Search, trial: Trial) -> None:
-        del self._training[trial.number]
-        self._share.give_back()
         self._end(search, trial)
+
+    def _give_place_back(self, number: int) -> None:
+        del self._training[number]
+        self._share.give_back()
 
     def _end(self, search: Search, trial: Trial) -> None:
         search.finish(trial.number, trial.status, trial.value)

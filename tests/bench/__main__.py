@@ -1,4 +1,4 @@
-"""Measures speed: training against the bare loop, a long run, files, DDP, the page, 10,000 runs, a crowd.
+"""Measures speed: training against the bare loop, a long run, files, DDP, the page, 10,000 runs, a sweep, a crowd.
 
 Prints a table and writes JSON. Exit status 1 when a target is missed.
 """
@@ -16,14 +16,14 @@ from playwright.sync_api import Browser
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crowd, ddp, export, machine, million, page, runs, saving, tracing, visit
+from tests.bench import crowd, ddp, export, machine, million, page, runs, saving, sweep, tracing, visit
 from tests.bench.figure import Figure
 from tests.bench.training import DEFINITIONS, Definition, bare_listing, compare, recorded
 from tests.e2e.browser import launched_browser
 
 OUTPUT: Final = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 # The long run comes first: its memory is measured in a process that has done nothing else.
-PARTS: Final = ("million", "export", "training", "saving", "tracing", "ddp", "page", "runs", "crowd")
+PARTS: Final = ("million", "export", "training", "saving", "tracing", "ddp", "page", "runs", "sweep", "crowd")
 COLUMNS: Final = ("Figure", "Median", "Min – max", "Target", "Met")
 PAIRS: Final = 5
 QUICK_SHARE: Final = 0.05
@@ -66,6 +66,9 @@ def _measured(part: str, folder: Path, quick: bool, described: dict[str, str]) -
         with launched_browser() as browser:
             described["browser"] = f"{browser.browser_type.name} {browser.version}"
             return _page(folder, quick, browser)
+    if part == "sweep":
+        with launched_browser() as browser:
+            return sweep.measure(sweep.QUICK if quick else sweep.FULL, folder, browser)
     if part == "million":
         return million.measure(million.QUICK if quick else million.FULL, folder)
     if part == "export":

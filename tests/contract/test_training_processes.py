@@ -35,6 +35,7 @@ from dpdash.training.catalog import engine
 from dpdash.training.checkpoint import State
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Engine
+from dpdash.training.processes import child
 from dpdash.training.processes.handle import PROCESS_GONE, TRACER_GONE, TrainingProcess
 from dpdash.training.processes.pool import MODULE, TrainingProcesses
 from dpdash.training.trace.step import TraceError, trace_config
@@ -247,7 +248,7 @@ def test_a_process_that_is_killed_takes_its_runs_along_and_another_takes_its_pla
 @pytest.mark.parametrize("start", [None, checkpoint_of(7)], ids=["from its beginning", "from a checkpoint"])
 def test_a_run_that_comes_to_a_process_that_has_just_gone_fails_at_once(start: Checkpoint | None) -> None:
     gone = threading.Event()
-    process = TrainingProcess("dpdash.no_such_module", 1, lambda _process: gone.set())
+    process = TrainingProcess(child.started("dpdash.no_such_module", 1), lambda _process: gone.set())
     assert gone.wait(START_SECONDS)
     watcher = Watcher()
     arguments = (config_for(EngineName.SINGLE), watcher.emit, RunControl(), start)

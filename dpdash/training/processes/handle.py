@@ -1,16 +1,13 @@
 """One process that trains, as the server sees it; `worker.py` is what runs there."""
 
 import itertools
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import Final, Never, TypeAlias
+from typing import Final
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_
@@ -19,7 +16,7 @@ from dpdash.core.steps import StepTrace
 from dpdash.problem import tables
 from dpdash.training.control import Command, RunControl
 from dpdash.training.engine import Emit
-from dpdash.training.processes.environment import environment
+from dpdash.training.processes.child import Answers, Child, Orders
 from dpdash.training.processes.messages import (
     Forget,
     FromProcess,
@@ -48,8 +45,6 @@ GONE: Final = Returned(RunFailed(num_epochs=0, message=PROCESS_GONE, traceback="
 END_SECONDS: Final = 0.5
 """What a process is given to end by itself."""
 
-Orders: TypeAlias = "Connection[ToProcess, Never]"
-Answers: TypeAlias = "Connection[Never, Ready | list[FromProcess]]"
 Message = Said | Stands | Returned | Traced | NotTraced
 """What the thread of a run, or of a traced step, waits for."""
 
@@ -57,14 +52,8 @@ Message = Said | Stands | Returned | Traced | NotTraced
 class TrainingProcess:
     """One process that trains; safe for threads."""
 
-    def __init__(self, module: str, num_threads: int, on_gone: "Callable[[TrainingProcess], None]") -> None:
-        """Start it; torch uses `num_threads` for each operation there.
-
-        `on_gone` is called, from another thread, when it has ended, whoever wanted that.
-
-        Raises:
-            OSError: when there can be no further process.
-        """
+    def __init__(self, child: Child, on_gone: "Callable[[TrainingProcess], None]") -> None:
+        """`on_gone` is called, from another thread, when it has ended, whoever wanted that."""
         self.was_ready = False
         """Whether it could ever train."""
         self._decided = threading.Event()
@@ -73,21 +62,10 @@ class TrainingProcess:
         self._runs: dict[int, tuple[RunControl, SimpleQueue[Message]]] = {}
         self._is_gone = False
         self._lock = threading.Lock()
-        # Two pipes that nobody else has an end of: what comes out of them needs no further proof of who said it.
-        self._process = subprocess.Popen(  # noqa: S603  # this very interpreter, with a module of this program
-            [sys.executable, "-m", module, str(num_threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment(),
-        )
-        assert self._process.stdin is not None and self._process.stdout is not None
-        orders: Orders = Connection(os.dup(self._process.stdin.fileno()), readable=False)
-        answers: Answers = Connection(os.dup(self._process.stdout.fileno()), writable=False)
-        self._process.stdin.close()
-        self._process.stdout.close()
+        self._process = child.process
         self._orders: SimpleQueue[ToProcess | None] = SimpleQueue()
-        threading.Thread(target=self._send_all, args=(orders,), name="orders", daemon=True).start()
-        threading.Thread(target=self._receive_all, args=(answers,), name="answers", daemon=True).start()
+        threading.Thread(target=self._send_all, args=(child.orders,), name="orders", daemon=True).start()
+        threading.Thread(target=self._receive_all, args=(child.answers,), name="answers", daemon=True).start()
 
     @property
     def pid(self) -> int:

@@ -5,8 +5,12 @@ Python runs one thread of a process at a time: runs at full speed and pages woul
 
 import logging
 import os
+import sys
 import threading
 import time
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
 from typing import Final
 
 from dpdash.core.config import EngineName, RunConfig
@@ -14,6 +18,7 @@ from dpdash.core.cores import num_cores
 from dpdash.core.events import Checkpoint
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Availability, Emit, Engine
+from dpdash.training.processes.child import Child, copied, started
 from dpdash.training.processes.handle import TrainingProcess
 
 MODULE: Final = "dpdash.training.processes.worker"
@@ -42,6 +47,24 @@ class TrainingProcesses:
         """Start the processes, which takes seconds, and do not wait for them."""
         for _number in range(self._num_processes):
             self._start_one()
+
+    def copy(self) -> None:
+        """Start them as copies of this process, which takes milliseconds, where the system is made for that.
+
+        For the beginning of a command alone: see `copied`.
+        """
+        if sys.platform != "linux" or threading.active_count() > 1:
+            return
+        # The first optimizer that is built needs it: a second of imports, once for all copies.
+        import_module("torch._dynamo")
+        from dpdash.training.processes.worker import work
+
+        children: list[Child] = []
+        with suppress(OSError):
+            for _number in range(self._num_processes):
+                children.append(copied(partial(work, self._num_threads), children))
+        # Each has threads here, hence not before the last copy is made.
+        self._processes = [TrainingProcess(child, self._gone) for child in children]
 
     @property
     def ready(self) -> tuple[TrainingProcess, ...]:
@@ -85,7 +108,7 @@ class TrainingProcesses:
             if self._is_closed:
                 return
             try:
-                process = TrainingProcess(self._module, self._num_threads, self._gone)
+                process = TrainingProcess(started(self._module, self._num_threads), self._gone)
             except OSError as error:
                 _log.warning("No further process for training, so runs train in the server's: %s", error)
                 return

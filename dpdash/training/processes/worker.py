@@ -121,7 +121,7 @@ class RemoteRun:
         self._outbox.put((self._number, Said(event)))
 
 
-def serve(orders: "Orders", answers: "Answers") -> None:
+def serve(orders: "Orders", answers: "Answers") -> Never:
     """Train what is ordered until the server hangs up."""
     warm_up()
     answers.send(Ready())
@@ -149,10 +149,16 @@ def _next(orders: "Orders") -> ToProcess:
 
 
 def main() -> None:
-    """Take the pipes for messages alone, and let nothing but their end end the process."""
-    torch.set_num_threads(int(sys.argv[1]))
+    """Take the standard pipes for messages alone."""
     orders: Orders = Connection(os.dup(STANDARD_INPUT), writable=False)
     answers: Answers = Connection(os.dup(STANDARD_OUTPUT), readable=False)
+    os.nice(NICENESS)
+    work(int(sys.argv[1]), orders, answers)
+
+
+def work(num_threads: int, orders: Orders, answers: Answers) -> Never:
+    """Train until the server hangs up, and let nothing else end the process."""
+    torch.set_num_threads(num_threads)
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), STANDARD_INPUT)
     # Whatever a library prints must not be taken for a message.
@@ -160,7 +166,6 @@ def main() -> None:
     # A signal to the whole group is for the server, which saves the runs first.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    os.nice(NICENESS)
     serve(orders, answers)
 
 
