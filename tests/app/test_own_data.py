@@ -1,5 +1,7 @@
 """Own data on the page: brought, trained, compared with the least-squares line, and left again."""
 
+import json
+
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -8,7 +10,9 @@ from dpdash.core.config import RunConfig
 from dpdash.core.own_data import OwnData, OwnDataError, Table
 from dpdash.core.translations import LANGUAGES, language
 from dpdash.runs.service import Pace, RunService
+from dpdash.ui.parts.own_data import BOX_KEY
 from dpdash.ui.session.state import SETTINGS_KEY
+from dpdash.web.transfers import DATA_PATH
 from tests.app.conftest import OpenPage
 from tests.app.driving import again, click, control, go
 from tests.app.visible import visible_texts
@@ -85,3 +89,16 @@ def test_a_link_cannot_bring_own_data(open_page: OpenPage) -> None:
     page = open_page(data="0" * 64)
     assert page.session_state[SETTINGS_KEY].data is None
     assert any("A link cannot bring own data" in text for text in visible_texts(page))
+
+
+def test_the_form_is_there_once_it_is_opened_and_is_this_browsers_own(open_page: OpenPage) -> None:
+    def forms(owner: str) -> list[str]:
+        page = open_page(owner=owner)
+        closed = [node for node in page.get("bidi_component") if DATA_PATH in node.proto.json]
+        assert not closed
+        page.session_state[BOX_KEY] = True
+        return [node.proto.json for node in again(page).get("bidi_component") if DATA_PATH in node.proto.json]
+
+    (mine,), (yours,) = forms("a browser"), forms("another browser")
+    assert json.loads(mine)["address"].startswith(f"{DATA_PATH}?language=en&ticket=")
+    assert json.loads(mine)["address"] != json.loads(yours)["address"]

@@ -43,8 +43,7 @@ _sending = Turns(each=1, together=2)
 _form = st.components.v2.component(
     "dpdash_import_form",
     # The browser's own field would say *Choose File* in the browser's language: it is there, and not seen.
-    html="<label class='dpdash-file'><span></span> "
-    "<input type='file' disabled></label>"
+    html="<label class='dpdash-file'><span></span><input type='file' disabled></label>"
     "<p role='status' aria-live='polite'></p>",
     js=loader("showImportForm"),
     isolate_styles=False,

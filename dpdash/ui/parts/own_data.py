@@ -15,6 +15,7 @@ from dpdash.ui.session.state import put_settings, wanted_settings
 from dpdash.web.process import owner
 from dpdash.web.transfers import data_address, take_brought
 
+BOX_KEY: Final = "own_data_box"
 FORM_KEY: Final = "own_data_form"
 ACCEPTED: Final = ".csv,.tsv,.txt,text/csv"
 
@@ -40,11 +41,7 @@ def own_data() -> None:
     """Show what is trained on instead of points that are drawn, or the form that brings it."""
     data = wanted_settings().data
     if data is None:
-        with st.expander(_("Own data (CSV)")):
-            st.caption(_("Two columns, x and y. It stays on this server, with the runs that are trained on it."))
-            file_form(
-                FORM_KEY, _("Choose a file"), data_address(owner(), current().code), ACCEPTED, MOST_BYTES, _take
-            )
+        _form()
         return
     st.markdown(escaped(_("Own data: {name}, {rows} rows").format(name=data.name, rows=number(data.rows))))
     toggle(
@@ -59,6 +56,17 @@ def own_data() -> None:
         ),
     )
     button(_("Back to y = 3x"), "own_data_away", "undo", _leave)
+
+
+def _form() -> None:
+    # A page that nobody brings a file to carries no form.
+    box = st.expander(_("Own data (CSV)"), key=BOX_KEY, on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        st.caption(_("Two columns, x and y. It stays on this server, with the runs that are trained on it."))
+        address = data_address(owner(), current().code)
+        file_form(FORM_KEY, _("Choose a file"), address, ACCEPTED, MOST_BYTES, _take)
 
 
 def why_fixed(data: OwnData | None) -> str | None:
