@@ -26,6 +26,7 @@ AT_ONCE: Final = 500
 SAVED_SECONDS: Final = 120.0
 LONGEST_MS: Final = 20_000
 PER_SET: Final = 10
+PER_SWEEP: Final = 35
 TABLE: Final = "[class*='st-key-runs_table_'] .dvn-scroller"
 SELECT_ALL: Final[Any] = {"x": 18, "y": 17}
 KILO: Final = 1e3
@@ -131,15 +132,16 @@ def measure(size: Size, folder: Path) -> list[Figure]:
 
 
 def _fill(store: RunStore, size: Size) -> None:
-    """Short runs, and of the long ones a set for each comparison, with a tag of its own."""
+    """Short runs, half of them of sweeps, and of the long ones a set for each comparison, with its own tag."""
     num_long = size.sets * PER_SET
-    for index in range(size.num_runs):
-        is_long = index >= size.num_runs - num_long
+    num_short = size.num_runs - num_long
+    for index in (*range(num_short, size.num_runs), *range(num_short)):
+        is_long = index >= num_short
         _add(store, index, size.long_epochs if is_long else SHORT_EPOCHS)
         if is_long or index % AT_ONCE == AT_ONCE - 1:
             assert store.flush(SAVED_SECONDS)
         if is_long:
-            which = (index - size.num_runs + num_long) // PER_SET
+            which = (index - num_short) // PER_SET
             store.run_table.label(_name(index), EVERYBODY, RunLabel(f"run {index}", "", (f"set-{which}",)))
     assert store.close(SAVED_SECONDS)
 
@@ -149,7 +151,9 @@ def _add(store: RunStore, index: int, num_epochs: int) -> None:
     epochs = np.arange(1, num_epochs + 1)
     losses = (0.25 + 30 * np.exp(-epochs / (num_epochs / 9))) * rng.uniform(0.8, 1.2, num_epochs)
     config = RunConfig(seed=index, learning_rate=(0.001, 0.01, 0.1)[index % 3], epochs=num_epochs)
-    store.create_run(_name(index), config, "bench", created_at=time.time())
+    sweep, is_trial = divmod(index // PER_SWEEP, 2)
+    sweep_id = f"sweep{sweep}" if is_trial and num_epochs == SHORT_EPOCHS else None
+    store.create_run(_name(index), config, "bench", created_at=time.time(), sweep_id=sweep_id)
     block = EpochBlock(
         1,
         loss=losses.astype(np.float32),
@@ -224,8 +228,10 @@ def _smooth(page: Page) -> None:
     page.keyboard.press("End")
     wait_for_script(page, "curves(1)")
     _settle(page)
-    page.locator(".st-key-runs_none button:visible").click()
-    slider.wait_for(state="detached")
+    none = page.locator(".st-key-runs_none button:visible")
+    none.click()
+    # The only run that is found stays drawn.
+    none.wait_for(state="detached")
     _settle(page)
     page.evaluate("window.bench = {}")
 

@@ -7,7 +7,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from dpdash.core.config import RunConfig
 from dpdash.core.history import HistorySnapshot
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.header import status_text
@@ -15,9 +14,6 @@ from dpdash.ui.room.nicknames import Nicknames, nickname_html, nickname_text
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.shown_run import epochs_per_second
 
-TELLING: Final = ("samples", "noise", "learning_rate", "optimizer")
-TELLING_OF_OWN: Final = ("samples", "learning_rate", "optimizer")
-"""The settings that tell one run from another, beside engine and replicas."""
 CURVE_POINTS: Final = 48
 CURVE_WIDTH: Final = 100
 CURVE_HEIGHT: Final = 30
@@ -45,7 +41,7 @@ def row_html(shown: RunSnapshot, viewer: str, names: Nicknames) -> str:
         _cell("fast", _speed(shown)),
         f"<span class='dpdash-far'><progress max='{epochs}' value='{epoch}' aria-label='{html.escape(progress)}'>"
         f"</progress> {html.escape(progress)}</span>",
-        _cell("with", f"{current().engine(shown.config)} · {settings_in_short(shown.config)}"),
+        _cell("with", f"{current().engine(shown.config)} · {_name(shown)}"),
     )
     return f"<div class='dpdash-row dpdash-{name.colour}'>{''.join(cells)}</div>"
 
@@ -97,8 +93,5 @@ def curve_picture(history: HistorySnapshot, num_epochs: int) -> str:
     )
 
 
-def settings_in_short(config: RunConfig) -> str:
-    """The settings that tell one run from another, in a line."""
-    if config.data is not None:
-        return f"{current().value(config.data)} · {current().settings(config, TELLING_OF_OWN)}"
-    return current().settings(config, TELLING)
+def _name(shown: RunSnapshot) -> str:
+    return current().run_name(shown.config, shown.history.learning_rate_changes)
