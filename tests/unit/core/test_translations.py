@@ -11,7 +11,7 @@ from babel.numbers import parse_decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpdash.core.config import FIELD_NAMES, OptimizerName, RunConfig
+from dpdash.core.config import FIELD_NAMES, EngineName, OptimizerName, RunConfig
 from dpdash.core.errors import ConfigError
 from dpdash.core.events import LearningRateChanged
 from dpdash.core.translations import DOMAIN, ENGLISH, FOLDER, LANGUAGES, PSEUDO, language, negotiate
@@ -245,3 +245,38 @@ def test_what_is_written_is_read_as_it_was(numbers: list[float], code: str) -> N
     assert said.values(said.typed(values)) == values
     span = f"{min(numbers):g}..{max(numbers):g}"
     assert said.values(said.typed(span)) == span
+
+
+FROM_CODE = {
+    *(
+        name.value
+        for kind in (EngineName, OptimizerName)
+        for name in kind
+        if name.value not in ("single", "adam", "sgd")
+    ),
+    *(name for name in FIELD_NAMES if "_" in name),
+    "`single`",
+    " adam",
+    " sgd",
+    "layer.",
+    ".weight",
+}
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != ENGLISH])
+def test_no_text_names_a_setting_or_a_choice_as_the_code_does(code: str) -> None:
+    """But for what is typed into the search over runs and the options of a command, which read such names."""
+    with (FOLDER / code / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as file:
+        texts = [str(message.string) for message in read_po(file, locale=code) if message.id]
+    typed = re.compile(r"learning_rate[>=]0\.01")
+    assert [text for text in texts if any(name in text for name in FROM_CODE) and not typed.search(text)] == []
+
+
+def test_an_error_names_an_engine_as_its_reader_does() -> None:
+    with pytest.raises(ConfigError) as raised:
+        RunConfig.parse({"replicas": 2, "engine": "single"})
+    assert str(raised.value).endswith("with the engine single. Received: 2. Try the engine cpu_replicas.")
+    assert language("pt_BR").error(raised.value) == (
+        "Réplicas: deve ser 1 com o motor “um dispositivo”. Recebido: 2. "
+        "Tente o motor “DataParallel, emulado na CPU”."
+    )
