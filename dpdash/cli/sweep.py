@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from dpdash.cli.own_data import DataOption, StandardiseOption, with_own_data
 from dpdash.cli.terminal import (
     ENGLISH_WORDS,
     FAILED,
@@ -20,7 +21,6 @@ from dpdash.cli.terminal import (
     table_of,
     write_result,
 )
-from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_, DpdashError
 from dpdash.core.limits import lifted
 from dpdash.core.settings import ServerSettings, read_settings
@@ -58,6 +58,8 @@ def sweep(
     fixed: Annotated[
         list[str] | None, typer.Option("--with", metavar="NAME=VALUE", help="A setting that all trials share.")
     ] = None,
+    data: DataOption = None,
+    standardise: StandardiseOption = False,
     method: Annotated[
         SearchMethod, typer.Option(help="grid: every combination; random; tpe: where the trials so far were good.")
     ] = SearchMethod.TPE,
@@ -79,6 +81,8 @@ def sweep(
     wanted = {
         "search": search or [],
         "fixed": fixed or [],
+        "data": data,
+        "standardise": standardise,
         "method": method,
         "objective": objective,
         "trials": trials,
@@ -142,7 +146,8 @@ def _plan(wanted: dict[str, Any]) -> SweepPlan:
         DpdashError: when there is no such plan.
     """
     searched = [_pair("--set", text) for text in wanted.pop("search")]
-    base = RunConfig.parse(dict(_pair("--with", text) for text in wanted.pop("fixed")))
+    shared = dict(_pair("--with", text) for text in wanted.pop("fixed"))
+    base = with_own_data(shared, wanted.pop("data"), is_standardised=wanted.pop("standardise"))
     axes = tuple(Axis.parse(setting, text) for setting, text in searched)
     return SweepPlan.parse(wanted | {"base": base, "axes": axes})
 

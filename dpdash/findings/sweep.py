@@ -241,8 +241,13 @@ def linear_rule(sweep: Sweep) -> LinearRule | None:
 
 
 def slope_spreads(sweep: Sweep) -> tuple[SlopeSpread, ...]:
-    """The spread of the slopes over the seeds, for each group that shares all else; empty without seeds."""
+    """The spread of the slopes over the seeds, for each group that shares all else; empty without seeds.
+
+    Of own data there is one draw, whatever the seed.
+    """
     plan = sweep.plan
+    if plan.base.data is not None:
+        return ()
     if "seed" not in plan.settings or plan.base.hidden_depth or "hidden_depth" in plan.settings:
         return ()
     groups: dict[tuple[tuple[str, Value], ...], dict[Value, Trial]] = defaultdict(dict)

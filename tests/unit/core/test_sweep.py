@@ -4,6 +4,7 @@ import pytest
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import ConfigError
+from dpdash.core.own_data import OwnData
 from dpdash.core.sweep import Objective, SearchMethod, TrialStatus
 from dpdash.core.sweep_axis import Axis, Value
 from tests.unit.sweeps.conftest import sweep_of, sweep_plan_of
@@ -74,3 +75,14 @@ def test_the_best_is_the_first_with_the_smallest_value() -> None:
     assert sweep.of_run("run2") == sweep.trials[2]
     assert sweep.of_run("") is None
     assert sweep_of(lambda _value: TrialStatus.FAILED).best is None
+
+
+def test_own_data_are_searched_over_as_they_are() -> None:
+    base = RunConfig().on(OwnData(digest="0" * 64, name="own.csv", rows=50))
+    plan = sweep_plan_of(
+        base=base, objective=Objective.EPOCHS_TO_REACH, axes=(Axis("learning_rate", (0.1, 0.01)),)
+    )
+    assert plan.base.data == base.data
+    for setting in ("samples", "noise"):
+        with pytest.raises(ConfigError, match="cannot be searched with own data"):
+            sweep_plan_of(base=base, axes=(Axis(setting, (10, 20)),))
