@@ -42,6 +42,8 @@ def run_configs(draw: st.DrawFn) -> RunConfig:
     """Every config that is allowed."""
     samples = draw(_whole("samples"))
     engine = draw(st.sampled_from(EngineName))
+    replicas = 1 if engine is EngineName.SINGLE else draw(_whole("replicas"))
+    gpus = st.lists(st.integers(0, 63), min_size=replicas, max_size=replicas, unique=True)
     return RunConfig(
         samples=samples,
         noise=draw(_real("noise")),
@@ -51,7 +53,8 @@ def run_configs(draw: st.DrawFn) -> RunConfig:
         optimizer=draw(st.sampled_from(OptimizerName)),
         global_batch_size=draw(st.none() | st.integers(1, samples)),
         engine=engine,
-        replicas=1 if engine is EngineName.SINGLE else draw(_whole("replicas")),
+        replicas=replicas,
+        devices=None if engine is EngineName.CPU_REPLICAS else draw(st.none() | gpus.map(tuple)),
         hidden_width=draw(_whole("hidden_width")),
         hidden_depth=draw(_whole("hidden_depth")),
     )

@@ -28,8 +28,9 @@ from dpdash.cli.terminal import (
     print_table,
     signals_received,
     table_of,
+    usual,
 )
-from dpdash.core.config import FIELD_NAMES, RunConfig
+from dpdash.core.config import FIELD_NAMES, EngineName, RunConfig
 from dpdash.core.events import Checkpoint, EpochBlock, RunEvent, RunFailed, RunStatus
 from dpdash.core.learning_rates import moves
 from dpdash.core.limits import lifted
@@ -74,23 +75,26 @@ def open_dashboard(context: typer.Context) -> None:
 
 @app.command()
 def train(
-    samples: Annotated[str | None, option("samples")] = None,
-    noise: Annotated[str | None, option("noise")] = None,
-    seed: Annotated[str | None, option("seed")] = None,
-    epochs: Annotated[str | None, option("epochs")] = None,
-    learning_rate: Annotated[str | None, option("learning_rate")] = None,
-    optimizer: Annotated[str | None, option("optimizer")] = None,
-    global_batch_size: Annotated[str | None, option("global_batch_size")] = None,
-    engine: Annotated[str | None, option("engine")] = None,
-    replicas: Annotated[str | None, option("replicas")] = None,
-    hidden_width: Annotated[str | None, option("hidden_width")] = None,
-    hidden_depth: Annotated[str | None, option("hidden_depth")] = None,
+    samples: Annotated[str | None, option("samples", usual=usual("samples"))] = None,
+    noise: Annotated[str | None, option("noise", usual=usual("noise"))] = None,
+    seed: Annotated[str | None, option("seed", usual=usual("seed"))] = None,
+    epochs: Annotated[str | None, option("epochs", usual=usual("epochs"))] = None,
+    learning_rate: Annotated[str | None, option("learning_rate", usual=usual("learning_rate"))] = None,
+    optimizer: Annotated[str | None, option("optimizer", usual=usual("optimizer"))] = None,
+    global_batch_size: Annotated[str | None, option("global_batch_size", usual=usual("global_batch_size"))] = None,
+    engine: Annotated[str | None, option("engine", usual=usual("engine"))] = None,
+    replicas: Annotated[str | None, option("replicas", usual=usual("replicas"))] = None,
+    devices: Annotated[str | None, option("devices", usual="the first ones")] = None,
+    hidden_width: Annotated[str | None, option("hidden_width", usual=usual("hidden_width"))] = None,
+    hidden_depth: Annotated[str | None, option("hidden_depth", usual=usual("hidden_depth"))] = None,
     data: DataOption = None,
     standardise: StandardiseOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Train at full speed, recorded and saved like any run."""
     given = {name: value for name, value in locals().items() if name in FIELD_NAMES and value is not None}
+    if devices is not None:
+        given = _on_each(devices) | given
     config = or_exit(lambda: with_own_data(given, data, is_standardised=standardise))
     losses: list[float] = []
     settings = lifted(or_exit(read_settings))
@@ -200,9 +204,10 @@ def show_run(
         print_json(_result_values(shown, [] if block is None else block.loss.tolist()))
         return
     table = table_of(("setting",), ("value",))
+    said = shown.config.to_query()
     for name in FIELD_NAMES:
         value = getattr(shown.config, name)
-        table.add_row(name, "all" if value is None else str(value))
+        table.add_row(name, "all" if value is None else said.get(name, str(value)))
     changes = shown.history.learning_rate_changes
     if moves(shown.config, changes):
         table.add_row("learning_rate, moved", ENGLISH_WORDS.value_of("learning_rate", shown.config, changes))
@@ -216,6 +221,13 @@ def main() -> None:
     """Run the command line; what goes wrong is one sentence of the command's, and no log beside it."""
     logging.getLogger("dpdash").addHandler(logging.NullHandler())
     app()
+
+
+def _on_each(devices: str) -> dict[str, str]:
+    """A replica on each of the GPUs that were named, where nothing else is said."""
+    number = devices.count(",") + 1
+    engine = EngineName.SINGLE if number == 1 else EngineName.DATA_PARALLEL
+    return {"engine": engine, "replicas": str(number)}
 
 
 def _watch(service: RunService, run_id: str, owner: str, quiet: bool) -> RunSnapshot:

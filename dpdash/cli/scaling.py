@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from dpdash.cli.terminal import (
     ENGLISH_WORDS,
     FAILED,
+    between,
     complain,
     option,
     or_exit,
@@ -41,15 +42,29 @@ USUAL_WIDTH, USUAL_DEPTH = 64, 1
 
 def scaling(
     engines: Annotated[
-        str, typer.Option(help="Engines to measure beside one device, with commas between them.")
+        str,
+        typer.Option(
+            metavar=f"<{'|'.join(name for name in EngineName if name is not EngineName.SINGLE)},…>",
+            help="Engines to measure beside one device, with commas between them.",
+        ),
     ] = EngineName.CPU_REPLICAS.value,
-    replicas: Annotated[int, typer.Option(help="The most replicas; 1, 2, … up to there are measured.")] = 2,
+    replicas: Annotated[
+        int,
+        typer.Option(
+            help=f"The most replicas; 1, 2, … up to there are measured ({between(StudyPlan, 'replicas')})."
+        ),
+    ] = 2,
     mode: Annotated[
         ScalingMode, typer.Option(help="strong: the global batch is fixed; weak: the batch of a replica is.")
     ] = ScalingMode.STRONG,
     samples: Annotated[str, option("samples")] = str(RunConfig.model_fields["samples"].default),
     hidden_width: Annotated[
-        str, typer.Option(help="Units in each hidden layer; several, with commas between them, make a map.")
+        str,
+        typer.Option(
+            metavar="<int,…>",
+            help="Units in each hidden layer; several, with commas between them, make a map "
+            f"({between(RunConfig, 'hidden_width')}).",
+        ),
     ] = str(USUAL_WIDTH),
     hidden_depth: Annotated[str, option("hidden_depth")] = str(USUAL_DEPTH),
     repeats: Annotated[int, typer.Option(help=f"How often each point is measured, 1 to {MOST_REPEATS}.")] = 3,

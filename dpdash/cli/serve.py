@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, NoReturn
 import segno
 import typer
 
+from dpdash.cli.terminal import option
 from dpdash.core import network
 from dpdash.core.errors import DpdashError
 from dpdash.core.places import APP
@@ -34,21 +35,28 @@ BLACK, WHITE = 16, 231
 
 
 def _option(name: str) -> Any:
-    usual = f" Here {WORKSHOP[name]:,} when not set." if name in WORKSHOP else ""
-    return typer.Option(
-        f"--{name.replace('_', '-')}", help=f"{ServerSettings.model_fields[name].description}{usual}"
-    )
+    field = ServerSettings.model_fields[name]
+    value = WORKSHOP.get(name, field.default)
+    return option(name, ServerSettings, usual=f"{value:,}" if isinstance(value, int) else "")
 
 
 def serve(
-    address: Annotated[str, typer.Option(help="Listen on this address only.")] = network.EVERYWHERE[0],
+    address: Annotated[
+        str, typer.Option(metavar="<address>", help="Listen on this address only.")
+    ] = network.EVERYWHERE[0],
     port: Annotated[int, typer.Option(min=1, max=HIGHEST_PORT, help="Listen on this port.")] = USUAL_PORT,
     shown_address: Annotated[
-        str | None, typer.Option(help="Print this name or address for the phones, not the one that is found.")
+        str | None,
+        typer.Option(
+            metavar="<name>", help="Print this name or address for the phones, not the one that is found."
+        ),
     ] = None,
     allowed_host: Annotated[
         list[str] | None,
-        typer.Option(help="A name that the server goes by besides its own and its addresses; may be repeated."),
+        typer.Option(
+            metavar="<name>",
+            help="A name that the server goes by besides its own and its addresses; may be repeated.",
+        ),
     ] = None,
     full_speed_slots: Annotated[str | None, _option("full_speed_slots")] = None,
     paced_slots: Annotated[str | None, _option("paced_slots")] = None,

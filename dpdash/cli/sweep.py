@@ -12,6 +12,7 @@ from dpdash.cli.own_data import DataOption, StandardiseOption, with_own_data
 from dpdash.cli.terminal import (
     ENGLISH_WORDS,
     FAILED,
+    between,
     complain,
     or_exit,
     print_json,
@@ -24,7 +25,7 @@ from dpdash.cli.terminal import (
 from dpdash.core.errors import N_, DpdashError
 from dpdash.core.limits import lifted
 from dpdash.core.settings import ServerSettings, read_settings
-from dpdash.core.sweep import Objective, SearchMethod, Sweep, SweepPlan, SweepStatus, Trial
+from dpdash.core.sweep import MOST_TRIALS, Objective, SearchMethod, Sweep, SweepPlan, SweepStatus, Trial
 from dpdash.core.sweep_axis import Axis
 from dpdash.findings.sweep import SlopeSpread, as_good_as_the_best, importances, pooled_ratio, slope_spreads
 from dpdash.runs.service import RunService
@@ -66,10 +67,12 @@ def sweep(
     objective: Annotated[
         Objective, typer.Option(help="What to make small; to reach: 1.05 times the noise floor.")
     ] = Objective.FINAL_LOSS,
-    trials: Annotated[int, typer.Option(help="How many runs; a grid has as many as it has combinations.")] = (
-        USUAL_TRIALS
-    ),
-    seed: Annotated[int, typer.Option(help="Number that the search draws from.")] = 0,
+    trials: Annotated[
+        int, typer.Option(help=f"How many runs; a grid has as many as it has combinations (1 to {MOST_TRIALS:,}).")
+    ] = (USUAL_TRIALS),
+    seed: Annotated[
+        int, typer.Option(help=f"Number that the search draws from ({between(SweepPlan, 'seed')}).")
+    ] = 0,
     prune: Annotated[bool, typer.Option(help="Whether trials that fall behind are stopped early.")] = True,
     resume: Annotated[
         str | None, typer.Option(metavar="ID", help="Go on with a sweep whose process ended before it did.")

@@ -3,13 +3,14 @@
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, TypeVar
 
 import typer
+from pydantic import BaseModel
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
@@ -21,6 +22,8 @@ from dpdash.core.translations import ENGLISH, language
 FINISHED, FAILED, BAD_ARGUMENTS = 0, 1, 2
 ENGLISH_WORDS: Final = language(ENGLISH)
 
+USUAL: Final = dict(RunConfig())
+KINDS: Final = {"integer": "int", "number": "float"}
 LEAST_LETTERS: Final = 8
 """Of a column that gives way."""
 WIDEST: Final = 10_000
@@ -28,10 +31,52 @@ WIDEST: Final = 10_000
 T = TypeVar("T")
 
 
-def option(name: str) -> Any:
-    """The option of a run's setting, with its help."""
-    field = RunConfig.model_fields[name]
-    return typer.Option(f"--{name.replace('_', '-')}", help=field.description)
+def option(name: str, model: type[BaseModel] = RunConfig, usual: str = "") -> Any:
+    """The option of a setting: what it takes, within which bounds, and what holds where nothing is given.
+
+    The model checks what is given, with sentences of its own, so the command takes any text.
+    """
+    kind, bounds = _taken(model, name)
+    facts = "; ".join(filter(None, (bounds, f"default: {usual}" if usual else "")))
+    text = model.model_fields[name].description
+    return typer.Option(
+        f"--{name.replace('_', '-')}", metavar=f"<{kind}>", help=f"{text} ({facts})" if facts else text
+    )
+
+
+def usual(name: str) -> str:
+    """What a setting of a run is where nothing is said."""
+    return ENGLISH_WORDS.setting(value) if isinstance(value := USUAL[name], int | float) else str(value or "all")
+
+
+def between(model: type[BaseModel], name: str) -> str:
+    """The bounds of a setting, in words."""
+    return _taken(model, name)[1]
+
+
+def _taken(model: type[BaseModel], name: str) -> tuple[str, str]:
+    """What a setting takes, by its kind or its choices, and its bounds, of a list's entries in a list."""
+    whole = model.model_json_schema()
+    found: dict[str, Any] = whole["properties"][name]
+    found = next((part for part in found.get("anyOf", ()) if part.get("type") != "null"), found)
+    if "$ref" in found:
+        found = whole["$defs"][found["$ref"].rpartition("/")[2]]
+    if "enum" in found:
+        return "|".join(found["enum"]), ""
+    if found["type"] == "array":
+        kind, bounds = _number(found["items"])
+        return f"{kind},…", bounds
+    return _number(found)
+
+
+def _number(found: Mapping[str, Any]) -> tuple[str, str]:
+    low = found["exclusiveMinimum"] + 1 if "exclusiveMinimum" in found else found.get("minimum")
+    high = found.get("maximum")
+    written = [
+        f"{bound:,}" if isinstance(bound, int) else f"{bound:g}" for bound in (low, high) if bound is not None
+    ]
+    kind = KINDS.get(found["type"], "text")
+    return kind, " to ".join(written) if high is not None else "".join(f"{bound} or more" for bound in written)
 
 
 def or_exit(command: Callable[[], T]) -> T:

@@ -3,22 +3,24 @@
 Sliders, the page's address, the command line and errors all read them from the fields of `RunConfig`.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dpdash.core.errors import N_, ConfigError, SettingError
 from dpdash.core.own_data import OwnData
-from dpdash.core.validation import Settings, readable
+from dpdash.core.validation import Settings, readable, shown
 
 TRUE_SLOPE: Final = 3.0
 TRUE_INTERCEPT: Final = 0.0
 TRUE_LINE: Final = (TRUE_SLOPE, TRUE_INTERCEPT)
 X_LOW: Final = -5.0
 X_HIGH: Final = 5.0
+NUMBERS: Final = re.compile(r"\d{1,2}(,\d{1,2}){,63}", re.ASCII)
 
 
 class EngineName(StrEnum):
@@ -114,6 +116,17 @@ class RunConfig(Settings):
             "smaller shards and have more to copy."
         ),
     )
+    devices: (
+        Annotated[tuple[Annotated[int, Field(ge=0, le=63)], ...], Field(min_length=1, max_length=64)] | None
+    ) = Field(
+        default=None,
+        examples=["0,1"],
+        title=N_("Devices"),
+        description=N_(
+            "Numbers of the GPUs to train on, one for each replica; empty means the first ones. The first of them "
+            "leads. Choose those that nobody else uses."
+        ),
+    )
     hidden_width: Annotated[int, Field(ge=1, le=4096)] = Field(
         default=64,
         title=N_("Hidden width"),
@@ -137,6 +150,38 @@ class RunConfig(Settings):
             "beforehand: the least-squares line is what training can reach."
         ),
     )
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _numbers(cls, value: object) -> object:
+        """As a link and a command line have them: `0,2`."""
+        if not isinstance(value, str):
+            return value
+        if not NUMBERS.fullmatch(value):
+            template = N_(
+                "{setting} must be numbers of GPUs with commas between them. Received: {received}. Try 0,1."
+            )
+            raise SettingError("devices", template, received=shown(value))
+        return value.split(",")
+
+    @model_validator(mode="after")
+    def _devices_fit(self) -> Self:
+        if self.devices is None:
+            return self
+        received = _as_text(self.devices)
+        if len(set(self.devices)) < len(self.devices):
+            template = N_("{setting} must be different GPUs. Received: {received}. Name each once.")
+            raise SettingError("devices", template, received=received)
+        if self.engine is EngineName.CPU_REPLICAS:
+            template = N_("{setting} are GPUs, and {engine} trains on none. Received: {received}. Leave them out.")
+            raise SettingError("devices", template, received=received, engine=self.engine)
+        if len(self.devices) != self.replicas:
+            template = N_(
+                "{setting} must be as many as the replicas, {limit}. Received: {received}. "
+                "Leave them out for the first ones."
+            )
+            raise SettingError("devices", template, received=received, limit=self.replicas)
+        return self
 
     @model_validator(mode="after")
     def _settings_fit_together(self) -> Self:
@@ -206,7 +251,7 @@ class RunConfig(Settings):
             except ConfigError as error:
                 problems.extend(error.problems)
                 for problem in error.problems:
-                    del remaining[problem.setting]
+                    remaining.pop(problem.setting, None)  # a list may have several
 
     def changes_from(self, other: Self) -> dict[str, Any]:
         """The settings in which this config differs from another one, with this one's values."""
@@ -231,5 +276,7 @@ def bounds(setting: str) -> tuple[float, float]:
     return number["minimum"], number["maximum"]
 
 
-def _as_text(value: float | int | str) -> str:
+def _as_text(value: float | int | str | Sequence[int]) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
     return repr(value) if isinstance(value, float) else str(value)

@@ -111,6 +111,8 @@ class Language:
             return _("all")
         if isinstance(value, OwnData):
             return _("{name}, standardised").format(name=value.name) if value.is_standardised else value.name
+        if isinstance(value, tuple):
+            return ", ".join(map(str, value))
         if isinstance(value, str):
             return self.name(value if isinstance(value, StrEnum) else OptimizerName(value))
         assert isinstance(value, int | float)

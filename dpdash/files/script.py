@@ -137,10 +137,12 @@ def script_of(engine: EngineName) -> ScriptName:
 
 def command(name: ScriptName, config: RunConfig) -> str:
     """How to start a script, in the folder where it is."""
+    gpus = "" if config.devices is None else f"CUDA_VISIBLE_DEVICES={','.join(map(str, config.devices))} "
     if name is ScriptName.DATA_PARALLEL:
-        return f"python {name.file_name}"
+        return f"{gpus}python {name.file_name}"
     # The machine's own name may mean nothing to itself: without an address, torchrun looks for it for minutes.
-    return f"torchrun --standalone --local-addr 127.0.0.1 --nproc-per-node {config.replicas} {name.file_name}"
+    start = "torchrun --standalone --local-addr 127.0.0.1"
+    return f"{gpus}{start} --nproc-per-node {config.replicas} {name.file_name}"
 
 
 @lru_cache(maxsize=64)
@@ -163,7 +165,7 @@ def script(
     )
     lines = map(language.text, _lines_for(sections, template))
     source = Template("\n".join(lines)).substitute(
-        command=command(name, config),
+        command=command(name, config.model_copy(update={"devices": None})),
         settings="\n".join((*_settings(config), *_moved_rates(moved))),
         data=_data(config),
         model=MLP if config.hidden_depth else LINE,

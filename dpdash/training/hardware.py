@@ -9,8 +9,9 @@ from typing import Final, Literal
 import psutil
 import torch
 
+from dpdash.core.config import RunConfig
 from dpdash.core.cores import num_cores
-from dpdash.core.errors import N_
+from dpdash.core.errors import N_, DpdashError, EngineUnavailableError
 
 MIN_CPU_REPLICAS: Final = 4
 """Replicas that can be had on the CPU even on fewer cores: with two, uneven shards would never be seen."""
@@ -58,6 +59,28 @@ def most_replicas() -> int:
     """Replicas that this machine can be asked for: one a GPU, or one a core where there are no two GPUs."""
     gpus = num_gpus()
     return gpus if gpus >= 2 else max(MIN_CPU_REPLICAS, num_cores())
+
+
+def chosen_gpus(config: RunConfig) -> tuple[int, ...]:
+    """The GPUs of a run's replicas, in their order: those that it names, or else the first ones."""
+    return config.devices or tuple(range(config.replicas))
+
+
+def missing_gpus(config: RunConfig) -> EngineUnavailableError | None:
+    """What is wrong with the GPUs that a run names: some are not in this machine."""
+    gpus = num_gpus()
+    missing = [index for index in config.devices or () if index >= gpus]
+    if not missing:
+        return None
+    return EngineUnavailableError(
+        N_(
+            "The devices must be GPUs of this machine, which has {num_gpus}, numbered from 0. "
+            "Received: {received}. {way_out}"
+        ),
+        num_gpus=gpus,
+        received=", ".join(map(str, missing)),
+        way_out=DpdashError(N_("Leave them out, or move the slider of the replicas.")),
+    )
 
 
 def gpu_name(index: int) -> str:

@@ -9,6 +9,7 @@ from dpdash.core.errors import N_, DpdashError, SettingError
 from dpdash.core.limits import Limits
 from dpdash.core.validation import readable, shown
 from dpdash.training import catalog
+from dpdash.training.hardware import missing_gpus
 from dpdash.web.long_links import COUNT_PARAMETER, KNOWN, MOST_PARAMETERS, RUN_PARAMETER, is_added, too_many
 
 MAX_PROBLEMS: Final = 5
@@ -38,9 +39,19 @@ def parse_query(query: Mapping[str, list[str]], limits: Limits) -> Link:
         del wanted[COUNT_PARAMETER]
     own_data = wanted.pop("data", None)
     config, problems = RunConfig.parse_partly(_with_machine_defaults(wanted))
+    missing = missing_gpus(config)
+    if missing is not None:
+        config = config.model_copy(update={"devices": None})
     taken = wanted.keys() - {problem.setting for problem in problems}
     exceeding = (problem for problem in limits.problems(config) if problem.setting in taken)
-    found = (*_own_data(own_data), *_too_many(number), *_repeated(query), *problems, *exceeding)
+    found = (
+        *_own_data(own_data),
+        *_too_many(number),
+        *_repeated(query),
+        *problems,
+        *exceeding,
+        *([missing] if missing else []),
+    )
     return Link(limits.narrowed(config), run_id, _bounded(found))
 
 

@@ -42,3 +42,15 @@ def test_losses_are_those_of_single(name: EngineName, replicas: int, settings: d
     assert isinstance(watcher.terminal, RunFinished)
     reference = run(engine(EngineName.SINGLE), config_for(EngineName.SINGLE, **settings))
     np.testing.assert_allclose(watcher.column("loss"), reference.column("loss"), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [EngineName.DATA_PARALLEL, EngineName.DDP])
+def test_a_run_trains_on_the_gpus_that_it_names(name: EngineName, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    if num_gpus() < 2:
+        pytest.skip("needs two devices; this machine has one")
+    watcher = run(engine(name), config_for(name, replicas=2, devices=(1, 0)))
+    started = watcher.events[0]
+    assert isinstance(started, RunStarted)
+    assert started.devices == (gpu_name(1), gpu_name(0))
+    assert isinstance(watcher.terminal, RunFinished)

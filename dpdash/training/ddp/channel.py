@@ -11,6 +11,8 @@ from dpdash.training.processes.messages import Obey, Said, Stands, Train
 
 FOLDER_VARIABLE: Final = "DPDASH_DDP_FOLDER"
 KEY_VARIABLE: Final = "DPDASH_DDP_KEY"
+DEVICES_VARIABLE: Final = "DPDASH_DDP_DEVICES"
+"""The GPUs that the run names, with commas between; a rank chooses its own before it is told of the run."""
 SOCKET_NAME: Final = "socket"
 WORD_NAME: Final = "word"
 BEAT_SECONDS: Final = 0.5

@@ -20,7 +20,7 @@ from dpdash.training.ddp.channel import BEAT_SECONDS, Heard, RunSide, ToRank
 from dpdash.training.ddp.launch import Launch, NoFolderError, StartFailedError
 from dpdash.training.ddp.sharded import LEADER
 from dpdash.training.engine import Availability, Emit
-from dpdash.training.hardware import most_replicas
+from dpdash.training.hardware import missing_gpus, most_replicas
 from dpdash.training.processes.messages import Obey, Said, Stands, Train
 
 MODULE: Final = "dpdash.training.ddp.worker"
@@ -75,7 +75,7 @@ class Ddp:
                     replicas=config.replicas,
                 )
             )
-        return Availability()
+        return Availability(missing_gpus(config))
 
     def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
@@ -84,7 +84,7 @@ class Ddp:
         for attempt in range(NUM_STARTS):
             run = _Run(order, emit, control)
             try:
-                with Launch(config.replicas, MODULE) as launch:
+                with Launch(config.replicas, MODULE, config.devices) as launch:
                     ending = run.follow(launch)
                 break
             except NoFolderError as error:

@@ -7,14 +7,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Final, Self
 
 import psutil
 
-from dpdash.training.ddp.channel import FOLDER_VARIABLE, KEY_VARIABLE, SOCKET_NAME, WORD_NAME, Door, Hello, RunSide
+from dpdash.training.ddp.channel import (
+    DEVICES_VARIABLE,
+    FOLDER_VARIABLE,
+    KEY_VARIABLE,
+    SOCKET_NAME,
+    WORD_NAME,
+    Door,
+    Hello,
+    RunSide,
+)
 from dpdash.training.ddp.shared_words import ControlWord
 from dpdash.training.processes.environment import environment
 
@@ -48,8 +57,8 @@ class NoFolderError(StartFailedError):
 class Launch:
     """A folder, a socket and the processes of one run; all gone when the context ends."""
 
-    def __init__(self, num_ranks: int, module: str) -> None:
-        """Start torchrun; `module` is what each rank runs.
+    def __init__(self, num_ranks: int, module: str, devices: Sequence[int] | None = None) -> None:
+        """Start torchrun; `module` is what each rank runs, on the GPUs that were named if any were.
 
         Raises:
             NoFolderError: if there is no folder for the socket.
@@ -66,7 +75,7 @@ class Launch:
                 self._folder = Path(stack.enter_context(_folder()))
                 ControlWord.create(self._folder / WORD_NAME, num_ranks)
                 self._door = stack.enter_context(closing(Door(self._folder, key)))
-                self._process = self._start(module, key)
+                self._process = self._start(module, _environment(self._folder, key, devices or ()))
                 self._left_over = stack.pop_all()
         except OSError as error:
             raise StartFailedError(str(error)) from error
@@ -129,7 +138,7 @@ class Launch:
         self.ranks[connection] = hello.rank
         self._processes.append(process)
 
-    def _start(self, module: str, key: bytes) -> "subprocess.Popen[bytes]":
+    def _start(self, module: str, variables: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         command = [sys.executable, *TORCHRUN, f"--nproc-per-node={self._num_ranks}"]
         with (self._folder / LOG_NAME).open("wb") as log:
             # Standard input is the lifeline: each rank inherits it, and ends at its end.
@@ -138,7 +147,7 @@ class Launch:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env=_environment(self._folder, key),
+                env=variables,
                 # A Ctrl+C is for the run, which stops between two epochs.
                 start_new_session=True,
             )
@@ -171,8 +180,13 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-def _environment(folder: Path, key: bytes) -> dict[str, str]:
-    variables = {FOLDER_VARIABLE: str(folder), KEY_VARIABLE: key.hex(), "OMP_NUM_THREADS": "1"}
+def _environment(folder: Path, key: bytes, devices: Sequence[int]) -> dict[str, str]:
+    variables = {
+        FOLDER_VARIABLE: str(folder),
+        KEY_VARIABLE: key.hex(),
+        DEVICES_VARIABLE: ",".join(map(str, devices)),
+        "OMP_NUM_THREADS": "1",
+    }
     names = {name for _index, name in socket.if_nameindex()}
     loopback = next((name for name in LOOPBACKS if name in names), None)
     if loopback is not None:

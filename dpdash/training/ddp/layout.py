@@ -1,5 +1,6 @@
 """Which device each rank of DDP trains on, and how the ranks speak with each other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,13 +19,13 @@ class Layout:
     names: tuple[str, ...]
 
 
-def layout(num_ranks: int) -> Layout:
-    """Where so many ranks train: on a GPU each, on GPUs that they share, or on CPU cores where there is none."""
+def layout(num_ranks: int, named: Sequence[int] = ()) -> Layout:
+    """Where so many ranks train: on the GPUs that were named, on one each, on shared ones, or on CPU cores."""
     gpus = num_gpus()
     if not gpus:
         return Layout("gloo", (torch.device("cpu"),) * num_ranks, (CPU_CORE,) * num_ranks)
-    indices = [rank % gpus for rank in range(num_ranks)]
+    indices = named or [rank % gpus for rank in range(num_ranks)]
     devices = tuple(torch.device("cuda", index) for index in indices)
     # NCCL refuses two ranks on one GPU.
-    backend = "nccl" if num_ranks <= gpus and dist.is_nccl_available() else "gloo"
+    backend = "nccl" if len(set(indices)) == num_ranks and dist.is_nccl_available() else "gloo"
     return Layout(backend, devices, tuple(map(gpu_name, indices)))

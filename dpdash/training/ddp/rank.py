@@ -14,6 +14,7 @@ from dpdash.core.events import RunEvent, RunFailed
 from dpdash.problem import tables
 from dpdash.training.ddp.channel import (
     BEAT_SECONDS,
+    DEVICES_VARIABLE,
     FOLDER_VARIABLE,
     KEY_VARIABLE,
     WORD_NAME,
@@ -40,7 +41,8 @@ def train_as_rank() -> None:
     """Train, say what is to be said, and wait to be ended. Called on a process's main thread."""
     rank, num_ranks = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     folder, key = Path(os.environ[FOLDER_VARIABLE]), bytes.fromhex(os.environ.pop(KEY_VARIABLE))
-    places = layout(num_ranks)
+    named = [int(index) for index in os.environ[DEVICES_VARIABLE].split(",") if index]
+    places = layout(num_ranks, named)
     device = places.devices[rank]
     torch.set_num_threads(NUM_THREADS)
     if device.type == "cuda":

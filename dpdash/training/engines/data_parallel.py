@@ -11,13 +11,13 @@ from dpdash.core.events import Checkpoint
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Availability, Emit
 from dpdash.training.engines.placement import Replicas
-from dpdash.training.hardware import gpu_name, num_gpus
+from dpdash.training.hardware import chosen_gpus, gpu_name, missing_gpus, num_gpus
 from dpdash.training.loop.placement import Placement
 from dpdash.training.loop.run import train
 
 
 class DataParallel:
-    """Trains with `nn.DataParallel`; data and model are placed once on the first GPU."""
+    """Trains with `nn.DataParallel`; data and model are placed once on the first of its GPUs."""
 
     name = EngineName.DATA_PARALLEL
 
@@ -43,7 +43,7 @@ class DataParallel:
                     num_gpus=gpus,
                 )
             )
-        return Availability()
+        return Availability(missing_gpus(config))
 
     def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
@@ -51,9 +51,11 @@ class DataParallel:
 
     def place(self, config: RunConfig) -> Placement:
         """See `InProcess.place`."""
-        device_ids = list(range(config.replicas))
+        device_ids = list(chosen_gpus(config))
 
         def distribute(model: nn.Module) -> AbstractContextManager[nn.Module]:
             return nullcontext(nn.DataParallel(model, device_ids=device_ids))
 
-        return Replicas(torch.device("cuda", 0), tuple(gpu_name(index) for index in device_ids), distribute)
+        return Replicas(
+            torch.device("cuda", device_ids[0]), tuple(gpu_name(index) for index in device_ids), distribute
+        )

@@ -202,7 +202,7 @@ def _compared(step: ShownStep) -> ShownStep | None:
 def _config_beside(step: ShownStep, engine: EngineName, replicas: int) -> RunConfig | None:
     """The step's settings with another engine, where this machine has what that needs."""
     count = 1 if engine is EngineName.SINGLE else replicas
-    changes = {"engine": engine, "replicas": count}
+    changes = {"engine": engine, "replicas": count, "devices": None}
     try:
         config = run_service().limits.narrowed(RunConfig.parse(dict(step.config) | changes))
     except DpdashError:

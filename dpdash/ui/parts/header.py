@@ -128,7 +128,8 @@ def command_line(config: RunConfig) -> str:
     usual = RunConfig()
     data = config.data
     changed = RunConfig.model_validate(config).changes_from(usual if data is None else usual.on(data))
-    options = [f"--{name.replace('_', '-')} {value}" for name, value in changed.items()]
+    written = config.to_query()
+    options = [f"--{name.replace('_', '-')} {written[name]}" for name in changed]
     if data is not None:
         options = [
             f"--data {shlex.quote(data.name)}",

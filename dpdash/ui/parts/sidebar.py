@@ -13,7 +13,7 @@ from dpdash.core.scales import scale
 from dpdash.runs.service import RunSnapshot
 from dpdash.training import catalog, hardware
 from dpdash.ui.guide.page import guide_help
-from dpdash.ui.parts.controls import choice, nothing, number_input, selection, slider, steps
+from dpdash.ui.parts.controls import choice, nothing, number_input, selection, several, slider, steps
 from dpdash.ui.parts.own_data import own_data, why_fixed
 from dpdash.ui.session.inputs import ALL_SAMPLES, Setting
 from dpdash.ui.session.language import LANGUAGE, _, current, languages, number
@@ -48,6 +48,23 @@ class Replicas:
     def put(self, value: int) -> None:
         """Let so many train."""
         _take_engine(value, wants_ddp=wanted_settings().engine is EngineName.DDP)
+
+
+class Gpus:
+    """Which GPUs train, a replica on each; none for the first ones, as many as there are replicas."""
+
+    name = "devices"
+
+    def get(self) -> tuple[int, ...]:
+        """Those that the next run names."""
+        return wanted_settings().devices or ()
+
+    def put(self, value: tuple[int, ...]) -> None:
+        """Let these train."""
+        settings = wanted_settings()
+        replicas = len(value) or settings.replicas
+        _take_engine(replicas, wants_ddp=settings.engine is EngineName.DDP)
+        change_settings({"devices": value or None})
 
 
 class ParallelWay:
@@ -114,15 +131,28 @@ def _devices(later: set[str]) -> None:
         max(offer.max_replicas, settings.replicas),
         help=f"{current().help('replicas')} {guide_help()}",
     )
+    if not offer.emulated:
+        gpus = {gpu.index: gpu.name for gpu in hardware.devices() if gpu.kind == "cuda"}
+        label = _marked(_("Which GPUs"), "devices" in later)
+        several(Gpus(), label, gpus, help=current().help("devices"), placeholder=_("the first ones"))
     if offer.has_ddp:
         _way("engine" in later)
     _badge(settings.engine, settings.replicas, offer.num_gpus)
-    for device in hardware.devices():
-        st.caption(
-            _("{device}, {memory} GiB").format(
-                device=device.name, memory=number(device.memory_bytes / BYTES_PER_GIB)
-            )
-        )
+    for load in hardware.load():
+        st.caption(_device(load, with_load=not offer.emulated))
+
+
+def _device(load: hardware.DeviceLoad, *, with_load: bool) -> str:
+    """A device with its memory, and where GPUs can be chosen, what others take of it."""
+    memory = number(load.device.memory_bytes / BYTES_PER_GIB)
+    if not with_load or load.memory_used_bytes is None or load.utilization is None:
+        return _("{device}, {memory} GiB").format(device=load.device.name, memory=memory)
+    return _("{device}, {used} of {memory} GiB taken, {busy} % busy").format(
+        device=load.device.name,
+        used=number(load.memory_used_bytes / BYTES_PER_GIB),
+        memory=memory,
+        busy=number(round(100 * load.utilization)),
+    )
 
 
 def _way(for_next_run: bool) -> None:
@@ -169,7 +199,8 @@ def _badge(engine: EngineName, replicas: int, num_gpus: int) -> None:
 
 
 def _take_engine(replicas: int, *, wants_ddp: bool) -> None:
-    change_settings({"replicas": replicas, "engine": catalog.offer().engine_for(replicas, wants_ddp)})
+    engine = catalog.offer().engine_for(replicas, wants_ddp)
+    change_settings({"replicas": replicas, "engine": engine, "devices": None})
 
 
 def _settings_for_next_run(shown: RunSnapshot | None) -> set[str]:

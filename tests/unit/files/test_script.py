@@ -98,7 +98,11 @@ def test_a_learning_rate_that_was_moved_changes_at_its_epochs(name: ScriptName) 
 
 
 def test_every_setting_is_in_a_script() -> None:
-    assert set(RunConfig.model_fields) == {*NAMES, "optimizer", "engine", "data"}
+    assert set(RunConfig.model_fields) == {*NAMES, "optimizer", "engine", "data", "devices"}
+    named = RunConfig(engine="ddp", replicas=2, devices=(2, 0))
+    for name in ScriptName:
+        assert command(name, named).startswith("CUDA_VISIBLE_DEVICES=2,0 ")
+        assert not command(name, RunConfig()).startswith("CUDA")
 
 
 @pytest.mark.parametrize("name", ScriptName)
