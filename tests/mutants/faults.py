@@ -288,6 +288,18 @@ FAULTS: Final = (
         REQUEST_GUARD,
     ),
     Fault(
+        "dpdash/store/data_tables.py",
+        "sa.delete(data_tables).where(data_tables.c.used_at < moment, ~of_a_run)",
+        "sa.delete(data_tables).where(data_tables.c.used_at < moment)",
+        STORES,
+    ),
+    Fault(
+        "dpdash/core/config.py",
+        "return TRUE_LINE if self.data is None else None",
+        "return TRUE_LINE",
+        ("tests/unit/core/test_own_data.py",),
+    ),
+    Fault(
         "dpdash/web/request_guard.py",
         'scope["method"] == "POST" and path_of(scope) in TAKING_PATHS',
         'scope["method"] == "POST"',
