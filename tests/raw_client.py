@@ -34,9 +34,11 @@ def new_cookie(url: str) -> str:
 class RawPage:
     """One open page; not safe for several tasks at once."""
 
-    def __init__(self, socket: ClientConnection, query: str) -> None:
+    def __init__(self, socket: ClientConnection, query: str, name: str = "") -> None:
         self.socket = socket
         self.query = query
+        self.name = name
+        """Of the page in the app's addresses; empty for the first one."""
         self.num_bytes = 0
         """Bytes of all messages received so far."""
         self.timer: tuple[str, float] | None = None
@@ -50,7 +52,9 @@ class RawPage:
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, url: str, query: str = "", cookie: str | None = None) -> AsyncIterator[Self]:
+    async def opened(
+        cls, url: str, query: str = "", cookie: str | None = None, name: str = ""
+    ) -> AsyncIterator[Self]:
         """Connect as a browser with these cookies; nothing is asked for yet."""
         headers = {"Origin": url} | ({"Cookie": cookie} if cookie else {})
         async with connect(
@@ -61,7 +65,7 @@ class RawPage:
             max_size=LARGEST_MESSAGE_BYTES,
             max_queue=None,  # what nobody reads must not keep the page from being closed
         ) as socket:
-            yield cls(socket, query)
+            yield cls(socket, query, name)
 
     async def run(
         self, widgets: Iterable[WidgetState] = (), *, fragment: str | None = None, timer: bool = False
@@ -102,6 +106,7 @@ class RawPage:
         state = message.rerun_script
         state.query_string = self.query
         state.page_script_hash = self.page_hash
+        state.page_name = self.name
         given = {widget.id: widget for widget in widgets}
         state.widget_states.widgets.extend((self._widgets | given).values())
         state.cached_message_hashes.extend(self._kept)

@@ -114,6 +114,10 @@ class RunReader:
         newest_first += [in_memory.get(stored_run.run_id, stored_run) for stored_run in stored]
         return tuple({record.run_id: record for record in newest_first}.values())[:limit]
 
+    def flush(self) -> None:
+        """Have what the runs have said so far saved now; see `ReadCache.flush`."""
+        self._read_cache.flush()
+
     def wait(self, run_id: str, timeout: float | None = None) -> bool:
         """Wait until a run of this process is over, at most `timeout` seconds; whether it is."""
         run = self._scheduler.get(run_id)

@@ -292,6 +292,8 @@ class LiveSweep:
         )
         with self._lock:
             self._sweep = replace(self._sweep, status=status, trials=trials, message=message)
+        # Whoever reads that it is over finds its runs whole.
+        self._runs.runs.flush()
         self._keep(self._sweep)
 
     def _rest(self) -> None:

@@ -67,8 +67,7 @@ def _measured(part: str, folder: Path, quick: bool, described: dict[str, str]) -
             described["browser"] = f"{browser.browser_type.name} {browser.version}"
             return _page(folder, quick, browser)
     if part == "sweep":
-        with launched_browser() as browser:
-            return sweep.measure(sweep.QUICK if quick else sweep.FULL, folder, browser)
+        return sweep.measure(sweep.QUICK if quick else sweep.FULL, folder)
     if part == "million":
         return million.measure(million.QUICK if quick else million.FULL, folder)
     if part == "export":

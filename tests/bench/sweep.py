@@ -1,5 +1,6 @@
 """How fast a sweep of short trials is, beside Optuna with a bare loop: served, on the page, as a command."""
 
+import asyncio
 import os
 import sqlite3
 import subprocess
@@ -10,19 +11,18 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, Page
-
 from dpdash.core.settings import ServerSettings
 from dpdash.runs.service import RunService
 from dpdash.store.store import RunStore
 from dpdash.sweeps.service import SweepService
 from dpdash.training.catalog import require
 from dpdash.training.processes.pool import TrainingProcesses
+from dpdash.ui.sweep.page import REFRESH_SECONDS
 from tests.bench.bare_sweep import PLAN, search
 from tests.bench.figure import Figure, pairwise
 from tests.bench.training import OWNER
-from tests.e2e.browser import NOT_RUNNING
 from tests.e2e.server import ROOT, Server, running_server
+from tests.raw_client import RawPage, new_cookie
 
 FULL: Final = 5
 QUICK: Final = 1
@@ -44,7 +44,7 @@ finally:
 """The command, which tells how long it takes once its main process has imported everything."""
 
 
-def measure(num_pairs: int, folder: Path, browser: Browser) -> tuple[Figure, ...]:
+def measure(num_pairs: int, folder: Path) -> tuple[Figure, ...]:
     """Run the preset in each way and the bare loop, in turns."""
     counted = (
         f"{num_pairs} pairs in turns: {PLAN.num_trials} trials of {PLAN.base.epochs} epochs of "
@@ -54,12 +54,12 @@ def measure(num_pairs: int, folder: Path, browser: Browser) -> tuple[Figure, ...
     search()
     with _service(folder) as searched:
         served = _in_turns(searched, num_pairs)
-    with running_server(folder) as server, closing(browser.new_page()) as page:
-        watched = _in_turns(lambda: _on_the_page(page, server), num_pairs)
+    with _page(folder) as started:
+        watched = _in_turns(started, num_pairs)
     command = _in_turns(lambda: _command(folder), num_pairs)
     return (
         _figure("the service", f"{counted}; from its start to the last row committed", served, MOST),
-        _figure("on the page", f"{counted}; from the first trial's start, a page open", watched, MOST),
+        _figure("on the page", f"{counted}; from the first trial's start, refreshed by a page", watched, MOST),
         _figure("the command", f"{counted}; from its imports to its end", command, MOST_FOR_THE_COMMAND),
     )
 
@@ -104,22 +104,30 @@ def _service(folder: Path) -> Iterator[Callable[[], float]]:
         processes.close()
 
 
-def _on_the_page(page: Page, server: Server) -> float:
-    """A sweep that is started and watched in a browser, until its last row can be read from the database."""
-    page.goto(f"{server.url}/sweep")
-    page.get_by_role("radio", name="Learning rate × optimizer").click()
-    page.wait_for_selector(NOT_RUNNING)
-    with closing(sqlite3.connect(server.database)) as database:
-        before = _num_saved(database)
-        page.locator(".st-key-sweep_start button:visible").click()
-        while _num_saved(database) < before + PLAN.num_trials:
-            time.sleep(LOOK_SECONDS)
-        ended = time.time()
-        (began,) = database.execute(
-            "SELECT created_at FROM runs ORDER BY number LIMIT 1 OFFSET ?", (before,)
-        ).fetchone()
-    _check(server.database)
-    return ended - float(began)
+@contextmanager
+def _page(folder: Path) -> Iterator[Callable[[], float]]:
+    """A sweep that is started and watched on a page of a server; its browser draws nothing."""
+    with running_server(folder) as server:
+        yield lambda: asyncio.run(_on_the_page(server))
+        _check(server.database)
+
+
+async def _on_the_page(server: Server) -> float:
+    """From the first trial's start until the last row can be read from the database."""
+    async with RawPage.opened(server.url, cookie=new_cookie(server.url), name="sweep") as page:
+        await page.run()
+        with closing(sqlite3.connect(server.database)) as database:
+            before = _num_saved(database)
+            await page.click("sweep_start")
+            look_at = time.monotonic() + REFRESH_SECONDS
+            while _num_saved(database) < before + PLAN.num_trials:
+                await asyncio.sleep(LOOK_SECONDS)
+                if time.monotonic() >= look_at and page.timer is not None:
+                    await page.refresh()
+                    look_at += REFRESH_SECONDS
+            ended = time.time()
+            first = "SELECT created_at FROM runs ORDER BY number LIMIT 1 OFFSET ?"
+            return ended - float(database.execute(first, (before,)).fetchone()[0])
 
 
 def _num_saved(database: sqlite3.Connection) -> int:

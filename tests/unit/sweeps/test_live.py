@@ -1,6 +1,8 @@
 """A sweep with the real run service: its trials, its stops, its share of the slots, and what it waits for."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,21 @@ def test_a_sweep_leaves_its_owner_a_run(make_runs: MakeRuns) -> None:
     engine.gate.set()
     assert runs.runs.wait(own, LONG) and sweep.wait(LONG)
     assert sweep.snapshot().sweep.num_over == 4
+
+
+def test_the_runs_of_a_sweep_that_is_kept_as_over_are_saved_whole(make_runs: MakeRuns, tmp_path: Path) -> None:
+    saved: list[int] = []
+
+    def keep(sweep: Sweep) -> None:
+        if sweep.status.is_over:
+            with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
+                saved.extend(database.execute("SELECT count(*) FROM runs WHERE ended_at IS NOT NULL").fetchone())
+
+    runs = make_runs()
+    sweep = LiveSweep(Sweep("sweep", "ann", 5.0, sweep_plan_of()), runs, Share(2, nothing_idle), keep)
+    sweep.start()
+    assert sweep.wait(LONG)
+    assert saved == [4]
 
 
 def test_two_sweeps_share_what_there_is(make_runs: MakeRuns) -> None:
