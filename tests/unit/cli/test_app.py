@@ -253,7 +253,7 @@ def test_the_limits_for_browsers_do_not_bind_whoever_owns_the_machine(
 
 def test_every_setting_has_its_option_with_the_fields_help() -> None:
     parameters = typer.main.get_group(cli.app).commands["train"].params
-    options = {option.opts[0]: getattr(option, "help", None) for option in parameters}
+    options = {option.opts[0]: str(getattr(option, "help", "")) for option in parameters}
     own = {f"--{name.replace('_', '-')}": RunConfig.model_fields[name].description for name in FIELD_NAMES}
     assert all(options[name].startswith(str(about)) for name, about in own.items())
     assert options.keys() - own.keys() == {"--data", "--standardise", "--json"}
