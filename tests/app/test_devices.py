@@ -24,7 +24,7 @@ def three_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_gpus_that_are_chosen_are_as_many_replicas(open_page: OpenPage) -> None:
     page = open_page(engine="data_parallel", replicas=3)
     chosen = next(box for box in page.multiselect if box.label == "Which GPUs")
-    assert (chosen.options, chosen.value) == ([gpu.name for gpu in GPUS], [])
+    assert (chosen.options, chosen.value) == ([f"{gpu.index}: {gpu.name}" for gpu in GPUS], [])
     assert "A card 2, 4.00 of 16.0 GiB taken, 50 % busy" in [caption.value for caption in page.sidebar.caption]
 
     chosen.set_value([2, 0]).run()

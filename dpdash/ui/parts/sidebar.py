@@ -132,7 +132,8 @@ def _devices(later: set[str]) -> None:
         help=f"{current().help('replicas')} {guide_help()}",
     )
     if not offer.emulated:
-        gpus = {gpu.index: gpu.name for gpu in hardware.devices() if gpu.kind == "cuda"}
+        # The number first: of a long name the list shows how it begins.
+        gpus = {gpu.index: f"{gpu.index}: {gpu.name}" for gpu in hardware.devices() if gpu.kind == "cuda"}
         label = _marked(_("Which GPUs"), "devices" in later)
         several(Gpus(), label, gpus, help=current().help("devices"), placeholder=_("the first ones"))
     if offer.has_ddp:
