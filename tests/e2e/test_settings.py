@@ -21,7 +21,7 @@ CONTROLS: dict[str, tuple[str, set[str]]] = {
     "the pace": (".st-key-pace [role=radio] >> nth=0", set()),
     "a view": (".st-key-view [role=radio] >> nth=1", set()),
     "how replicas share": (".st-key-parallel_way [role=radio] >> nth=1", {"engine"}),
-    "more settings": ("[data-testid=stExpander] summary", set()),
+    "more settings": ("[data-testid=stExpander] summary >> nth=1", set()),
     "the language": (".st-key-language [role=combobox]", set()),
 }
 # A page's text field, what is clicked before it is there, and its controls.

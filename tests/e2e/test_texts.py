@@ -116,8 +116,11 @@ def test_each_page_is_translated_whoever_writes_on_it(page: Page, server: Server
 def test_the_preview_is_translated(page: Page, server: Server) -> None:
     open_preview(page, server, QUERY + "&hidden_depth=1&global_batch_size=100&optimizer=sgd_momentum")
     assert plain(page) == set()
-    page.locator("[data-testid=stExpander] summary").click()
+    own_data, more = page.locator("[data-testid=stSidebar] [data-testid=stExpander] summary").all()
+    more.click()
     page.locator(".st-key-hidden_width").wait_for()
+    own_data.click()
+    page.locator("[data-testid=stSidebar] .dpdash-file input:enabled").wait_for(state="attached")
     open_list(page, "optimizer")
     assert plain(page) == set()
 
