@@ -1,13 +1,17 @@
 """The Sweep page in a real browser: live, opened in Train by a click, stopped, and over a killed server."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page
 
 from dpdash.core.sweep import SweepStatus
+from dpdash.training.processes.pool import MODULE
 from tests.e2e.browser import (
     NOT_RUNNING,
     address,
@@ -67,10 +71,18 @@ def wait_for_trials(database: Path, least: int) -> None:
     eventually(lambda: newest(database, attrgetter("sweeps")).num_over >= least, SWEEP_SECONDS)
 
 
-def stop(page: Page) -> None:
-    page.locator(f"{key('stop')} button:visible").click()
-    page.get_by_text("Stopped. What was found is kept.").wait_for()
-    page.locator(f"{key('start')} button:visible").wait_for()
+@contextmanager
+def held(server: Server) -> Iterator[None]:
+    """Let nothing train meanwhile: a sweep is over sooner than a page is looked at."""
+    trainers = [each for each in psutil.Process(server.process.pid).children() if MODULE in each.cmdline()]
+    assert trainers
+    for trainer in trainers:
+        trainer.suspend()
+    try:
+        yield
+    finally:
+        for trainer in trainers:
+            trainer.resume()
 
 
 def test_a_map_fills_a_click_opens_a_trial_and_stop_keeps_what_was_found(
@@ -79,9 +91,14 @@ def test_a_map_fills_a_click_opens_a_trial_and_stop_keeps_what_was_found(
     page = opened(open_page)
     page.get_by_text("No sweep yet.").wait_for()
     start(page, "Noise × samples")
-    page.get_by_text(re.compile(r"\d+ of 80 trials")).first.wait_for()
-    wait_for_script(page, f"({CELLS})() >= 3", timeout_ms=SWEEP_MS)
-    stop(page)
+    wait_for_trials(server.database, 3)
+    with held(server):
+        page.get_by_text(re.compile(r"\d+ of 80 trials")).first.wait_for()
+        wait_for_script(page, f"({CELLS})() >= 3", timeout_ms=SWEEP_MS)
+        page.locator(f"{key('stop')} button:visible").click()
+        page.wait_for_selector(NOT_RUNNING)
+    page.get_by_text("Stopped. What was found is kept.").wait_for()
+    page.locator(f"{key('start')} button:visible").wait_for()
     sweep = newest(server.database, attrgetter("sweeps"))
     assert sweep.status is SweepStatus.STOPPED
     assert 3 <= sweep.num_over < sweep.plan.num_trials
@@ -127,8 +144,9 @@ def test_a_sweep_goes_on_when_its_server_was_killed(browser: Browser, tmp_path: 
         wait_until_drawn(page)
         turned(page)
         wait_for_script(page, f"({CELLS})() >= 3", timeout_ms=SWEEP_MS)
-        stop(page)
+        eventually(lambda: newest(tmp_path / "runs.db", attrgetter("sweeps")).status.is_over, SWEEP_SECONDS)
         found = newest(tmp_path / "runs.db", attrgetter("sweeps"))
+        assert found.status is SweepStatus.FINISHED
         done = [trial for trial in left.trials if trial.status.is_over]
         assert [found.trials[trial.number] for trial in done] == done, "what was found is not trained again"
         assert len({trial.values for trial in found.trials}) == len(found.trials)
