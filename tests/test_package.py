@@ -114,7 +114,7 @@ def trains_and_serves(environment: Path, tmp_path: Path) -> None:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     command = environment / "bin" / "dpdash"
-    train = [command, "train", "--samples", "100", "--epochs", "50", "--json"]
+    train = [str(command), "train", "--samples", "100", "--epochs", "50", "--json"]
     trained = subprocess.run(train, cwd=home, env=variables, capture_output=True, check=True, text=True)
     result = json.loads(trained.stdout)
     assert (result["status"], len(result["losses"])) == ("finished", 50)

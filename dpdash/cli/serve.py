@@ -213,7 +213,7 @@ def _become_server(place: Place, variables: Mapping[str, str]) -> NoReturn:
     _allow_many_connections()
     options = {
         "server.address": place.address,
-        "server.port": place.port,
+        "server.port": str(place.port),
         "server.headless": "true",
         # Streamlit would ask a server on the internet for this machine's address there, to print it.
         "logger.hideWelcomeMessage": "true",

@@ -19,6 +19,7 @@ from dpdash.cli import app as cli
 from dpdash.cli import serve
 from dpdash.core import network
 from dpdash.core.network import Interface, reachable
+from dpdash.core.places import APP
 from dpdash.core.settings import ServerSettings, read_settings
 
 WIFI = Interface("wlan0", "192.168.1.5")
@@ -187,7 +188,7 @@ def test_the_server_gets_the_settings_of_a_workshop(became: list[BecameServer], 
     assert (said.exit_code, said.stderr) == (0, "")
     (server,) = became
     assert server.path == server.arguments[0] == sys.executable
-    assert server.arguments[1:5] == ["-m", "streamlit", "run", str(serve.APP)]
+    assert server.arguments[1:5] == ["-m", "streamlit", "run", str(APP)]
     assert {"--server.address=127.0.0.1", f"--server.port={free_port}", "--server.headless=true"} <= set(
         server.arguments
     )
@@ -204,7 +205,7 @@ def test_without_a_command_the_dashboard_opens_for_this_machine_alone(became: li
     said = CliRunner().invoke(cli.app, [])
     assert (said.exit_code, said.output) == (0, "")
     (server,) = became
-    assert server.arguments[1:] == ["-m", "streamlit", "run", str(serve.APP)]
+    assert server.arguments[1:] == ["-m", "streamlit", "run", str(APP)]
     assert not any(name.startswith("DPDASH_") for name in server.environment)
 
 
@@ -304,7 +305,5 @@ def test_the_serving_options_are_found_from_any_folder(tmp_path: Path, monkeypat
     (tmp_path / ".streamlit").mkdir()
     (tmp_path / ".streamlit" / "config.toml").write_text("[client]\nshowErrorDetails = 'full'\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(streamlit_config, "_main_script_path", str(serve.APP))
-    assert streamlit_config.get_config_files("config.toml")[-1] == str(
-        serve.APP.parent / ".streamlit" / "config.toml"
-    )
+    monkeypatch.setattr(streamlit_config, "_main_script_path", str(APP))
+    assert streamlit_config.get_config_files("config.toml")[-1] == str(APP.parent / ".streamlit" / "config.toml")

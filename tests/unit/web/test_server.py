@@ -85,7 +85,7 @@ def test_the_cookie_is_secure_where_the_page_is() -> None:
 
 
 def test_in_a_frame_of_another_site_the_cookie_is_that_sites() -> None:
-    named = ServerSettings(frame_ancestors="https://lab.example.org")  # type: ignore[arg-type]  # as in the environment
+    named = ServerSettings(frame_ancestors="https://lab.example.org")
     framed = Starlette(routes=[Route("/", page)], middleware=list(middleware(named)))
     scope: Scope = {"type": "http", "method": "GET", "scheme": "http", "path": "/", "query_string": b""}
     cookie = answered(framed, {**scope, "headers": [(b"host", HOST.encode())]})[1]["set-cookie"]
