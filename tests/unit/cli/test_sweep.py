@@ -12,7 +12,7 @@ from tests.unit.cli.test_app import called, ended, kept, started
 
 TINY = ("sweep", "--with", "samples=50", "--with", "epochs=20")
 GRID = (*TINY, "--set", "learning_rate=0.01,0.1", "--set", "optimizer=adam,sgd", "--method", "grid")
-LASTING = ("sweep", "--with", "samples=200", "--with", "epochs=1500", "--set", "seed=0..1000000", "--trials", "60")
+LASTING = ("sweep", "--with", "samples=200", "--with", "epochs=5000", "--set", "seed=0..1000000", "--trials", "60")
 LONG = 60
 
 
