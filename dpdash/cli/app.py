@@ -207,7 +207,8 @@ def show_run(
     said = shown.config.to_query()
     for name in FIELD_NAMES:
         value = getattr(shown.config, name)
-        table.add_row(name, "all" if value is None else said.get(name, str(value)))
+        text = said.get(name, str(value))
+        table.add_row(name, ENGLISH_WORDS.value_in(shown.config, name) if value is None else text)
     changes = shown.history.learning_rate_changes
     if moves(shown.config, changes):
         table.add_row("learning_rate, moved", ENGLISH_WORDS.value_of("learning_rate", shown.config, changes))

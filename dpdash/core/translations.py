@@ -25,7 +25,7 @@ from dpdash.core.events import LearningRateChanged
 from dpdash.core.learning_rates import moves
 from dpdash.core.own_data import OwnData
 from dpdash.core.sweep_axis import RANGE_SIGN
-from dpdash.core.words import BRIEF, NAMES
+from dpdash.core.words import BRIEF, NAMES, NOT_SET
 
 FOLDER: Final = Path(__file__).parent / "locale"
 DOMAIN: Final = "dpdash"
@@ -126,11 +126,13 @@ class Language:
     def value_in(self, config: RunConfig, setting: str) -> str:
         """What a setting is in a config."""
         value = getattr(config, setting)
-        return "–" if setting == "data" and value is None else self.value(value)
+        if value is None and setting in NOT_SET:
+            return self.text(NOT_SET[setting])
+        return self.value(value)
 
     def settings(self, config: RunConfig, wanted: Iterable[str]) -> str:
         """Some settings with their values, in a line."""
-        return " · ".join(self.named(setting, getattr(config, setting)) for setting in wanted)
+        return " · ".join(f"{self.title(setting).lower()} {self.value_in(config, setting)}" for setting in wanted)
 
     def problem(self, config: RunConfig) -> str:
         """What is learned."""

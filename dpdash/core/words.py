@@ -67,8 +67,11 @@ BRIEF: Final[Mapping[str, str]] = {
     "samples": N_("samples {value}"),
     "epochs": N_("epochs {value}"),
     "seed": N_("seed {value}"),
+    "devices": N_("GPUs {value}"),
 }
 """Settings in the names of runs, those first that tell most; engine and replicas stand beside a name."""
+NOT_SET: Final[Mapping[str, str]] = {"devices": N_("the first ones"), "data": "–"}
+"""What holds where one of these is not set; of the others that is *all*."""
 
 
 def moment(at: float, zone: tzinfo | None = None) -> str:

@@ -22,7 +22,7 @@ from dpdash.core.history import HistorySnapshot
 from dpdash.core.optimum import noise_floor, standard_errors
 from dpdash.core.places import THEME
 from dpdash.core.translations import Language
-from dpdash.core.words import moment
+from dpdash.core.words import NOT_SET, moment
 from dpdash.files.run import WholeRun
 from dpdash.findings.run import verdict
 from dpdash.problem.preview import line_in_own_units, preview, target
@@ -80,7 +80,9 @@ def light_colors() -> Mapping[str, str]:
 
 
 def _in_short(run: RunView, language: Language) -> str:
-    told = FIELD_NAMES if run.config.data is None else ("data", *FIELD_NAMES)
+    told = [
+        name for name in ("data", *FIELD_NAMES) if name not in NOT_SET or getattr(run.config, name) is not None
+    ]
     settings = ", ".join(f"{language.title(setting).lower()} {_value(run, setting, language)}" for setting in told)
     slope, intercept = (language.number(value) for value in run.line)
     _ = language.text
@@ -153,7 +155,7 @@ def _of_own_data(
 def _settings(runs: Sequence[RunView], language: Language) -> str:
     def lines() -> Iterator[tuple[str, list[str]]]:
         for name in RunConfig.model_fields:
-            if name == "data" and all(run.config.data is None for run in runs):
+            if name in NOT_SET and all(getattr(run.config, name) is None for run in runs):
                 continue
             yield language.title(name), [_value(run, name, language) for run in runs]
 

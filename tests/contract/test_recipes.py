@@ -101,9 +101,9 @@ def test_a_new_setting(tree: Path) -> None:
     field = "    noise: Annotated[float, Field(ge=0, le=100)] = Field(\n"
     own = '    luck: Annotated[int, Field(ge=1, le=7)] = Field(default=3, title=N_("Luck"), description=N_("."))\n'
     put(tree, "dpdash/core/config.py", field, own + field)
-    line = '        _choices("noise", NOISES, later)\n'
+    line = '        _choices("noise", NOISES, later, fixed=fixed)\n'
     put(tree, "dpdash/ui/parts/sidebar.py", line, f'{line}        _choices("luck", tuple(range(1, 8)), later)\n')
-    line = '    noise: Annotated[str | None, option("noise")] = None,\n'
+    line = '    noise: Annotated[str | None, option("noise", usual=usual("noise"))] = None,\n'
     put(tree, "dpdash/cli/app.py", line, f'{line}    luck: Annotated[str | None, option("luck")] = None,\n')
     assert '"luck": 7' in python(tree, "-m", "dpdash", "train", "--luck=7", "--epochs=3", "--json")
     python(tree, "-c", drawn(tree, "train", "Luck"))

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from dpdash.core.config import FIELD_NAMES, EngineName, OptimizerName, RunConfig
 from dpdash.core.errors import ConfigError
 from dpdash.core.events import LearningRateChanged
-from dpdash.core.translations import DOMAIN, ENGLISH, FOLDER, LANGUAGES, PSEUDO, language, negotiate
-from dpdash.core.words import NAMES
+from dpdash.core.translations import DOMAIN, ENGLISH, FOLDER, HAVE_A_COLUMN, LANGUAGES, PSEUDO, language, negotiate
+from dpdash.core.words import BRIEF, NAMES
 
 ROOT = FOLDER.parents[2]
 TRANSLATED = [code for code in LANGUAGES if code != ENGLISH]
@@ -179,6 +179,7 @@ def test_a_learning_rate_that_was_moved_is_part_of_the_name() -> None:
     assert english.run_name(RunConfig(), (first, second, third)) == "rate 0.01 → … (3 changes) → 0.2 at 1,200"
     back = LearningRateChanged(59, RunConfig().learning_rate)
     assert english.run_name(RunConfig(), (first, back)) == "usual settings", "moved back before it was used"
+    assert {*BRIEF, *HAVE_A_COLUMN} == {*FIELD_NAMES}, "a setting in which two runs differ, and their names do not"
 
 
 def test_an_emulated_engine_says_so() -> None:
