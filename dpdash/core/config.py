@@ -218,6 +218,11 @@ class RunConfig(Settings):
             )
         return self
 
+    @classmethod
+    def typed_names(cls) -> tuple[str, ...]:
+        """The settings that are a number or a choice, which own data is not."""
+        return tuple(name for name in cls.model_fields if name != "data")
+
     @property
     def true_line(self) -> tuple[float, float] | None:
         """Slope and intercept that the data was made with; None for own data, of which nobody knows them."""
@@ -264,8 +269,8 @@ class RunConfig(Settings):
         return {name: _as_text(value) for name, value in values.items()}
 
 
-FIELD_NAMES: Final = tuple(name for name in RunConfig.model_fields if name != "data")
-"""The settings that are a number or a choice, and so can be typed, linked to, searched for."""
+FIELD_NAMES: Final = RunConfig.typed_names()
+"""The settings that can be typed, and so linked to and searched for too."""
 
 
 @cache

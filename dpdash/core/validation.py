@@ -52,6 +52,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
+    def typed_names(cls) -> tuple[str, ...]:
+        """The settings that can be typed."""
+        return tuple(cls.model_fields)
+
+    @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
         """Build them from values of any origin, strings included.
 
@@ -74,7 +79,7 @@ class Settings(BaseModel):
         setting = str(detail["loc"][0])
         if detail["type"] == "extra_forbidden":
             unknown = N_("There is no setting called {received}. The settings are: {choices}.")
-            return (SettingError(setting, unknown, received=shown(setting), choices=", ".join(cls.model_fields)),)
+            return (SettingError(setting, unknown, received=shown(setting), choices=", ".join(cls.typed_names())),)
         field = cls.model_fields[setting]
         hint = field.examples[0] if field.examples else field.default
         way_out = DpdashError(N_("Try {hint}."), hint=hint)

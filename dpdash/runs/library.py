@@ -73,12 +73,17 @@ class Library:
 
     def last(self, owner: str) -> RunRecord | None:
         """The newest run that somebody started and no sweep; one that is not over before any other."""
-        for run in reversed(self._scheduler.all()):
-            if run.owner == owner and run.sweep_id is None and not run.is_over:
-                return run.record()
+        here = {run.run_id: run for run in self._scheduler.all() if run.owner == owner and run.sweep_id is None}
+        live = [run for run in reversed(here.values()) if not run.is_over]
+        # What has just ended may still be on its way to the database.
+        unknown = self._read_cache.unsaved(here)
+        unsaved = [run for run_id, run in reversed(here.items()) if run_id in unknown]
+        for run in (*live, *unsaved):
+            return run.record()
         with suppress(StoreError):
-            return self._run_table.last(owner)
-        return next((run for run in self._in_memory(Viewer(owner)) if run.sweep_id is None), None)
+            stored = self._run_table.last(owner)
+            return here[stored.run_id].record() if stored and stored.run_id in here else stored
+        return None
 
     def tags(self, viewer: Viewer) -> tuple[str, ...]:
         """Every tag that a run of the viewer has; none when the database cannot be read."""

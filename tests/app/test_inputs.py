@@ -48,6 +48,8 @@ def test_only_what_was_typed_has_changed(
         chance = random.Random(value)
         if kind == "type" and at == "train":
             page.number_input(key="seed").set_value(value).run()
+            # A browser says what was typed last, however late: its messages keep their order.
+            earlier = [state for state in earlier if not state.id.endswith("-seed")]
             expected = expected[0].model_copy(update={"seed": value}), expected[1]
         elif kind == "open":
             earlier += said(page)

@@ -100,5 +100,5 @@ def test_the_form_is_there_once_it_is_opened_and_is_this_browsers_own(open_page:
         return [node.proto.json for node in again(page).get("bidi_component") if DATA_PATH in node.proto.json]
 
     (mine,), (yours,) = forms("a browser"), forms("another browser")
-    assert json.loads(mine)["address"].startswith(f"{DATA_PATH}?language=en&ticket=")
+    assert json.loads(mine)["address"].startswith(f".{DATA_PATH}?language=en&ticket=")
     assert json.loads(mine)["address"] != json.loads(yours)["address"]

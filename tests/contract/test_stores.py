@@ -207,12 +207,11 @@ def test_events_between_blocks_are_kept_in_order(store: RunStore, run_id: str) -
     history = store.history(run_id)
     assert history is not None
     assert history.snapshot().learning_rate_changes == changes
-    record, (latest,) = store.run(run_id), store.runs()
+    record = store.run(run_id)
+    latest = next(one for one in store.runs() if one.run_id == run_id)
     everybody = Viewer("anybody", sees_all=True)
-    (chosen,), (listed,) = (
-        store.run_table.records([run_id], everybody),
-        store.run_table.page(RunQuery(everybody)).rows,
-    )
+    (chosen,) = store.run_table.records([run_id], everybody)
+    listed = next(one for one in store.run_table.page(RunQuery(everybody)).rows if one.run_id == run_id)
     assert record == latest == chosen == listed
     assert listed.learning_rate_changes == changes
     assert history.snapshot().status is RunStatus.PAUSED

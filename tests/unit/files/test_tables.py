@@ -62,7 +62,10 @@ def test_each_row_has_the_name_and_every_setting_of_its_run() -> None:
         of_one, of_two = (table[table["run"] == run_id] for run_id in ("one", "two"))
         assert of_one["name"].str.startswith(name).all() and (of_two["name"] == "mine, all mine").all()
         for column, setting in zip(SETTINGS, FIELD_NAMES, strict=True):
-            assert (of_one[column] == config.model_dump(mode="json")[setting]).all(), column
+            if (value := config.model_dump(mode="json")[setting]) is None:
+                assert of_one[column].isna().all(), column
+            else:
+                assert (of_one[column] == value).all(), column
         assert of_two["global_batch_size"].isna().all(), "all samples"
 
 
