@@ -200,7 +200,7 @@ def test_a_link_to_ddp_shows_the_switch_there(open_page: OpenPage) -> None:
     assert page.segmented_control(key="parallel_way").value == "ddp"
 
 
-@pytest.mark.parametrize(("wanted", "here"), [("2", "2"), ("9", "4")])
+@pytest.mark.parametrize(("wanted", "here"), [("9", "4"), pytest.param("2", "2", marks=pytest.mark.long)])
 def test_a_link_to_an_engine_that_is_not_here_says_so_and_offers_the_nearest(
     wanted: str, here: str, open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,6 +125,7 @@ def test_charts_are_described(open_page: OpenPage) -> None:
         expect(figure).to_have_attribute("aria-label", re.compile(r"^[A-Z].+\. .+\.$"))
 
 
+@pytest.mark.long
 def test_motion_is_reduced_where_the_system_asks_for_it(open_page: OpenPage) -> None:
     page = open_page(SHORT, reduced_motion="reduce")
     train(page)

@@ -134,7 +134,7 @@ def test_a_running_training_is_traced_and_trains_on(open_page: OpenPage) -> None
 
 def test_a_switch_of_pages_keeps_the_preview(open_page: OpenPage) -> None:
     page = open_page("?samples=2000&noise=1.0")
-    shown = page.locator(".dpdash-plot[aria-label*='of 2000 samples']")
+    shown = page.locator(".dpdash-plot[aria-label*='of 2,000 samples']")
     expect(shown).to_have_count(1)
     turn_to_parallelism(page)
     wait_for_timelines(page, [2, 1])
@@ -151,6 +151,7 @@ def test_the_trace_is_a_file_that_perfetto_opens(open_page: OpenPage) -> None:
     assert {"scatter on replica 0", "parallel_apply on replica 2"} <= {event.get("name") for event in events}
 
 
+@pytest.mark.long
 def test_the_page_is_for_everybody(open_page: OpenPage) -> None:
     """Axe finds nothing, and nothing scrolls sideways, in each size and theme."""
     page = open_step(open_page)

@@ -169,6 +169,7 @@ def test_two_runs_beside_a_baseline(open_page: OpenPage, server: Server) -> None
     wait_for_script(page, f"({X_RANGE})()[1] > 1e6")
 
 
+@pytest.mark.long
 def test_open_repeat_and_branch(open_page: OpenPage, server: Server) -> None:
     config = RunConfig(samples=500, epochs=60, learning_rate=0.05, seed=5)
     (run_id,) = stored(server, ("to be opened", "open", config))

@@ -104,6 +104,7 @@ def measuring(open_page: OpenPage) -> Page:
     return page
 
 
+@pytest.mark.long
 def test_cancel_keeps_what_is_measured(open_page: OpenPage, server: Server) -> None:
     page = measuring(open_page)
     page.locator(f"{key('cancel')} button:visible").click()

@@ -109,6 +109,7 @@ def test_a_seed_that_was_typed_and_a_click_on_a_control(control: str, open_page:
         assert page.get_by_role("button", name="Iniciar").first.is_visible(), "the language is what it was"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", some_are_long(TYPED, "runs"))
 def test_words_typed_into_a_page_and_a_click_on_each_of_its_controls(name: str, open_page: OpenPage) -> None:
     page = opened(open_page)
@@ -138,6 +139,7 @@ def test_words_typed_into_a_page_and_a_click_on_each_of_its_controls(name: str, 
     assert page.locator(field).input_value() == words, "it was sent, and is kept"
 
 
+@pytest.mark.long
 def test_words_typed_into_the_search_of_runs_and_a_link(open_page: OpenPage) -> None:
     page = opened(open_page)
     before = settings_of(page)

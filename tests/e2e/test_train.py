@@ -273,6 +273,7 @@ def shown_as_live(page: Page) -> set[str]:
     return set(shown) if status.startswith(("running", "waiting", "stopping", "paused")) else set()
 
 
+@pytest.mark.long
 def test_no_frames_when_nothing_trains(open_page: OpenPage) -> None:
     frames: list[str] = []
 
@@ -306,6 +307,7 @@ def test_nothing_jumps_during_a_run(open_page: OpenPage, size: tuple[int, int]) 
     assert page.evaluate("window.shifts.reduce((sum, shift) => sum + shift, 0)") <= MAX_LAYOUT_SHIFT
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", [pytest.param("en-US", marks=pytest.mark.long), "pt-BR"])
 def test_phone_has_no_horizontal_scroll(open_page: OpenPage, language: str) -> None:
     page = open_page(SHORT, viewport={"width": 380, "height": 800}, locale=language, has_touch=True)

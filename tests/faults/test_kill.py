@@ -15,7 +15,9 @@ LIFE_SECONDS = (1.0, 3.0)
 OLDEST_LOST_SECONDS = 1.0
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize(
+    "number", [pytest.param(1, marks=pytest.mark.long), 2, pytest.param(3, marks=pytest.mark.long)]
+)
 def test_a_killed_server_loses_at_most_a_second(number: int, tmp_path: Path) -> None:
     with ten_runs(tmp_path, LEAN) as (server, witness):
         # Any moment is as good as another, and over many test runs all of them are tried.

@@ -8,7 +8,7 @@ from tests.faults.resuming import CONFIGS, kill_and_resume
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_runs_of_a_killed_server_go_on_as_if_it_never_was(number: int, tmp_path: Path) -> None:
     resumed = kill_and_resume(tmp_path)
     assert resumed.mistakes == ()

@@ -36,6 +36,7 @@ def test_they_end_with_the_server(tmp_path: Path, number: signal.Signals) -> Non
         assert not alive
 
 
+@pytest.mark.long
 def test_one_that_is_killed_fails_its_run_and_the_next_run_trains(tmp_path: Path) -> None:
     with running_server(tmp_path, {"DPDASH_TRAINING_PROCESSES": "1"}) as server:
         in_a_loop_of_its_own(_kill_and_start_again(server))
