@@ -22,6 +22,8 @@ MAX_NAMED_REPLICAS: Final = 4
 MARGIN_SHARE: Final = 0.05
 INSIDE: Final = {"orientation": "v", "x": 0.01, "y": 0.99, "yref": "paper", "yanchor": "top"}
 """The upper left, where a line that rises has no data."""
+ON_THE_RIGHT: Final = {"x": 0.99, "xanchor": "right"}
+"""Where a line that falls has none."""
 
 
 def fit_base(
@@ -43,7 +45,8 @@ def fit_base(
     if config.data is not None and config.data.is_standardised:
         title = _("Standardised data and fitted line")
     layout = compact_layout(title, language)
-    layout |= {"showlegend": True, "legend": {**layout["legend"], **INSIDE}}
+    falls = best_line is not None and best_line[0] < 0
+    layout |= {"showlegend": True, "legend": {**layout["legend"], **INSIDE, **(ON_THE_RIGHT if falls else {})}}
     across = x_range(xs, config)
     layout["xaxis"]["range"] = list(across)
     layout["yaxis"]["range"] = y_range(ys, config.true_line)

@@ -39,7 +39,7 @@ def loss_base(
     lowest = min((value for _uid, _name, value, _dash in shown), default=flat_line_loss / 5)
     layout = compact_layout(_("Loss per epoch (mean squared error)"), language)
     layout["xaxis"]["range"] = [0, config.epochs]
-    layout["yaxis"] |= {"type": "log", "tickformat": "~g"}
+    layout["yaxis"] |= {"type": "log", "tickformat": "~g", "automargin": "left"}
     traces: list[Spec] = [
         _room(lowest / 2, flat_line_loss),
         {

@@ -171,14 +171,19 @@ class Language:
         """A setting with its value, as `value` writes it, in a few letters."""
         return self.text(BRIEF[setting]).format(value=value)
 
-    def value_of(self, setting: str, config: RunConfig, changes: Sequence[LearningRateChanged]) -> str:
-        """A setting of a run; a learning rate with how it was moved, such as *0.01 → 0.5 at 59*."""
+    def value_of(
+        self, setting: str, config: RunConfig, changes: Sequence[LearningRateChanged], most_moves: int = MOST_MOVES
+    ) -> str:
+        """A setting of a run; a learning rate with how it was moved, such as *0.01 → 0.5 at 59*.
+
+        Of more than `most_moves` only their number and the last rate are told.
+        """
         _ = self.text
         text = self.value_in(config, setting)
         moved = moves(config, changes) if setting == "learning_rate" else ()
-        if len(moved) > MOST_MOVES:
+        if len(moved) > most_moves:
             text = _("{rates} → … ({number} changes)").format(rates=text, number=self.number(len(moved)))
-            moved = moved[-1:]
+            return f"{text} → {self.value(moved[-1].learning_rate)}"
         for change in moved:
             text = _("{rates} → {rate} at {epoch}").format(
                 rates=text, rate=self.value(change.learning_rate), epoch=self.number(change.epoch)

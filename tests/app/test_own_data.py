@@ -13,7 +13,7 @@ from dpdash.runs.service import Pace, RunService
 from dpdash.ui.parts.own_data import BOX_KEY
 from dpdash.ui.session.state import SETTINGS_KEY
 from dpdash.web.transfers import DATA_PATH
-from tests.app.conftest import OpenPage
+from tests.app.conftest import OpenPage, put
 from tests.app.driving import again, click, control, go
 from tests.app.visible import visible_texts
 
@@ -45,8 +45,9 @@ def test_own_data_are_shown_with_what_cannot_be_set_and_no_true_line(
     assert "y = 3x + " not in shown
     assert words.text("true line y = 3x") not in shown
     assert words.text("least squares {value} ± {error}").split("{")[0] in shown
+    put(page, "pace", "max")
     click(page, "transport_start")
-    run_id = page.session_state["run_id"] if "run_id" in page.session_state else service.runs.live()[0].run_id
+    run_id = page.session_state["run"]
     assert service.runs.wait(run_id, 30)
     again(page)
     line = service.runs.snapshot(run_id).history.line

@@ -12,6 +12,7 @@ from dpdash.core.errors import N_
 from dpdash.core.events import RunDiverged, RunStatus, RunStopped, StopReason
 from dpdash.core.learning_rates import moves
 from dpdash.core.places import COMMAND
+from dpdash.core.translations import MOST_MOVES
 from dpdash.runs.service import RunSnapshot
 from dpdash.ui.parts.present import present_button
 from dpdash.ui.parts.qr import qr_html
@@ -89,9 +90,12 @@ def _moved_rate(shown: RunSnapshot | None) -> None:
     """Say how the learning rate was moved: the run is another one than its first settings say."""
     if shown is None or not moves(shown.config, shown.history.learning_rate_changes):
         return
-    rates = current().value_of("learning_rate", shown.config, shown.history.learning_rate_changes)
-    text = html.escape(current().brief("learning_rate", rates))
-    st.html(f"<div class='dpdash-moved' title='{text}'>{text}</div>", width="content")
+    said, changes = current(), shown.history.learning_rate_changes
+    whole, text = (
+        html.escape(said.brief("learning_rate", said.value_of("learning_rate", shown.config, changes, most)))
+        for most in (MOST_MOVES, 1)
+    )
+    st.html(f"<div class='dpdash-moved' title='{whole}'>{text}</div>", width="content")
 
 
 def _state(shown: RunSnapshot | None) -> str:
