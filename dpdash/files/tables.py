@@ -1,15 +1,15 @@
 """Every epoch of runs as a table, with the settings of its run: CSV and Parquet, block by block."""
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from dpdash.core.config import FIELD_NAMES, RunConfig
+from dpdash.core.config import RunConfig
 from dpdash.core.events import COLUMNS, EpochBlock
 from dpdash.core.translations import Language
 from dpdash.files.buffer import Outbox
@@ -19,16 +19,20 @@ START: Final = "start_"
 """Before a setting that changes from epoch to epoch: the learning rate that a run began with."""
 
 
-def _kind(default: object) -> pa.DataType:
-    if isinstance(default, str):
+AS_TEXT: Final = ("devices", "data")
+"""Settings that are neither one number nor one choice: *0, 2*, and what the table of own data is called."""
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of one."""
+
+
+def _kind(name: str) -> pa.DataType:
+    default = RunConfig.model_fields[name].default
+    if name in AS_TEXT or isinstance(default, str):
         return pa.string()
     return pa.float64() if isinstance(default, float) else pa.int64()
 
 
-SETTINGS: Final = {
-    f"{START if name in COLUMNS else ''}{name}": (name, _kind(RunConfig.model_fields[name].default))
-    for name in FIELD_NAMES
-}
+SETTINGS: Final = {f"{START if name in COLUMNS else ''}{name}": name for name in RunConfig.model_fields}
 """The columns of settings, the same in all rows of a run."""
 SCHEMA: Final = pa.schema(
     [
@@ -36,7 +40,7 @@ SCHEMA: Final = pa.schema(
         ("name", pa.string()),
         ("epoch", pa.int64()),
         *((name, pa.float64()) for name in COLUMNS),
-        *((column, kind) for column, (_name, kind) in SETTINGS.items()),
+        *((column, _kind(name)) for column, name in SETTINGS.items()),
     ]
 )
 """Of the Parquet file. A float64 holds every value of a float32 exactly."""
@@ -45,13 +49,17 @@ SETTINGS_KEY: Final = "dpdash"
 
 
 def csv_parts(runs: Sequence[WholeRun], language: Language) -> Iterator[bytes]:
-    """A row for each epoch of each run; numbers in the shortest digits that give the very value back."""
+    """A row for each epoch of each run; numbers in the shortest digits that give the very value back.
+
+    A name that a spreadsheet would take for a formula, and work out, begins with an apostrophe (OWASP, *CSV
+    Injection*).
+    """
     yield (",".join(SCHEMA.names) + "\n").encode()
     options = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
     for run in runs:
         for block in run.blocks():
             outbox = Outbox()
-            arrow_csv.write_csv(_table(run, block, language), outbox, options)
+            arrow_csv.write_csv(_table(run, block, language, _no_formula), outbox, options)
             yield outbox.take()
 
 
@@ -68,16 +76,25 @@ def parquet_parts(runs: Sequence[WholeRun], language: Language) -> Iterator[byte
     yield outbox.take()
 
 
-def _table(run: WholeRun, block: EpochBlock, language: Language) -> pa.Table:
-    def same(value: Any, kind: pa.DataType) -> pa.Array:
-        return pa.repeat(pa.scalar(value, kind), len(block))
+def _no_formula(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _table(run: WholeRun, block: EpochBlock, language: Language, written: Callable[[str], str] = str) -> pa.Table:
+    """A block's rows; what a person has called something is `written` so."""
+
+    def same(value: object, name: str) -> pa.Array:
+        return pa.repeat(pa.scalar(value, SCHEMA.field(name).type), len(block))
 
     config = run.record.config.model_dump(mode="json")
+    for name in AS_TEXT:
+        value = getattr(run.record.config, name)
+        config[name] = None if value is None else written(language.value(value))
     columns = {
-        "run": same(run.record.run_id, pa.string()),
-        "name": same(run.name(language), pa.string()),
+        "run": same(run.record.run_id, "run"),
+        "name": same(written(run.name(language)), "name"),
         "epoch": pa.array(np.arange(block.first_epoch, block.last_epoch + 1, dtype=np.int64)),
         **{name: pa.array(getattr(block, name)) for name in COLUMNS},
-        **{column: same(config[name], kind) for column, (name, kind) in SETTINGS.items()},
+        **{column: same(config[name], column) for column, name in SETTINGS.items()},
     }
     return pa.table(columns)

@@ -9,15 +9,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 from hypothesis import given
 
-from dpdash.core.config import FIELD_NAMES, RunConfig
+from dpdash.core.config import RunConfig
 from dpdash.core.events import COLUMNS, EpochBlock, RunEvent
+from dpdash.core.own_data import OwnData
 from dpdash.core.translations import language
 from dpdash.files.tables import SETTINGS_KEY, csv_parts, parquet_parts
 from tests.fakes import block_of
 from tests.strategies import run_logs
 from tests.unit.files.made_up import NUM_EPOCHS, whole_run
 
-SETTINGS = ["start_learning_rate" if name == "learning_rate" else name for name in FIELD_NAMES]
+SETTINGS = ["start_learning_rate" if name == "learning_rate" else name for name in RunConfig.model_fields]
 NAMES = ["run", "name", "epoch", *COLUMNS, *SETTINGS]
 ENGLISH = language("en")
 
@@ -61,12 +62,24 @@ def test_each_row_has_the_name_and_every_setting_of_its_run() -> None:
     for table, name in ((as_csv, "rate 0.05 → 0.5 at 11"), (as_parquet, "taxa 0,05 → 0,5 na época 11")):
         of_one, of_two = (table[table["run"] == run_id] for run_id in ("one", "two"))
         assert of_one["name"].str.startswith(name).all() and (of_two["name"] == "mine, all mine").all()
-        for column, setting in zip(SETTINGS, FIELD_NAMES, strict=True):
+        for column, setting in zip(SETTINGS, RunConfig.model_fields, strict=True):
             if (value := config.model_dump(mode="json")[setting]) is None:
                 assert of_one[column].isna().all(), column
             else:
                 assert (of_one[column] == value).all(), column
         assert of_two["global_batch_size"].isna().all(), "all samples"
+
+
+def test_gpus_and_own_data_stand_in_a_row_as_they_are_called_and_no_name_is_a_formula() -> None:
+    data = OwnData(digest="0" * 64, name="@prices.csv", rows=100, is_standardised=True)
+    config = RunConfig(epochs=30, engine="data_parallel", replicas=2, devices=(0, 2)).on(data)
+    run = whole_run(config=config, name="=1+1")
+    as_csv = pd.read_csv(io.BytesIO(b"".join(csv_parts([run], ENGLISH))))
+    as_parquet = pq.read_table(io.BytesIO(b"".join(parquet_parts([run], ENGLISH)))).to_pandas()
+    for table, sign in ((as_csv, "'"), (as_parquet, "")):
+        row = table.iloc[0]
+        assert (row["name"], row["devices"]) == (f"{sign}=1+1", "0, 2")
+        assert row["data"] == f"{sign}@prices.csv, standardised"
 
 
 def test_a_parquet_file_knows_the_settings() -> None:
