@@ -93,7 +93,8 @@ def test_a_seed_that_was_typed_and_a_link(address: str, open_page: OpenPage) -> 
         assert page.get_by_role("button", name="Iniciar").first.is_visible()
 
 
-@pytest.mark.parametrize("control", some_are_long(CONTROLS, "the samples"))
+@pytest.mark.long
+@pytest.mark.parametrize("control", CONTROLS)
 def test_a_seed_that_was_typed_and_a_click_on_a_control(control: str, open_page: OpenPage) -> None:
     page = opened(open_page)
     before = settings_of(page)
