@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, get_args
 
 import numpy as np
@@ -124,10 +125,11 @@ def save(connection: sa.Connection, batch: Sequence[Entry], instance_id: str) ->
     told = [_event_row(entry) for entry in batch if type(entry.item).__name__ in _ADAPTERS]
     if told:
         connection.execute(sa.insert(events), told)
-    for run_id, entries in _by_run(batch).items():
-        rows = [block_row(run_id, block) for block in _coalesced(entries)]
-        if rows:
-            connection.execute(_replacing_blocks(connection), rows)
+    by_run = _by_run(batch)
+    rows = [block_row(run_id, block) for run_id, entries in by_run.items() for block in _coalesced(entries)]
+    if rows:
+        connection.execute(_replacing_blocks(connection.dialect.name), rows)
+    for run_id, entries in by_run.items():
         changes = _changes(entries)
         if changes:
             connection.execute(sa.update(runs).where(runs.c.id == run_id).values(changes))
@@ -225,11 +227,10 @@ def _save_checkpoint(connection: sa.Connection, run_id: str, entries: Sequence[E
         put_checkpoint(connection, run_id, taken[-1])
 
 
-def _replacing_blocks(connection: sa.Connection) -> sa.Insert:
+@cache
+def _replacing_blocks(dialect: str) -> sa.Insert:
     """Both databases say it alike; SQLAlchemy has it in each dialect alone."""
-    insert: sqlite.Insert | postgresql.Insert = (
-        postgresql if connection.dialect.name == "postgresql" else sqlite
-    ).insert(blocks)
+    insert: sqlite.Insert | postgresql.Insert = (postgresql if dialect == "postgresql" else sqlite).insert(blocks)
     key, columns = blocks.primary_key.columns, blocks.columns
     return insert.on_conflict_do_update(
         index_elements=list(key),
@@ -294,12 +295,9 @@ def _created_row(run_id: str, created: RunCreated, instance_id: str) -> dict[str
 
 
 def _event_row(entry: Entry) -> dict[str, object]:
-    # asdict is for dataclasses only, which is what every kind in _ADAPTERS is.
-    return {
-        "run_id": entry.run_id,
-        "kind": type(entry.item).__name__,
-        "payload": asdict(entry.item),
-    }
+    kind = type(entry.item).__name__
+    # Not with `asdict`, which copies each sample of a traced step: a third of what a short run costs the server.
+    return {"run_id": entry.run_id, "kind": kind, "payload": _ADAPTERS[kind].dump_python(entry.item)}
 
 
 def block_row(run_id: str, block: EpochBlock) -> dict[str, object]:

@@ -52,7 +52,7 @@ def set_up(
     """
     optimizer = build_optimizer(config, model, data.x.device)
     observer = Observer(model, data.x, data.y)
-    rows = Rows(ROWS_PER_BLOCK, data.x.device)
+    rows = Rows(min(ROWS_PER_BLOCK, config.epochs), data.x.device)
     step = placement.step(distributed, optimizer, batch_size(config))
     trainer: EpochTrainer
     if config.global_batch_size is not None:
