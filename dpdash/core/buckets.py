@@ -1,10 +1,15 @@
 """The arrays behind a history: what is kept of each stretch of epochs, and how stretches merge."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dpdash.core.events import COLUMNS, EpochBlock
+
+Columns: TypeAlias = NDArray[np.float64]
+"""Shape (len(COLUMNS), num_epochs)."""
+Epochs: TypeAlias = NDArray[np.int64]
 
 MEASURED: Final = ("loss", "slope", "intercept")
 """The columns whose extremes are kept."""
@@ -34,11 +39,28 @@ class Buckets:
             self._merge_neighbours()
         columns = np.stack([np.asarray(getattr(block, name), dtype=np.float64) for name in COLUMNS])
         epochs = np.arange(block.first_epoch, block.last_epoch + 1)
+        if self.width == 1:
+            self._push_each(columns, epochs)
+        else:
+            self._push_merged(columns, epochs)
+        self.num_epochs = block.last_epoch
+
+    def _push_each(self, columns: Columns, epochs: Epochs) -> None:
+        """Put each epoch into a bucket of its own, as all of a short run have."""
+        places = slice(epochs[0] - 1, epochs[-1])
+        for extreme in (self.first, self.last):
+            extreme[:, places] = columns
+        for extreme in (self.low, self.high):
+            extreme[:, places] = columns[: len(MEASURED)]
+        for extreme_epoch in (self.low_epoch, self.high_epoch):
+            extreme_epoch[:, places] = epochs
+
+    def _push_merged(self, columns: Columns, epochs: Epochs) -> None:
         buckets = (epochs - 1) // self.width
         starts = np.flatnonzero(np.diff(buckets, prepend=-1))
         ends = np.append(starts[1:], len(epochs)) - 1
         targets = buckets[starts]
-        fresh = starts if (block.first_epoch - 1) % self.width == 0 else starts[1:]
+        fresh = starts if (epochs[0] - 1) % self.width == 0 else starts[1:]
         self.first[:, buckets[fresh]] = columns[:, fresh]
         self.last[:, targets] = columns[:, ends]
         merged = targets[0] if len(fresh) < len(starts) else None
@@ -57,7 +79,6 @@ class Buckets:
                     at[0] = extreme_epoch[index, merged]
                 extreme[index, targets] = sign * best
                 extreme_epoch[index, targets] = at
-        self.num_epochs = block.last_epoch
 
     def _merge_neighbours(self) -> None:
         used = self.used

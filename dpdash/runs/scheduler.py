@@ -56,8 +56,9 @@ class Scheduler:
         """Slots at full speed that are idle or a trial's, and that nobody waits for but trials."""
         with self._lock:
             wanted = self._slots.wanted(Lane.FULL_SPEED)
-            trials = {run.run_id for run in self._runs.values() if run.sweep_id is not None}
-            return self._slots.capacity(Lane.FULL_SPEED) - sum(name not in trials for name in wanted)
+            runs = [self._runs.get(name) for name in wanted]
+            num_trials = sum(run is not None and run.sweep_id is not None for run in runs)
+            return self._slots.capacity(Lane.FULL_SPEED) - (len(runs) - num_trials)
 
     def snapshot(self, run: LiveRun, saved: StoreHealth, max_age_seconds: float = 0.0) -> RunSnapshot:
         """A run at this moment, or so long ago."""
