@@ -92,6 +92,18 @@ def standard_errors(moments: Moments) -> tuple[float, float] | None:
     )
 
 
+def slope_error(config: RunConfig, moments: Moments) -> float | None:
+    """σ/√Σ(x−x̄)²: how far the best line's slope is off on average, over all draws of the noise.
+
+    Of own data, σ is what their residuals tell. None where nothing tells it.
+    """
+    if config.data is not None:
+        errors = standard_errors(moments)
+        return None if errors is None else errors[0]
+    spread = moments.num_samples * moments.var_x
+    return config.noise / math.sqrt(spread) if spread > 0 else None
+
+
 def noise_floor(config: RunConfig) -> float | None:
     """The loss that no line can beat on average: the variance of the noise; None where nobody knows it."""
     return config.noise**2 if config.data is None else None

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC
 from functools import cache
 from html import escape
-from math import sqrt
 from typing import Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from dpdash.charts.run import RunView, fit_figure, loss_figure, newest
 from dpdash.charts.spec import MIXES, Figure, Update
 from dpdash.core.config import FIELD_NAMES, TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
 from dpdash.core.history import HistorySnapshot
-from dpdash.core.optimum import noise_floor, standard_errors
+from dpdash.core.optimum import noise_floor, slope_error, standard_errors
 from dpdash.core.places import THEME
 from dpdash.core.translations import Language
 from dpdash.core.words import NOT_SET, moment
@@ -113,7 +112,7 @@ def _numbers(runs: Sequence[RunView], language: Language) -> str:
         (_("Noise floor"), lambda run: number(noise_floor(run.config))),
         (slope_name, lambda run: number(run.line[0])),
         (_("Slope of the best line of this data"), lambda run: number(run.preview.optimum.slope)),
-        (_("Standard error of that slope"), lambda run: number(_slope_error(run))),
+        (_("Standard error of that slope"), lambda run: number(slope_error(run.config, run.preview.moments))),
         (intercept_name, lambda run: number(run.line[1])),
         *_of_own_data(runs, language, number),
         (_("Seconds of training"), lambda run: number(run.history.seconds if run.history else None)),
@@ -239,19 +238,6 @@ def _num_epochs(run: RunView) -> int:
 
 def _lowest_loss(run: RunView) -> float | None:
     return run.history.best_loss if run.history else None
-
-
-def _slope_error(run: RunView) -> float | None:
-    """σ/√Σ(x−x̄)²: how far the best line's slope is off on average, over all draws of the noise.
-
-    Of own data, σ is what their residuals tell.
-    """
-    moments = run.preview.moments
-    if run.config.data is not None:
-        errors = standard_errors(moments)
-        return None if errors is None else errors[0]
-    spread = moments.num_samples * moments.var_x
-    return run.config.noise / sqrt(spread) if spread > 0 else None
 
 
 def _started(run: RunView) -> str:

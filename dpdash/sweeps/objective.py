@@ -8,7 +8,7 @@ import numpy as np
 from dpdash.core.config import RunConfig
 from dpdash.core.events import EpochBlock, RunDiverged, RunFinished, RunStopped, StopReason
 from dpdash.core.history import HistorySnapshot
-from dpdash.core.optimum import standard_errors
+from dpdash.core.optimum import slope_error
 from dpdash.core.sweep import REACHED_AT, Objective, Trial, TrialStatus
 from dpdash.problem.preview import preview
 from dpdash.sweeps.search import NUM_REPORTS
@@ -34,12 +34,8 @@ def loss_above_optimum(config: RunConfig, loss: float) -> float:
 
 def standard_error(config: RunConfig) -> float:
     """What theory gives the slope of the best line as its standard error: σ/√Σ(x−x̄)²; own data tell their σ."""
-    moments = preview(config).moments
-    if config.data is not None:
-        errors = standard_errors(moments)
-        return math.inf if errors is None else errors[0]
-    spread = moments.num_samples * moments.var_x
-    return config.noise / math.sqrt(spread) if spread > 0 else math.inf
+    error = slope_error(config, preview(config).moments)
+    return math.inf if error is None else error
 
 
 def settled(
