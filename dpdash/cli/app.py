@@ -35,15 +35,15 @@ from dpdash.core.events import Checkpoint, EpochBlock, RunEvent, RunFailed, RunS
 from dpdash.core.learning_rates import moves
 from dpdash.core.limits import lifted
 from dpdash.core.optimum import standard_errors
-from dpdash.core.own_data import OwnDataError
+from dpdash.core.own_data import OwnData, OwnDataError
 from dpdash.core.places import COMMAND
+from dpdash.core.preview import Preview
 from dpdash.core.settings import read_settings
 from dpdash.core.words import moment
 from dpdash.findings.run import verdict
 from dpdash.findings.suggestion import Tried
 from dpdash.findings.sweep import tried_beside
-from dpdash.problem import tables
-from dpdash.problem.preview import preview, target
+from dpdash.problem.preview import line_in_own_units, preview, target
 from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.store.resuming import NO_CHECKPOINT
 from dpdash.store.store import RunRecord
@@ -312,23 +312,16 @@ def _record_values(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _least_squares(config: RunConfig, line: tuple[float, float]) -> str:
-    """What can be said of a line where nobody knows the true one."""
-    assert config.data is not None
-    try:
-        known = preview(config)
-    except OwnDataError as error:
-        return str(error)
+def _least_squares(data: OwnData, known: Preview, in_own_units: tuple[float, float] | None) -> str:
+    """What can be said of a line where nobody knows the true one; `in_own_units` is the line that was trained."""
     said = ENGLISH_WORDS
     best = (said.number(value, 5) for value in (known.optimum.slope, known.optimum.intercept))
     errors = standard_errors(known.moments)
     scatter = ["–", "–"] if errors is None else [said.number(error, 2) for error in errors]
     slope, intercept = (f"{value} ± {error}" for value, error in zip(best, scatter, strict=True))
     text = f"least squares: slope {slope}, intercept {intercept} (standard errors)"
-    if config.data.is_standardised:
-        own_slope, own_intercept = (
-            said.number(value, 5) for value in tables.table(config.data).scale.undone(line)
-        )
+    if data.is_standardised and in_own_units is not None:
+        own_slope, own_intercept = (said.number(value, 5) for value in in_own_units)
         in_units = f"slope {own_slope}, intercept {own_intercept}"
         text += f"\nall of it in standard deviations; in the file's units: {in_units}"
     return text
@@ -346,12 +339,17 @@ def _print_result(shown: RunSnapshot, tried: tuple[Tried, ...] = ()) -> None:
         loss, slope, intercept = (said.number(float(value), 5) for value in (latest.loss, *line))
         true_slope, true_intercept = ("", "") if shown.config.data else (" (true 3)", " (true 0)")
         typer.echo(f"loss {loss}, slope {slope}{true_slope}, intercept {intercept}{true_intercept}")
-        if shown.config.data is not None:
-            typer.echo(_least_squares(shown.config, line))
         rate = history.epochs_per_second
         speed = f", {said.number(rate)} epochs/s" if rate else ""
         typer.echo(f"{said.number(history.seconds)} s of training{speed}")
-    found = verdict(shown.config, history, target(preview(shown.config), tried=tried))
+    try:
+        known = preview(shown.config)
+    except OwnDataError as error:
+        typer.echo(str(error))
+        return
+    if shown.config.data is not None and line is not None:
+        typer.echo(_least_squares(shown.config.data, known, line_in_own_units(shown.config, line)))
+    found = verdict(shown.config, history, target(known, tried=tried))
     if found is not None:
         typer.echo(said.sentence(found.template, found.values))
     if found is not None and found.suggestion is not None:

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from dpdash.core.config import EngineName, RunConfig, bounds
-from dpdash.core.optimum import Moments, noise_floor, optimum
-from dpdash.core.own_data import OwnDataError
+from dpdash.core.optimum import Moments, noise_floor, optimum, standard_errors
+from dpdash.core.own_data import OwnData, OwnDataError
 from dpdash.core.preview import Preview
 from dpdash.core.sharding import shard_sizes
 from dpdash.findings.suggestion import Target, Tried
@@ -22,6 +22,8 @@ from dpdash.problem.projection import line_projection
 
 NUM_CACHED: Final = 32
 """A preview is a few kilobytes, but drawing ten million samples for it takes a second."""
+NUM_ERRORS: Final = 32
+"""Of tables, two numbers each."""
 NUM_PREDICTED: Final = 10_000
 """Samples that an untrained MLP's line is fitted to."""
 
@@ -53,6 +55,17 @@ def target(
         bounds=allowed,
         tried=tried,
     )
+
+
+@lru_cache(maxsize=NUM_ERRORS)
+def errors_in_own_units(data: OwnData) -> tuple[float, float] | None:
+    """Standard errors of slope and intercept in the units of own data, which may have a million rows; else None.
+
+    Raises:
+        OwnDataError: when they are not there.
+    """
+    table = tables.table(data)
+    return standard_errors(Moments.of(table.x, table.y))
 
 
 def line_in_own_units(config: RunConfig, line: tuple[float, float]) -> tuple[float, float] | None:

@@ -11,11 +11,9 @@ from streamlit.delta_generator import DeltaGenerator
 from dpdash.charts.run import RunView
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.history import HistorySnapshot
-from dpdash.core.optimum import Moments, standard_errors
 from dpdash.core.own_data import OwnDataError
 from dpdash.core.translations import Language
-from dpdash.problem import tables
-from dpdash.problem.preview import line_in_own_units
+from dpdash.problem.preview import errors_in_own_units, line_in_own_units
 from dpdash.training import catalog
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.state import NUM_SHARED
@@ -121,10 +119,9 @@ def _errors_in_own_units(view: RunView) -> tuple[float, float] | None:
     data = view.config.data
     assert data is not None
     try:
-        table = tables.table(data)
+        return errors_in_own_units(data)
     except OwnDataError:
         return None
-    return standard_errors(Moments.of(table.x, table.y))
 
 
 def replicas(view: RunView) -> Metric:
