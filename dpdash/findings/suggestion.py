@@ -96,8 +96,8 @@ class Chances:
             nearest = min(
                 (rate for rate in left if (rate > now) == (wanted > now)), key=lambda rate: abs(rate - now)
             )
-            between = [rate for rate in scale(*bounds("learning_rate")) if _lies_between(rate, now, nearest)]
-            between = [rate for rate in between if rate != nearest]
+            rates = (rate for rate in scale(*bounds("learning_rate")) if rate != nearest)
+            between = [rate for rate in rates if _lies_between(rate, now, nearest)]
             if not between:
                 return None
             wanted = max(between, key=lambda rate: abs(rate - now))

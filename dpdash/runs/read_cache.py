@@ -119,6 +119,8 @@ class ReadCache:
     def unsaved(self, run_ids: Iterable[str]) -> frozenset[str]:
         """Those of the runs that the database does not know, or may not know because it cannot be read."""
         wanted = frozenset(run_ids)
+        if not wanted:
+            return wanted
         with suppress(StoreError):
             return wanted - self._store.known(wanted)
         return wanted
