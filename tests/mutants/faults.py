@@ -208,7 +208,7 @@ FAULTS: Final = (
         ("tests/unit/sweeps/test_search.py",),
     ),
     Fault(
-        "dpdash/sweeps/objective.py",
+        "dpdash/core/optimum.py",
         "config.noise / math.sqrt(spread)",
         "config.noise / spread",
         ("tests/unit/sweeps/test_objective.py",),
@@ -530,9 +530,9 @@ FAULTS: Final = (
         ("tests/unit/sweeps",),
     ),
     Fault(
-        "dpdash/sweeps/objective.py",
-        "spread = moments.num_samples * moments.var_x",
-        "spread = moments.var_x",
+        "dpdash/core/optimum.py",
+        "spread = moments.num_samples * moments.var_x\n    return config.noise",
+        "spread = moments.var_x\n    return config.noise",
         ("tests/unit/sweeps",),
     ),
     Fault(
