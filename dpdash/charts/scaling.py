@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, base_layout
-from dpdash.core.study import Curve, Study
+from dpdash.core.scaling.curve import Curve
+from dpdash.core.scaling.study import Study
 from dpdash.core.translations import Language
 
 SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x")

@@ -25,8 +25,9 @@ from dpdash.cli.terminal import (
 )
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import StoreError
+from dpdash.core.scaling.plan import LEAST_SECONDS, MOST_REPEATS, MOST_SECONDS, ScalingMode, StudyPlan
+from dpdash.core.scaling.study import Study, StudyStatus
 from dpdash.core.settings import read_settings
-from dpdash.core.study import LEAST_SECONDS, MOST_REPEATS, MOST_SECONDS, ScalingMode, Study, StudyPlan, StudyStatus
 from dpdash.findings.curves import curves
 from dpdash.findings.scaling import Sentence, verdicts
 from dpdash.scaling.export import as_csv, as_values

@@ -8,7 +8,7 @@ from typing import Final
 from dpdash.core.config import EngineName, OptimizerName
 from dpdash.core.errors import N_
 from dpdash.core.events import RunStatus
-from dpdash.core.study import ScalingMode
+from dpdash.core.scaling.plan import ScalingMode
 from dpdash.core.sweep import Objective, SearchMethod, TrialStatus
 
 NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {

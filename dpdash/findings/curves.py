@@ -5,7 +5,9 @@ import statistics
 from collections.abc import Sequence
 
 from dpdash.core.config import EngineName
-from dpdash.core.study import Curve, CurvePoint, Measurement, Point, Spread, Study
+from dpdash.core.scaling.curve import Curve, CurvePoint, Spread
+from dpdash.core.scaling.plan import Point
+from dpdash.core.scaling.study import Measurement, Study
 
 
 def curves(study: Study) -> tuple[Curve, ...]:

@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from dpdash.core.study import Curve, ScalingMode
+from dpdash.core.scaling.curve import Curve
+from dpdash.core.scaling.plan import ScalingMode
 
 
 def amdahl(serial_share: float, replicas: float) -> float:

@@ -11,8 +11,10 @@ from typing import Final
 
 from dpdash.core.config import EngineName
 from dpdash.core.errors import N_
+from dpdash.core.scaling.curve import Curve, CurvePoint
+from dpdash.core.scaling.plan import Point, ScalingMode
+from dpdash.core.scaling.study import Measurement, Study
 from dpdash.core.steps import Phase
-from dpdash.core.study import Curve, CurvePoint, Measurement, Point, ScalingMode, Study
 from dpdash.findings.curves import phase_seconds
 from dpdash.findings.fits import Fit, fit
 

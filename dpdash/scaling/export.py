@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from dpdash.core.study import Study
+from dpdash.core.scaling.study import Study
 from dpdash.findings.curves import curves
 from dpdash.findings.fits import fit
 from dpdash.findings.scaling import verdicts

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_
-from dpdash.core.study import Measurement, Study, StudyStatus
+from dpdash.core.scaling.study import Measurement, Study, StudyStatus
 from dpdash.scaling.measure import MeasuringError, measure, turns
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Emit

@@ -7,8 +7,9 @@ from typing import Final
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import N_, DpdashError, EngineUnavailableError
 from dpdash.core.events import EpochBlock, RunDiverged, RunEvent, RunFailed, RunStarted, StepTraced
+from dpdash.core.scaling.plan import Point, StudyPlan
+from dpdash.core.scaling.study import Measurement, PhaseSeconds
 from dpdash.core.steps import Phase, StepTrace
-from dpdash.core.study import Measurement, PhaseSeconds, Point, StudyPlan
 from dpdash.training import catalog
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Emit

@@ -9,7 +9,8 @@ from typing import Final
 from dpdash.core.cores import num_cores
 from dpdash.core.errors import N_, ConfigError, FrozenError, NotOwnerError, StoreError, TooManyRunsError
 from dpdash.core.limits import Limits, too_large
-from dpdash.core.study import Study, StudyPlan
+from dpdash.core.scaling.plan import StudyPlan
+from dpdash.core.scaling.study import Study
 from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN
 from dpdash.scaling.live import LiveStudy, StudySnapshot, Trainer, measuring_process

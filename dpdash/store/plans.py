@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from pydantic import BaseModel, TypeAdapter
 
 from dpdash.core.errors import StoreError
-from dpdash.core.study import Study, StudyPlan
+from dpdash.core.scaling.plan import StudyPlan
+from dpdash.core.scaling.study import Study
 from dpdash.core.sweep import Sweep, SweepPlan, SweepStatus
 from dpdash.store.access import Reading, Write
 from dpdash.store.schema import studies, sweeps

@@ -7,8 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dpdash.core.config import RunConfig
+from dpdash.core.scaling.study import StudyStatus
 from dpdash.core.settings import ServerSettings
-from dpdash.core.study import StudyStatus
 from dpdash.core.translations import PSEUDO
 from dpdash.runs.service import Pace, RunService
 from dpdash.scaling.service import ScalingService

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from dpdash.core.events import RunStatus
-from dpdash.core.study import StudyStatus
+from dpdash.core.scaling.study import StudyStatus
 from dpdash.store.schema import instances
 from dpdash.store.store import RunStore
 from dpdash.store.url import database_at, sqlite_path

@@ -27,7 +27,7 @@ from dpdash.core.events import (
 )
 from dpdash.core.history import History, HistorySnapshot
 from dpdash.core.own_data import Table
-from dpdash.core.study import ScalingMode
+from dpdash.core.scaling.plan import ScalingMode
 from dpdash.core.sweep import SearchMethod, SweepStatus, Trial, TrialStatus
 from dpdash.core.sweep_axis import Axis, Value
 from dpdash.store.data_tables import DataTables, NoRoomError

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from dpdash.core.study import StudyStatus
+from dpdash.core.scaling.study import StudyStatus
 from tests.e2e.browser import NOT_RUNNING, address, assert_for_everybody, wait_for_script, wait_until_drawn
 from tests.e2e.conftest import OpenPage
 from tests.e2e.server import Server, newest

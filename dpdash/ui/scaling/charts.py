@@ -8,8 +8,10 @@ from dpdash.charts.scaling import Bar, Line, efficiency_figure, map_figure, phas
 from dpdash.charts.spec import Figure
 from dpdash.core.config import EngineName
 from dpdash.core.errors import N_
+from dpdash.core.scaling.curve import Curve
+from dpdash.core.scaling.plan import Point, ScalingMode
+from dpdash.core.scaling.study import Study
 from dpdash.core.steps import Phase
-from dpdash.core.study import Curve, Point, ScalingMode, Study
 from dpdash.core.translations import Language
 from dpdash.findings.curves import curves, phase_seconds, step_seconds
 from dpdash.findings.fits import fit

@@ -9,7 +9,7 @@ from dpdash.core.config import EngineName, RunConfig, bounds
 from dpdash.core.cores import num_cores
 from dpdash.core.errors import ConfigError
 from dpdash.core.scales import scale
-from dpdash.core.study import ScalingMode, StudyPlan
+from dpdash.core.scaling.plan import ScalingMode, StudyPlan
 from dpdash.scaling.live import StudySnapshot
 from dpdash.training import catalog
 from dpdash.training.hardware import MIN_CPU_REPLICAS

@@ -10,7 +10,8 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.core.study import Study, StudyPlan, StudyStatus
+from dpdash.core.scaling.plan import StudyPlan
+from dpdash.core.scaling.study import Study, StudyStatus
 from dpdash.findings.curves import curves
 from dpdash.findings.scaling import ScalingVerdict, Sentence, verdicts
 from dpdash.scaling.export import as_csv, as_json

@@ -14,7 +14,7 @@ import streamlit as st
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import DpdashError
 from dpdash.core.scales import scale
-from dpdash.core.study import StudyPlan
+from dpdash.core.scaling.plan import StudyPlan
 from dpdash.core.sweep import SweepPlan
 from dpdash.runs.service import Pace
 from dpdash.ui.session.command import PROBLEM_KEY, command, teachers_command

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpdash.core.study import Curve, ScalingMode
+from dpdash.core.scaling.curve import Curve
+from dpdash.core.scaling.plan import ScalingMode
 from dpdash.findings.fits import LAWS, amdahl, fit, fit_speed_ups, gustafson
 from tests.unit.sweeps.conftest import REPLICAS
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpdash.core.config import EngineName
-from dpdash.core.study import ScalingMode, Study
+from dpdash.core.scaling.plan import ScalingMode
+from dpdash.core.scaling.study import Study
 from dpdash.core.translations import ENGLISH, language
 from dpdash.findings import scaling as words
 from dpdash.findings.curves import curves

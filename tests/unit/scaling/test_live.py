@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from dpdash.core.config import RunConfig
-from dpdash.core.study import Study, StudyStatus
+from dpdash.core.scaling.study import Study, StudyStatus
 from dpdash.scaling.live import GONE, NOT_STARTED, LiveStudy, Trainer, measuring_process
 from dpdash.scaling.measure import MeasuringError
 from dpdash.training.control import RunControl

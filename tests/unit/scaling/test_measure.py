@@ -11,8 +11,9 @@ import pytest
 from dpdash.core.config import EngineName
 from dpdash.core.errors import EngineUnavailableError
 from dpdash.core.events import StepTraced
+from dpdash.core.scaling.curve import Spread
+from dpdash.core.scaling.plan import Point, ScalingMode
 from dpdash.core.steps import Phase, Span, StepTrace
-from dpdash.core.study import Point, ScalingMode, Spread
 from dpdash.findings.curves import curves, spread
 from dpdash.scaling.export import COLUMNS, as_csv, as_json
 from dpdash.scaling.measure import MeasuringError, Turn, measure, require_engines, turns

@@ -15,7 +15,8 @@ from dpdash.core.errors import (
     TooManyRunsError,
 )
 from dpdash.core.limits import MOST_VALUES, Limits
-from dpdash.core.study import ScalingMode, StudyStatus
+from dpdash.core.scaling.plan import ScalingMode
+from dpdash.core.scaling.study import StudyStatus
 from dpdash.scaling.service import ScalingService
 from dpdash.store.absent import AbsentStore
 from dpdash.store.store import RunStore

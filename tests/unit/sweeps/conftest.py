@@ -6,7 +6,8 @@ from itertools import product
 from typing import Any
 
 from dpdash.core.config import EngineName, RunConfig
-from dpdash.core.study import Measurement, PhaseSeconds, Point, ScalingMode, Study, StudyPlan
+from dpdash.core.scaling.plan import Point, ScalingMode, StudyPlan
+from dpdash.core.scaling.study import Measurement, PhaseSeconds, Study
 from dpdash.core.sweep import Objective, SearchMethod, Sweep, SweepPlan, SweepStatus, Trial, TrialStatus
 from dpdash.core.sweep_axis import Axis, Value
 from dpdash.sweeps.service import SweepService

@@ -4,7 +4,8 @@ import pytest
 
 from dpdash.core.config import EngineName
 from dpdash.core.errors import ConfigError
-from dpdash.core.study import Point, ScalingMode, Study
+from dpdash.core.scaling.plan import Point, ScalingMode
+from dpdash.core.scaling.study import Study
 from tests.unit.sweeps.conftest import plan_of
 
 

@@ -1,4 +1,4 @@
-"""A scaling study: what is to be measured, what was measured, and the curves that follow. Plain values."""
+"""What a scaling study is to measure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,20 +25,6 @@ class ScalingMode(StrEnum):
     """The global batch: each replica gets a smaller part of it."""
     WEAK = "weak"
     """The batch of a replica: the global batch grows with the replicas."""
-
-
-class StudyStatus(StrEnum):
-    """Where a study is in its life."""
-
-    MEASURING = "measuring"
-    FINISHED = "finished"
-    CANCELLED = "cancelled"
-    OUT_OF_TIME = "out_of_time"
-    FAILED = "failed"
-
-    @property
-    def is_over(self) -> bool:
-        return self is not StudyStatus.MEASURING
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,104 +127,3 @@ class StudyPlan(Settings):
         """Numbers that the hidden layers of its largest run hold at once, in round terms."""
         batches = self.replicas if self.mode is ScalingMode.WEAK else 1
         return self.samples * batches * max(self.hidden_widths) * max(self.hidden_depth, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class PhaseSeconds:
-    """Time of a phase in a step that was taken apart, on the clock."""
-
-    phase: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One repeat of one point: the steady rate of a run."""
-
-    point: Point
-    repeat: int
-    samples: int
-    """In a step, over all replicas."""
-    steps_per_second: float
-    emulated: bool
-    """True when threads on the CPU stood in for GPUs."""
-    traced_seconds: float | None = None
-    """Of the step that the run took apart; None where it took none apart."""
-    phases: tuple[PhaseSeconds, ...] = ()
-
-    @property
-    def samples_per_second(self) -> float:
-        return self.samples * self.steps_per_second
-
-    @property
-    def step_seconds(self) -> float:
-        return 1 / self.steps_per_second
-
-
-@dataclass(frozen=True)
-class Study:
-    """A study as far as it has come."""
-
-    study_id: str
-    owner: str
-    created_at: float
-    """Unix time in seconds."""
-    plan: StudyPlan
-    num_cores: int
-    """That the replicas could use."""
-    num_gpus: int
-    status: StudyStatus = StudyStatus.MEASURING
-    measurements: tuple[Measurement, ...] = ()
-    message: str = ""
-    """What went wrong, as a template; empty where nothing did."""
-
-    def of(self, point: Point) -> tuple[Measurement, ...]:
-        """The repeats of a point that were measured."""
-        return tuple(measured for measured in self.measurements if measured.point == point)
-
-    def is_oversubscribed(self, engine: EngineName, replicas: int) -> bool:
-        """Whether there are more replicas than there is to run them on: they share cores, or DDP's ranks GPUs."""
-        return replicas > self.num_places(engine)
-
-    def num_places(self, engine: EngineName) -> int:
-        """Cores or GPUs that an engine can put its replicas on."""
-        takes_cores = engine is EngineName.CPU_REPLICAS or not self.num_gpus
-        return self.num_cores if takes_cores else self.num_gpus
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Repeats of one number."""
-
-    median: float
-    low: float
-    high: float
-    standard_error: float
-    """Of the mean; 0 with a single repeat, which says nothing about it."""
-
-
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """What so many replicas make of it."""
-
-    replicas: int
-    speed_up: Spread
-    """How many times the samples of one device they train in a second."""
-    step_seconds: float
-    """Median."""
-    is_oversubscribed: bool
-
-    @property
-    def efficiency(self) -> float:
-        """Speed-up as a share of the ideal one, which is the number of replicas."""
-        return self.speed_up.median / self.replicas
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Speed-up of one engine over 1, 2, … replicas, at one width."""
-
-    engine: EngineName
-    hidden_width: int
-    emulated: bool
-    points: tuple[CurvePoint, ...]

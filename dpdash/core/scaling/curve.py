@@ -1,0 +1,43 @@
+"""The speed-up over the number of replicas, as it follows from a study. Plain values."""
+
+from dataclasses import dataclass
+
+from dpdash.core.config import EngineName
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Repeats of one number."""
+
+    median: float
+    low: float
+    high: float
+    standard_error: float
+    """Of the mean; 0 with a single repeat, which says nothing about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """What so many replicas make of it."""
+
+    replicas: int
+    speed_up: Spread
+    """How many times the samples of one device they train in a second."""
+    step_seconds: float
+    """Median."""
+    is_oversubscribed: bool
+
+    @property
+    def efficiency(self) -> float:
+        """Speed-up as a share of the ideal one, which is the number of replicas."""
+        return self.speed_up.median / self.replicas
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Speed-up of one engine over 1, 2, … replicas, at one width."""
+
+    engine: EngineName
+    hidden_width: int
+    emulated: bool
+    points: tuple[CurvePoint, ...]

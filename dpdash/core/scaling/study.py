@@ -1,0 +1,84 @@
+"""A scaling study as far as it has come: its plan and what was measured. Plain values."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dpdash.core.config import EngineName
+from dpdash.core.scaling.plan import Point, StudyPlan
+
+
+class StudyStatus(StrEnum):
+    """Where a study is in its life."""
+
+    MEASURING = "measuring"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    OUT_OF_TIME = "out_of_time"
+    FAILED = "failed"
+
+    @property
+    def is_over(self) -> bool:
+        return self is not StudyStatus.MEASURING
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseSeconds:
+    """Time of a phase in a step that was taken apart, on the clock."""
+
+    phase: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One repeat of one point: the steady rate of a run."""
+
+    point: Point
+    repeat: int
+    samples: int
+    """In a step, over all replicas."""
+    steps_per_second: float
+    emulated: bool
+    """True when threads on the CPU stood in for GPUs."""
+    traced_seconds: float | None = None
+    """Of the step that the run took apart; None where it took none apart."""
+    phases: tuple[PhaseSeconds, ...] = ()
+
+    @property
+    def samples_per_second(self) -> float:
+        return self.samples * self.steps_per_second
+
+    @property
+    def step_seconds(self) -> float:
+        return 1 / self.steps_per_second
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as far as it has come."""
+
+    study_id: str
+    owner: str
+    created_at: float
+    """Unix time in seconds."""
+    plan: StudyPlan
+    num_cores: int
+    """That the replicas could use."""
+    num_gpus: int
+    status: StudyStatus = StudyStatus.MEASURING
+    measurements: tuple[Measurement, ...] = ()
+    message: str = ""
+    """What went wrong, as a template; empty where nothing did."""
+
+    def of(self, point: Point) -> tuple[Measurement, ...]:
+        """The repeats of a point that were measured."""
+        return tuple(measured for measured in self.measurements if measured.point == point)
+
+    def is_oversubscribed(self, engine: EngineName, replicas: int) -> bool:
+        """Whether there are more replicas than there is to run them on: they share cores, or DDP's ranks GPUs."""
+        return replicas > self.num_places(engine)
+
+    def num_places(self, engine: EngineName) -> int:
+        """Cores or GPUs that an engine can put its replicas on."""
+        takes_cores = engine is EngineName.CPU_REPLICAS or not self.num_gpus
+        return self.num_cores if takes_cores else self.num_gpus
