@@ -153,7 +153,7 @@ def tree_in_words() -> dict[str, set[str]]:
         indent = (len(line) - len(line.lstrip())) // 2
         first, *others = line.split()
         if first.endswith("/"):
-            path = [*path[: indent - 1], first.rstrip("/")]
+            path = [*path[: max(0, indent - 1)], first.rstrip("/")]
             folders["/".join(path)] = set()
         elif indent > len(path) and path:
             folders["/".join(path)] |= {first, *others}

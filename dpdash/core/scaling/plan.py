@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from dpdash.core.config import EngineName, RunConfig, bounds
+from dpdash.core.config import EngineName, OptimizerName, RunConfig, bounds
 from dpdash.core.errors import N_, SettingError
 from dpdash.core.validation import Settings
 
@@ -55,8 +55,11 @@ class StudyPlan(Settings):
     """One for curves, several for a map."""
     hidden_depth: int = Field(examples=[1])
     repeats: int = Field(ge=1, le=MOST_REPEATS, examples=[3])
-    seconds: float = Field(ge=LEAST_SECONDS, le=MOST_SECONDS, examples=[0.5])
-    """Of each measurement, its first block of epochs left out."""
+    seconds: float = Field(ge=LEAST_SECONDS, le=MOST_SECONDS, examples=[0.25])
+    """Of each measurement."""
+    counts: tuple[int, ...] | None = None
+    """The numbers of replicas to measure, the largest of them `replicas`; without them 2, 3, … up to there."""
+    optimizer: OptimizerName = OptimizerName.ADAM
 
     @field_validator("engines", "hidden_widths")
     @classmethod
@@ -79,6 +82,22 @@ class StudyPlan(Settings):
             hint=EngineName.CPU_REPLICAS,
         )
 
+    @field_validator("counts")
+    @classmethod
+    def _rise(cls, counts: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return tuple(sorted(set(counts))) if counts else None
+
+    @model_validator(mode="after")
+    def _counts_reach_the_most(self) -> Self:
+        if self.counts is None or (self.counts[0] >= 2 and self.counts[-1] == self.replicas):
+            return self
+        raise SettingError(
+            "counts",
+            N_("The numbers of replicas must be from 2 to {limit}. Received: {received}. Leave them out for all."),
+            limit=self.replicas,
+            received=", ".join(map(str, self.counts)),
+        )
+
     @model_validator(mode="after")
     def _runs_are_allowed(self) -> Self:
         # The other bounds are those of the runs that measure, of which these have the fewest and the most samples.
@@ -95,9 +114,14 @@ class StudyPlan(Settings):
             for width in self.hidden_widths
             for point in (
                 Point(EngineName.SINGLE, 1, width),
-                *(Point(engine, num, width) for engine in self.engines for num in range(2, self.replicas + 1)),
+                *(Point(engine, num, width) for engine in self.engines for num in self.replica_counts),
             )
         )
+
+    @property
+    def replica_counts(self) -> tuple[int, ...]:
+        """The numbers of replicas that are measured, in rising order."""
+        return self.counts or tuple(range(2, self.replicas + 1))
 
     def config(self, point: Point) -> RunConfig:
         """The run that measures a point: every epoch is one step with the whole batch."""
@@ -110,6 +134,7 @@ class StudyPlan(Settings):
                 "samples": self.samples * (point.replicas if self.mode is ScalingMode.WEAK else 1),
                 "epochs": int(bounds("epochs")[1]),
                 "learning_rate": LEARNING_RATE,
+                "optimizer": self.optimizer,
             }
         )
 

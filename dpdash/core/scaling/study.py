@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from dpdash.core.config import EngineName
 from dpdash.core.scaling.plan import Point, StudyPlan
+from dpdash.core.scaling.variants import Variant
 
 
 class StudyStatus(StrEnum):
@@ -43,6 +44,12 @@ class Measurement:
     traced_seconds: float | None = None
     """Of the step that the run took apart; None where it took none apart."""
     phases: tuple[PhaseSeconds, ...] = ()
+    variant: Variant = Variant.ENGINE
+    """The way in which the step was done."""
+    other_programs: float | None = None
+    """The share of the cores, 0 to 1, that other programs took meanwhile; None where that is not known."""
+    waiting_seconds: float | None = None
+    """From the first rank that entered its first all-reduce to the last, the median of its steps."""
 
     @property
     def samples_per_second(self) -> float:
@@ -70,9 +77,9 @@ class Study:
     message: str = ""
     """What went wrong, as a template; empty where nothing did."""
 
-    def of(self, point: Point) -> tuple[Measurement, ...]:
-        """The repeats of a point that were measured."""
-        return tuple(measured for measured in self.measurements if measured.point == point)
+    def of(self, point: Point, variant: Variant = Variant.ENGINE) -> tuple[Measurement, ...]:
+        """The turns of a point that were measured in one way, in their order."""
+        return tuple(one for one in self.measurements if one.point == point and one.variant is variant)
 
     def is_oversubscribed(self, engine: EngineName, replicas: int) -> bool:
         """Whether there are more replicas than there is to run them on: they share cores, or DDP's ranks GPUs."""
