@@ -1,0 +1,42 @@
+from itertools import count
+
+import pytest
+
+from dpdash.training.variants.steady import LEAST_STEPS, WARM_STEPS, steady
+
+
+def test_the_clock_counts_warm_steps_alone() -> None:
+    durations = [50.0, 5.0, 2.0]
+    now = 0.0
+
+    def step() -> None:
+        nonlocal now
+        now += durations.pop(0) if durations else 2.0
+
+    found = steady(step, 20, clock=lambda: now)
+
+    assert (found.step_seconds, found.num_steps) == (2, 10)
+
+
+def test_a_slow_step_is_done_a_few_times_all_the_same() -> None:
+    done: list[None] = []
+    found = steady(lambda: done.append(None), 0.1, clock=map(float, count()).__next__)
+    assert (found.num_steps, len(done)) == (LEAST_STEPS, WARM_STEPS + LEAST_STEPS)
+
+
+def test_devices_are_waited_for_before_the_clock_is_read() -> None:
+    queued, now = 0, 0.0
+
+    def step() -> None:
+        nonlocal queued
+        queued += 1
+
+    def wait() -> None:
+        nonlocal queued, now
+        now, queued = now + queued, 0
+
+    assert steady(step, 7, wait, clock=lambda: now).step_seconds == pytest.approx(1)
+
+
+def test_all_who_do_it_together_do_as_many() -> None:
+    assert steady(lambda: None, 1, agree=lambda _num_steps: 5).num_steps == 5
