@@ -4,14 +4,20 @@ A proxy may put it below a path of its own, with `server.baseUrlPath` or without
 from its own on, as Streamlit's document has them, and a route begins with the base.
 """
 
+from functools import cache
+
 import streamlit as st
 from starlette.types import Scope
 
 from dpdash.core import network
 
 
+@cache
 def base_path() -> str:
-    """What every path of this server begins with: nothing, or such as `/lab`."""
+    """What every path of this server begins with: nothing, or such as `/lab`.
+
+    Each request asks several times, and Streamlit takes microseconds to say what is settled at its start.
+    """
     path = st.get_option("server.baseUrlPath").strip("/")
     return f"/{path}" if path else ""
 

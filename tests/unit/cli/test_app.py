@@ -492,6 +492,19 @@ def test_own_data_are_trained_and_measured_by_the_least_squares_line(tmp_path: P
     assert listed[0]["config"]["samples"] == 50
 
 
+def test_a_run_whose_table_is_gone_is_shown_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text("1,2\n3,4\n5,7\n")
+    database = tmp_path / "runs.db"
+    assert called(database, "train", "--data", str(tmp_path / "prices.csv")).status == 0
+    run_id = called(database, "runs", "list", "--json").json[0]["run_id"]
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("DELETE FROM data_tables")
+    # In a process of its own: this one has the table at hand.
+    shown = ended(started(database, "runs", "show", run_id))
+    assert shown.status == 0
+    assert "The own data prices.csv is not on this server any more." in shown.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
