@@ -20,10 +20,11 @@ from dpdash.core.events import (
     RunStarted,
     RunStopped,
 )
-from dpdash.training.checkpoint import AS_HERE, State
+from dpdash.training.checkpoint import State
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Availability, Emit
 from dpdash.training.processes.handle import PROCESS_GONE
+from dpdash.training.threads import AS_HERE
 
 
 def block_of(first_epoch: int, num_epochs: int, seed: int = 0) -> EpochBlock:

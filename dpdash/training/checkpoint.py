@@ -5,9 +5,7 @@ Why safetensors, when a checkpoint is taken and what is restored: docs/adr/0014-
 
 import logging
 import math
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -19,11 +17,10 @@ from torch import Tensor, nn, optim
 from dpdash.core.errors import N_, DpdashError
 from dpdash.core.events import Checkpoint, LearningRateChanged
 from dpdash.training.learning_rates import LearningRates
+from dpdash.training.threads import AS_HERE
 
 LARGEST_BYTES: Final = 16 * 2**20
 """While one is saved the rows of other runs wait; under Adam that is a model of 1.4 million parameters."""
-AS_HERE: Final = 0
-"""The number of threads of a run that has not been trained yet: whatever the process uses."""
 MOST_THREADS: Final = 1024
 NUMBERS: Final = ("epoch", "seconds", "learning_rate", "num_threads")
 """What stands in the tensor `numbers`, in float64, which holds each of them exactly."""
@@ -204,29 +201,6 @@ def still_to_come(
     """
     is_as_planned = told == planned[: len(told)]
     return (*told, *planned[len(told) :]) if is_as_planned else told
-
-
-@contextmanager
-def as_many_threads(num_threads: int) -> Iterator[None]:
-    """Have torch use so many threads for each operation of this thread, and of no other one; see `State`."""
-    usual = torch.get_num_threads()
-    if num_threads in (AS_HERE, usual):
-        yield
-        return
-    _set_here(num_threads, usual)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(usual)
-
-
-def _set_here(num_threads: int, elsewhere: int) -> None:
-    # What is set holds for the thread that sets it, and for those that have not used torch yet: a thread that sets
-    # the usual number after that leaves this one's alone.
-    torch.set_num_threads(num_threads)
-    other = threading.Thread(target=torch.set_num_threads, args=(elsewhere,))
-    other.start()
-    other.join()
 
 
 def _under(beginning: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -19,13 +19,14 @@ from dpdash.core.events import Checkpoint, RunDiverged, RunEvent, RunFailed, Run
 from dpdash.core.sharding import shard_sizes
 from dpdash.problem.data import Data, as_column, draw
 from dpdash.problem.model import build_model
-from dpdash.training.checkpoint import State, as_many_threads
+from dpdash.training.checkpoint import State
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Emit
 from dpdash.training.failures import sentence
 from dpdash.training.loop.epoch_loop import DivergedError, EpochLoop, Events, Progress
 from dpdash.training.loop.placement import Placement
 from dpdash.training.loop.setup import batch_size, measured_step_seconds, set_up
+from dpdash.training.threads import as_many_threads
 
 
 def train(

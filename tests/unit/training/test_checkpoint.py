@@ -3,7 +3,6 @@
 import logging
 import math
 import pickle
-import threading
 from dataclasses import replace
 
 import pytest
@@ -16,17 +15,16 @@ from dpdash.problem.data import draw
 from dpdash.problem.model import build_model, build_optimizer
 from dpdash.training import checkpoint as checkpoint_module
 from dpdash.training.checkpoint import (
-    AS_HERE,
     DAMAGED,
     MOST_THREADS,
     CheckpointError,
     Keeper,
     State,
-    as_many_threads,
     going_on,
     still_to_come,
 )
 from dpdash.training.learning_rates import LearningRates
+from dpdash.training.threads import AS_HERE, as_many_threads
 
 CONFIG = RunConfig(samples=20, hidden_depth=1, hidden_width=3)
 BEGUN = State(7, 0.5, 0.01, 1, (LearningRateChanged(9, 0.1), LearningRateChanged(12, 1e-6)), {})
@@ -196,34 +194,8 @@ def test_a_checkpoint_is_kept_with_what_was_told_behind_it() -> None:
     assert told == replace(BEGUN, replays=(A, OTHER))
 
 
-def test_the_number_of_threads_is_that_of_this_thread_alone() -> None:
-    usual = torch.get_num_threads()
-    elsewhere: list[int] = []
-
-    def look() -> None:
-        torch.ones(10).sum()
-        elsewhere.append(torch.get_num_threads())
-
-    with as_many_threads(usual + 1):
-        assert torch.get_num_threads() == usual + 1
-        other = threading.Thread(target=look)
-        other.start()
-        other.join()
-        assert torch.get_num_threads() == usual + 1
-    assert torch.get_num_threads() == usual
-    assert elsewhere == [usual]
-
-
 def test_a_checkpoint_knows_the_number_of_threads_that_it_was_trained_with() -> None:
     keeper, _model = keeper_of(CONFIG)
     for num_threads in (1, 3):
         with as_many_threads(num_threads):
             assert State.of(taken(keeper)).num_threads == num_threads
-
-
-@pytest.mark.parametrize("num_threads", [AS_HERE, torch.get_num_threads()])
-def test_the_number_of_threads_stays_where_it_is_the_same(num_threads: int) -> None:
-    usual = torch.get_num_threads()
-    with as_many_threads(num_threads):
-        assert torch.get_num_threads() == usual
-    assert torch.get_num_threads() == usual
