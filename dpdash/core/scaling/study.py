@@ -1,11 +1,13 @@
 """A scaling study as far as it has come: its plan and what was measured. Plain values."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Self
 
 from dpdash.core.config import EngineName
 from dpdash.core.scaling.plan import Point, StudyPlan
-from dpdash.core.scaling.variants import Variant
+from dpdash.core.scaling.variants import Variant, variants_of
 
 
 class StudyStatus(StrEnum):
@@ -76,6 +78,43 @@ class Study:
     measurements: tuple[Measurement, ...] = ()
     message: str = ""
     """What went wrong, as a template; empty where nothing did."""
+    left_out: tuple[int, ...] = ()
+    """Numbers of replicas of the plan that are not measured, because the time does not suffice for them."""
+    rounds: int | None = None
+    """How often each point is measured; None where the time suffices for the plan's repeats."""
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """What is measured of the plan, in the order of a round."""
+        return tuple(point for point in self.plan.points if point.replicas not in self.left_out)
+
+    @property
+    def num_wanted(self) -> int:
+        """Measurements that it has when it is finished."""
+        turns = sum(len(self.ways(point)) for point in self.points)
+        if self.status.is_over and all(one.variant is Variant.ENGINE for one in self.measurements):
+            turns = len(self.points)  # as older versions measured
+        return turns * (self.plan.repeats if self.rounds is None else self.rounds)
+
+    def ways(self, point: Point) -> tuple[Variant, ...]:
+        """The ways in which a point's step is measured on this machine, in the order of a round."""
+        has_more_cores = self.num_cores > 1 and not self.num_gpus
+        return tuple(
+            variant for variant in variants_of(point.engine) if has_more_cores or variant is not Variant.WHOLE_CPU
+        )
+
+    def even(self) -> Self:
+        """The same without a round that was not finished, so that no point has fewer turns than another.
+
+        Of a first round that was not finished, the points stay of which all is measured.
+        """
+        turns = Counter((one.point, one.variant) for one in self.measurements)
+        finished = [point for point in self.points if all(turns[point, way] for way in self.ways(point))]
+        rounds = 1
+        if len(finished) == len(self.points):
+            rounds = min(turns[point, way] for point in finished for way in self.ways(point))
+        kept = tuple(one for one in self.measurements if one.point in finished and one.repeat < rounds)
+        return replace(self, measurements=kept)
 
     def of(self, point: Point, variant: Variant = Variant.ENGINE) -> tuple[Measurement, ...]:
         """The turns of a point that were measured in one way, in their order."""
