@@ -3,11 +3,15 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 WARM_STEPS: Final = 3
 """Done before the clock counts: the first ones start threads, find memory and, with DDP, cut buckets anew."""
+WARM_SHARE: Final = 0.1
+"""Of the time that counts."""
 LEAST_STEPS: Final = 3
+SHORTEST_SECONDS: Final = 1e-9
 
 Step = Callable[[], None]
 
@@ -39,15 +43,24 @@ def steady(
         agree: What all who do the step together make of a number of steps that one of them would do.
         clock: Gives seconds.
     """
-    warm = []
     for _ in range(WARM_STEPS):
         began = clock()
         step()
         wait()
-        warm.append(clock() - began)
-    num_steps = agree(max(LEAST_STEPS, round(seconds / max(min(warm), 1e-9))))
+        about = clock() - began
+    timed = partial(_timed, step, wait, clock)
+    # Quick steps are still getting quicker after so few: a first stretch tells better how many fill the time.
+    num_steps = agree(round(WARM_SHARE * seconds / max(about, SHORTEST_SECONDS)))
+    if num_steps:
+        about = timed(num_steps)
+    num_steps = agree(max(LEAST_STEPS, round(seconds / max(about, SHORTEST_SECONDS))))
+    return Steady(timed(num_steps), num_steps)
+
+
+def _timed(step: Step, wait: Callable[[], None], clock: Callable[[], float], num_steps: int) -> float:
+    """Mean seconds of steps that follow each other."""
     began = clock()
     for _ in range(num_steps):
         step()
     wait()
-    return Steady((clock() - began) / num_steps, num_steps)
+    return (clock() - began) / num_steps

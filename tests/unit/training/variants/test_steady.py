@@ -6,16 +6,24 @@ from dpdash.training.variants.steady import LEAST_STEPS, WARM_STEPS, steady
 
 
 def test_the_clock_counts_warm_steps_alone() -> None:
-    durations = [50.0, 5.0, 2.0]
+    durations = [50.0, 5.0, 4.0]
     now = 0.0
 
     def step() -> None:
         nonlocal now
         now += durations.pop(0) if durations else 2.0
 
-    found = steady(step, 20, clock=lambda: now)
+    found = steady(step, 100, clock=lambda: now)
 
-    assert (found.step_seconds, found.num_steps) == (2, 10)
+    assert (found.step_seconds, found.num_steps) == (2, 50)
+
+
+def test_a_first_stretch_tells_how_many_steps_fill_the_time() -> None:
+    done: list[None] = []
+    found = steady(lambda: done.append(None), 30, clock=map(float, count()).__next__)
+    # By this clock a warm step takes a second, and each stretch takes one.
+    assert len(done) == WARM_STEPS + 3 + found.num_steps
+    assert found.num_steps == 90
 
 
 def test_a_slow_step_is_done_a_few_times_all_the_same() -> None:
