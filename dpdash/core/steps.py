@@ -1,8 +1,9 @@
 """One training step, taken apart: what each replica did, when, and what came of it. Plain values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median, quantiles
 from typing import Final
 
 MOST_LISTED_SAMPLES: Final = 400
@@ -38,6 +39,79 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """What something took in many steps, in seconds: half of them lie between `low` and `high`."""
+
+    median: float
+    low: float
+    high: float
+
+    @staticmethod
+    def of(values: Sequence[float]) -> "Spread":
+        """The spread of at least one value."""
+        if len(values) == 1:
+            return Spread(values[0], values[0], values[0])
+        low, _middle, high = quantiles(values, n=4, method="inclusive")
+        return Spread(median(values), low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseTime:
+    """What a phase took in the steps of a trace."""
+
+    phase: Phase
+    on_clock: Spread
+    """Time in which at least one device was in it."""
+    together: float
+    """Seconds of all devices together, the median."""
+    marks: float = 0.0
+    """Seconds of it that noting it took, by what noting takes on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """When a rank of DDP was ready for its first all-reduce. Backward itself ends at the same time for all."""
+
+    lane: int
+    after: Spread
+    """Since its backward began."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneStep:
+    """What was noted in one step."""
+
+    spans: tuple[Span, ...]
+    seconds: float
+    """From the begin of the step to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepTimes:
+    """What warm steps took: traced ones, in turns with untraced ones."""
+
+    num_steps: int
+    """Traced; of the others there are as many."""
+    traced: Spread
+    untraced: Spread | None
+    """None for a trace of before both were done in turns."""
+    between: Spread
+    """Time in which no phase was at work."""
+    phases: tuple[PhaseTime, ...]
+    """Those that there were, in the order of `Phase`."""
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def cost(self) -> float | None:
+        """How many times as long a traced step takes as an untraced one; None where that is unknown."""
+        return self.traced.median / self.untraced.median if self.untraced and self.untraced.median else None
+
+    def seconds_in(self, phase: Phase) -> float:
+        """Median time of a phase on the clock; 0 for one that there was not."""
+        return next((time.on_clock.median for time in self.phases if time.phase is phase), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaStep:
     """What one replica had and made in a step."""
 
@@ -60,7 +134,7 @@ class ReplicaStep:
 
 @dataclass(frozen=True, slots=True)
 class StepTrace:
-    """One step of a run."""
+    """One step of a run, done many times over."""
 
     engine: str
     emulated: bool
@@ -79,17 +153,68 @@ class StepTrace:
     residual: float
     """Largest difference between the two over all parameters, as a share of the largest full gradient."""
     spans: tuple[Span, ...]
+    """Of the step that took about the median."""
     seconds: float
-    """From the begin of the step to its end."""
+    """From the begin of that step to its end."""
     is_memory_counted: bool = False
     """True where no device tells what it held, and the sizes of the known tensors are added up.
 
     A step that was stored before this was known says nothing of it.
     """
+    times: StepTimes | None = None
+    """None for a trace of before a step was done many times over; see `timed`."""
+
+    @property
+    def timed(self) -> StepTimes:
+        """What the steps took, of an old trace its one step."""
+        return self.times or step_times([OneStep(self.spans, self.seconds)])
 
     def seconds_in(self, phase: Phase) -> float:
-        """Time of a phase on the clock: what several devices do at once counts once."""
-        return seconds_on_clock(span for span in self.spans if span.phase is phase)
+        """Median time of a phase on the clock: what several devices do at once counts once."""
+        return self.timed.seconds_in(phase)
+
+
+def step_times(
+    steps: Sequence[OneStep],
+    untraced: Sequence[float] = (),
+    marks: Mapping[Phase, float] | None = None,
+    entries: Iterable[Entry] = (),
+) -> StepTimes:
+    """What steps took, from what was noted in each.
+
+    Args:
+        steps: The traced ones, at least one.
+        untraced: Seconds of each of those in between.
+        marks: Seconds of each phase that noting it took.
+        entries: When each rank was ready for its first all-reduce.
+    """
+    spans_of = {
+        phase: [[span for span in step.spans if span.phase is phase] for step in steps]
+        for phase in Phase
+        if any(span.phase is phase for step in steps for span in step.spans)
+    }
+    return StepTimes(
+        num_steps=len(steps),
+        traced=Spread.of([step.seconds for step in steps]),
+        untraced=Spread.of(untraced) if untraced else None,
+        between=Spread.of([max(0.0, step.seconds - seconds_on_clock(step.spans)) for step in steps]),
+        phases=tuple(
+            PhaseTime(
+                phase,
+                Spread.of([seconds_on_clock(spans) for spans in each]),
+                median(sum(span.seconds for span in spans) for spans in each),
+                (marks or {}).get(phase, 0.0),
+            )
+            for phase, each in spans_of.items()
+        ),
+        entries=tuple(entries),
+    )
+
+
+def nearest_to_median(steps: Sequence[OneStep]) -> OneStep:
+    """The step that took about as long as the middle one."""
+    middle = median(step.seconds for step in steps)
+    return min(steps, key=lambda step: abs(step.seconds - middle))
 
 
 def seconds_on_clock(spans: Iterable[Span]) -> float:
