@@ -1,6 +1,7 @@
 """What this machine can train on: its devices with their memory, and how busy they are."""
 
 import platform
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -34,7 +35,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class CpuSeconds:
-    """What the CPU has done since the machine was started, in seconds of all cores together."""
+    """What cores have done since the machine was started, in seconds of all of them together."""
 
     busy: float
     total: float
@@ -95,12 +96,15 @@ def devices() -> tuple[Device, ...]:
     return (cpu, *(_gpu(index) for index in range(num_gpus())))
 
 
-def cpu_seconds() -> CpuSeconds:
-    """What to compare the next `load` with."""
-    times = psutil.cpu_times()
+def cpu_seconds(cores: Collection[int] | None = None) -> CpuSeconds:
+    """What some cores, or all, have done so far: to compare the next `load` with."""
     # Not psutil.cpu_percent: that remembers its last look once a thread, and each refresh of a page is a new one.
-    total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
-    return CpuSeconds(total - times.idle - getattr(times, "iowait", 0.0), total)
+    each = [psutil.cpu_times()] if cores is None else psutil.cpu_times(percpu=True)
+    # Cores that are switched off are not told of, and the others then have no number.
+    wanted = each if cores is None or len(each) <= max(cores) else [each[core] for core in cores]
+    total = sum(sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0) for times in wanted)
+    idle = sum(times.idle + getattr(times, "iowait", 0.0) for times in wanted)
+    return CpuSeconds(total - idle, total)
 
 
 def load(since: CpuSeconds | None = None) -> tuple[DeviceLoad, ...]:
