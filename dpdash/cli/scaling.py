@@ -28,8 +28,8 @@ from dpdash.core.errors import StoreError
 from dpdash.core.scaling.plan import LEAST_SECONDS, MOST_REPEATS, MOST_SECONDS, ScalingMode, StudyPlan
 from dpdash.core.scaling.study import Study, StudyStatus
 from dpdash.core.settings import read_settings
-from dpdash.findings.curves import curves
-from dpdash.findings.scaling import Sentence, verdicts
+from dpdash.findings.scaling.curves import curves
+from dpdash.findings.scaling.verdict import Sentence, verdicts
 from dpdash.scaling.export import as_csv, as_values
 from dpdash.scaling.live import LiveStudy, StudySnapshot
 from dpdash.scaling.measure import require_engines

@@ -9,9 +9,9 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from dpdash.core.scaling.study import Study
-from dpdash.findings.curves import curves
-from dpdash.findings.fits import fit
-from dpdash.findings.scaling import verdicts
+from dpdash.findings.scaling.curves import curves
+from dpdash.findings.scaling.fits import fit
+from dpdash.findings.scaling.verdict import verdicts
 
 _STUDY: Final = TypeAdapter(Study)
 COLUMNS: Final = (

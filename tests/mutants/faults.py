@@ -215,7 +215,7 @@ FAULTS: Final = (
     ),
     # Findings
     Fault(
-        "dpdash/findings/fits.py",
+        "dpdash/findings/scaling/fits.py",
         "rise, loss = 1 - 1 / num, 1 / measured - 1 / num",
         "rise, loss = 1 - 1 / num, 1 / measured",
         FINDINGS,
@@ -233,7 +233,7 @@ FAULTS: Final = (
         FINDINGS,
     ),
     Fault(
-        "dpdash/findings/curves.py",
+        "dpdash/findings/scaling/curves.py",
         "statistics.stdev(values) / math.sqrt(len(values))",
         "statistics.stdev(values) / len(values)",
         (*FINDINGS, "tests/unit/scaling"),
@@ -358,19 +358,19 @@ FAULTS: Final = (
         ),
     ),
     Fault(
-        "dpdash/findings/fits.py",
+        "dpdash/findings/scaling/fits.py",
         "share = float(rise @ loss / (rise @ rise))",
         "share = float(rise @ loss / rise.sum())",
         ("tests/unit/findings",),
     ),
     Fault(
-        "dpdash/findings/scaling.py",
+        "dpdash/findings/scaling/verdict.py",
         "judged = (fair or parallel)[-1]",
         "judged = (fair or parallel)[0]",
         ("tests/unit/findings",),
     ),
     Fault(
-        "dpdash/findings/scaling.py",
+        "dpdash/findings/scaling/verdict.py",
         "point.speed_up.median > 1 + _margin(point))",
         "point.speed_up.median > 1 - _margin(point))",
         ("tests/unit/findings",),

@@ -13,8 +13,8 @@ from dpdash.core.scaling.plan import Point, ScalingMode
 from dpdash.core.scaling.study import Study
 from dpdash.core.steps import Phase
 from dpdash.core.translations import Language
-from dpdash.findings.curves import curves, phase_seconds, step_seconds
-from dpdash.findings.fits import fit
+from dpdash.findings.scaling.curves import curves, phase_seconds, step_seconds
+from dpdash.findings.scaling.fits import fit
 from dpdash.ui.parts.live_chart import MAX_PLOTS, chart
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.state import NUM_SHARED

@@ -12,8 +12,8 @@ import streamlit as st
 
 from dpdash.core.scaling.plan import StudyPlan
 from dpdash.core.scaling.study import Study, StudyStatus
-from dpdash.findings.curves import curves
-from dpdash.findings.scaling import ScalingVerdict, Sentence, verdicts
+from dpdash.findings.scaling.curves import curves
+from dpdash.findings.scaling.verdict import ScalingVerdict, Sentence, verdicts
 from dpdash.scaling.export import as_csv, as_json
 from dpdash.scaling.live import StudySnapshot
 from dpdash.scaling.service import ScalingService

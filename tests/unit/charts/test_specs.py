@@ -28,8 +28,8 @@ from dpdash.core.steps import Phase, ReplicaStep, Span, StepTrace
 from dpdash.core.sweep import Sweep, TrialStatus
 from dpdash.core.sweep_axis import Axis
 from dpdash.core.translations import PSEUDO, language
-from dpdash.findings.curves import curves
-from dpdash.findings.fits import amdahl
+from dpdash.findings.scaling.curves import curves
+from dpdash.findings.scaling.fits import amdahl
 from dpdash.findings.sweep import best_so_far, importances, linear_rule, slope_spreads, sweep_map
 from tests.unit.sweeps.conftest import study_of, sweep_of
 

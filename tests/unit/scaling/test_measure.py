@@ -14,7 +14,7 @@ from dpdash.core.events import StepTraced
 from dpdash.core.scaling.curve import Spread
 from dpdash.core.scaling.plan import Point, ScalingMode
 from dpdash.core.steps import Phase, Span, StepTrace
-from dpdash.findings.curves import curves, spread
+from dpdash.findings.scaling.curves import curves, spread
 from dpdash.scaling.export import COLUMNS, as_csv, as_json
 from dpdash.scaling.measure import MeasuringError, Turn, measure, require_engines, turns
 from dpdash.training.catalog import engine

@@ -15,8 +15,8 @@ from dpdash.core.scaling.curve import Curve, CurvePoint
 from dpdash.core.scaling.plan import Point, ScalingMode
 from dpdash.core.scaling.study import Measurement, Study
 from dpdash.core.steps import Phase
-from dpdash.findings.curves import phase_seconds
-from dpdash.findings.fits import Fit, fit
+from dpdash.findings.scaling.curves import phase_seconds
+from dpdash.findings.scaling.fits import Fit, fit
 
 NEAR_LINEAR_EFFICIENCY: Final = 0.8
 """Below, a fifth or more of the replicas is lost: nobody would call that near-linear."""

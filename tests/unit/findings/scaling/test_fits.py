@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from dpdash.core.scaling.curve import Curve
 from dpdash.core.scaling.plan import ScalingMode
-from dpdash.findings.fits import LAWS, amdahl, fit, fit_speed_ups, gustafson
+from dpdash.findings.scaling.fits import LAWS, amdahl, fit, fit_speed_ups, gustafson
 from tests.unit.sweeps.conftest import REPLICAS
 
 SHARES = st.floats(0, 1)

@@ -8,9 +8,9 @@ from dpdash.core.config import EngineName
 from dpdash.core.scaling.plan import ScalingMode
 from dpdash.core.scaling.study import Study
 from dpdash.core.translations import ENGLISH, language
-from dpdash.findings import scaling as words
-from dpdash.findings.curves import curves
-from dpdash.findings.scaling import NEAR_LINEAR_EFFICIENCY, Limit, ScalingKind, ScalingVerdict, verdicts
+from dpdash.findings.scaling import verdict as words
+from dpdash.findings.scaling.curves import curves
+from dpdash.findings.scaling.verdict import NEAR_LINEAR_EFFICIENCY, Limit, ScalingKind, ScalingVerdict, verdicts
 from tests.unit.sweeps.conftest import study_of
 
 SPEED_UPS = st.lists(st.floats(0.01, 8), min_size=3, max_size=3)
