@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,19 +12,22 @@ from dpdash.core.events import (
     Checkpoint,
     EpochBlock,
     LearningRateChanged,
-    RunEvent,
-    RunFailed,
     RunFinished,
     RunPaused,
     RunResumed,
     RunStarted,
     RunStopped,
 )
+from dpdash.core.scaling.variants import Variant
+from dpdash.scaling.live import GONE
+from dpdash.scaling.measure import Rounds
+from dpdash.scaling.messages import Fitted, Measured, Order
 from dpdash.training.checkpoint import State
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Availability, Emit
-from dpdash.training.processes.handle import PROCESS_GONE
 from dpdash.training.threads import AS_HERE
+from dpdash.training.variants.measurer import MeasuringError
+from dpdash.training.variants.steady import Steady
 
 
 def block_of(first_epoch: int, num_epochs: int, seed: int = 0) -> EpochBlock:
@@ -106,61 +109,45 @@ def eventually(condition: Callable[[], object], timeout: float = 30.0) -> None:
         time.sleep(0.005)
 
 
-class FakeTrainer:
-    """Trains nothing, at a rate that a test decides; its seconds are made up, so that nobody waits for them.
+class FakeMeasuring:
+    """Measures nothing: a step takes what a test decides, whichever way it is done.
 
-    Its first block is slower, as that of a real run is. While `gate` is closed it stands in the middle of a run,
-    until it is stopped or hung up.
+    While `gate` is closed it stands in the middle of a turn, until it is hung up.
     """
 
-    EPOCHS_PER_BLOCK = 10
-    WARM_UP_SECONDS = 0.15
-
     def __init__(
-        self, steps_per_second: Callable[[RunConfig], float], *said_first: RunEvent, failure: str = ""
+        self,
+        steps_per_second: Callable[[RunConfig], float],
+        failure: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.configs: list[RunConfig] = []
+        self.turns: list[tuple[RunConfig, Variant]] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.is_ended = False
+        self.failure = failure
+        self.is_hung_up = False
         self._steps_per_second = steps_per_second
-        self._said_first = said_first
-        self._failure = failure
-        self._hung_up = threading.Event()
+        self._clock = clock
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
-        self.configs.append(config)
-        emulated = config.engine is EngineName.CPU_REPLICAS
-        emit(RunStarted(1.0, ("fake",), (config.samples,), emulated, one_device_step_seconds=None))
-        for event in self._said_first:
-            emit(event)
-        epoch, rate = 0, self._steps_per_second(config)
-        while control.stop_reason is None and not self._failure:
-            if not self.gate.wait(0.005):
-                if self._hung_up.is_set():
-                    emit(RunFailed(epoch, PROCESS_GONE, ""))
-                    return
-                continue
-            part = block_of(epoch + 1, self.EPOCHS_PER_BLOCK)
-            seconds = np.arange(epoch + 1, epoch + 1 + self.EPOCHS_PER_BLOCK) / rate
-            emit(replace(part, seconds=self.WARM_UP_SECONDS + seconds))
-            epoch = part.last_epoch
-        if self._failure:
-            emit(RunFailed(epoch, self._failure, ""))
-        else:
-            assert control.stop_reason is not None
-            seconds_taken = self.WARM_UP_SECONDS + epoch / rate
-            emit(RunStopped(epoch, 2.5, 0.5, seconds_taken, control.stop_reason))
-
-    @property
-    def is_gone(self) -> bool:
-        return self._hung_up.is_set()
+    def measure(self, order: Order) -> Iterator[Fitted | Measured]:
+        self.is_hung_up = False
+        return Rounds(order, self._Measurer(self), lambda: 0.0, self._clock).measure()
 
     def hang_up(self) -> None:
-        self._hung_up.set()
+        self.is_hung_up = True
 
-    def end(self) -> None:
-        self.is_ended = True
+    @dataclass
+    class _Measurer:
+        whole: "FakeMeasuring"
+
+        def measure(self, config: RunConfig, variant: Variant, seconds: float) -> Steady:
+            self.whole.turns.append((config, variant))
+            while not self.whole.gate.wait(0.005):
+                if self.whole.is_hung_up:
+                    raise MeasuringError(GONE)
+            if self.whole.failure:
+                raise MeasuringError(self.whole.failure)
+            return Steady(1 / self.whole._steps_per_second(config), 10)
 
 
 class LossEngine:

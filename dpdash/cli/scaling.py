@@ -68,8 +68,10 @@ def scaling(
         ),
     ] = str(USUAL_WIDTH),
     hidden_depth: Annotated[str, option("hidden_depth")] = str(USUAL_DEPTH),
-    repeats: Annotated[int, typer.Option(help=f"How often each point is measured, 1 to {MOST_REPEATS}.")] = 3,
-    seconds: Annotated[float, typer.Option(help=f"Of each measurement, {LEAST_SECONDS} to {MOST_SECONDS}.")] = 0.5,
+    repeats: Annotated[int, typer.Option(help=f"How often each point is measured, 1 to {MOST_REPEATS}.")] = 7,
+    seconds: Annotated[
+        float, typer.Option(help=f"Of each measurement, {LEAST_SECONDS} to {MOST_SECONDS}.")
+    ] = 0.25,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write every measurement into this file.")] = None,
 ) -> None:
@@ -113,16 +115,15 @@ def _plan(values: dict[str, Any]) -> StudyPlan:
 
 def _measured(live: LiveStudy, quiet: bool) -> Study:
     """Measure with a progress bar; the first Ctrl+C ends the study, which is kept."""
-    num_measurements = live.snapshot().study.plan.num_measurements
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("measurements, {task.fields[left]}"))
     with signals_received() as received, Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task("measure", total=num_measurements, left="starting")
+        task = bar.add_task("measure", total=None, left="starting")
         live.start()
         while not live.wait(POLL_SECONDS):
             if received:
                 live.cancel()
             shown = live.snapshot()
-            bar.update(task, completed=shown.num_measured, left=_left(shown))
+            bar.update(task, total=shown.study.num_wanted, completed=shown.num_measured, left=_left(shown))
     return live.snapshot().study
 
 
@@ -156,7 +157,7 @@ def _print(study: Study) -> None:
             f"{ENGLISH_WORDS.name(said.engine)}: {' '.join(_written(sentence) for sentence in said.sentences)}"
         )
     if study.status is not StudyStatus.FINISHED:
-        done, wanted = len(study.measurements), study.plan.num_measurements
+        done, wanted = len(study.measurements), study.num_wanted
         typer.echo(f"Ended after {done} of {wanted} measurements.")
 
 

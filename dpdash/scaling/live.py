@@ -1,29 +1,24 @@
-"""A study that is being measured: a thread that waits, and a process of its own that trains."""
+"""A study that is being measured: a thread that listens, and a process of its own that measures."""
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_
-from dpdash.core.scaling.study import Measurement, Study, StudyStatus
-from dpdash.scaling.measure import MeasuringError, measure, turns
-from dpdash.training.control import RunControl
-from dpdash.training.engine import Emit
-from dpdash.training.processes.child import started
-from dpdash.training.processes.handle import TrainingProcess
+from dpdash.core.scaling.study import Study, StudyStatus
+from dpdash.scaling.measure import USUAL_OVERHEAD_SECONDS
+from dpdash.scaling.messages import Ended, Fitted, FromProcess, Measured, Order, Ready
+from dpdash.training.processes.child import Child, started
+from dpdash.training.variants.measurer import MeasuringError
 
 MODULE: Final = "dpdash.scaling.process"
 THREADS_PER_REPLICA: Final = 1
 """Of an operation: a replica is the work of one core, also where it is the only one."""
 START_SECONDS: Final = 60.0
-END_SECONDS: Final = 3.0
-"""What a run is given to stop by itself: it looks up between two epochs, and an epoch may be long."""
-USUAL_OVERHEAD_SECONDS: Final = 0.5
-"""What a measurement takes beside its own time, until it is known."""
 GONE: Final = N_(
     "The process that measured ended before the study did; perhaps it was killed because memory was short. What "
     "was measured is kept. Press Start to measure again, with fewer samples if it happens again."
@@ -33,17 +28,18 @@ NOT_STARTED: Final = N_("The process that measures could not be started. Press S
 _log = logging.getLogger(__name__)
 
 
-class Trainer(Protocol):
-    """Trains runs somewhere, one at a time."""
+class Measuring(Protocol):
+    """Measures one study somewhere."""
 
-    @property
-    def is_gone(self) -> bool: ...
+    def measure(self, order: Order) -> Iterator[Fitted | Measured]:
+        """What is measured as it comes.
 
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None: ...
+        Raises:
+            MeasuringError: when no more can be measured, with a sentence that says why.
+        """
 
-    def hang_up(self) -> None: ...
-
-    def end(self) -> None: ...
+    def hang_up(self) -> None:
+        """End it at once, from whatever thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +60,53 @@ class StudySnapshot:
         return len(self.study.measurements)
 
 
-def measuring_process() -> Trainer:
-    """A process of its own, ready to train.
+def is_empty(study: Study) -> bool:
+    """Whether somebody has ended a study before anything of it could be compared."""
+    return study.status is StudyStatus.CANCELLED and not study.compares
 
-    Raises:
-        MeasuringError: when there can be none.
-    """
-    try:
-        process = TrainingProcess(started(MODULE, THREADS_PER_REPLICA), lambda _process: None)
-    except OSError:
-        raise MeasuringError(NOT_STARTED) from None
-    process.wait_until_ready(START_SECONDS)
-    if not process.is_ready:
-        process.hang_up()
-        process.end()
-        raise MeasuringError(NOT_STARTED)
-    return process
+
+class MeasuringProcess:
+    """A process of its own that measures a study."""
+
+    def __init__(self) -> None:
+        """Start it.
+
+        Raises:
+            MeasuringError: when there can be none.
+        """
+        try:
+            self._child: Child[Order, FromProcess] = started(MODULE, THREADS_PER_REPLICA)
+        except OSError:
+            raise MeasuringError(NOT_STARTED) from None
+
+    @property
+    def pid(self) -> int:
+        return self._child.process.pid
+
+    def measure(self, order: Order) -> Iterator[Fitted | Measured]:
+        """See `Measuring`."""
+        with self._child.orders as orders, self._child.answers as answers:
+            try:
+                if not (answers.poll(START_SECONDS) and isinstance(answers.recv(), Ready)):
+                    raise MeasuringError(NOT_STARTED)
+            except EOFError:
+                raise MeasuringError(NOT_STARTED) from None
+            try:
+                orders.send(order)
+                while not isinstance(told := answers.recv(), Ended):
+                    assert not isinstance(told, Ready)
+                    yield told
+            except (EOFError, OSError):
+                raise MeasuringError(GONE) from None
+            finally:
+                self.hang_up()
+        if told.problem:
+            raise MeasuringError(told.problem)
+
+    def hang_up(self) -> None:
+        """See `Measuring`; ranks that it started end with it."""
+        self._child.process.kill()
+        self._child.process.wait()
 
 
 class LiveStudy:
@@ -90,21 +117,24 @@ class LiveStudy:
         study: Study,
         longest_seconds: float | None = None,
         keep: Callable[[Study], None] = lambda _study: None,
-        start_trainer: Callable[[], Trainer] = measuring_process,
+        begin: Callable[[], Measuring] = MeasuringProcess,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`keep` is given the study after each measurement and at its end, on the thread that measures."""
+        """`keep` is given the study after each measurement and at its end, on the thread that measures.
+
+        It is given none of which nothing can be compared, unless that is because it came to a bad end.
+        """
         self._study = study
         self._keep = keep
-        self._start_trainer = start_trainer
+        self._begin = begin
         self._clock = clock
         self._lock = threading.Lock()
         self._ending: StudyStatus | None = None
-        self._control = RunControl()
-        self._trainer: Trainer | None = None
-        self._began_at: float | None = None
-        """When the first measurement that counts began."""
+        self._measuring: Measuring | None = None
         self._longest_seconds = longest_seconds
+        self._deadline = math.inf if longest_seconds is None else clock() + longest_seconds
+        self._ends_at = clock() + (study.plan.seconds + USUAL_OVERHEAD_SECONDS) * study.num_wanted
+        """About, by the clock."""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="study", daemon=True)
 
@@ -118,7 +148,7 @@ class LiveStudy:
             is_over = self._study.status.is_over
             return StudySnapshot(
                 self._study,
-                seconds_left=None if is_over else self._seconds_left(),
+                seconds_left=None if is_over else max(0.0, min(self._ends_at, self._deadline) - self._clock()),
                 is_cancelling=self._ending is not None and not is_over,
             )
 
@@ -128,16 +158,9 @@ class LiveStudy:
             if self._ending is not None or self._study.status.is_over:
                 return
             self._ending = status
-            self._control.stop()
-            trainer = self._trainer
-        if trainer is not None:
-            _later(END_SECONDS, trainer.hang_up)
-
-    def hang_up(self) -> None:
-        """End the process that measures now, and wait for no epoch."""
-        trainer = self._trainer
-        if trainer is not None:
-            trainer.hang_up()
+            measuring = self._measuring
+        if measuring is not None:
+            measuring.hang_up()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is over; whether it is."""
@@ -146,7 +169,9 @@ class LiveStudy:
     def _work(self) -> None:
         timer = None
         if self._longest_seconds is not None:
-            timer = _later(self._longest_seconds, lambda: self.cancel(StudyStatus.OUT_OF_TIME))
+            timer = threading.Timer(self._longest_seconds, self.cancel, (StudyStatus.OUT_OF_TIME,))
+            timer.daemon = True
+            timer.start()
         message = ""
         try:
             self._measure_all()
@@ -161,54 +186,36 @@ class LiveStudy:
             self._finish(message)
 
     def _measure_all(self) -> None:
-        trainer = self._start_trainer()
+        measuring = self._begin()
         with self._lock:
-            self._trainer = trainer
+            self._measuring = measuring
+            is_wanted = self._ending is None
         try:
-            for turn in turns(self._study.plan):
-                with self._lock:
-                    if self._ending is not None:
-                        return
-                    control = self._control = RunControl()
-                    if turn.repeat >= 0 and self._began_at is None:
-                        self._began_at = self._clock()
-                measured = measure(self._study.plan, turn, trainer.run, control)
-                if measured is not None and turn.repeat >= 0:
-                    self._add(measured)
-        except MeasuringError:
-            if trainer.is_gone:
-                raise MeasuringError(GONE) from None
-            raise
+            if is_wanted:
+                deadline = None if self._longest_seconds is None else self._deadline
+                for told in measuring.measure(Order(self._study, deadline)):
+                    self._take(told)
         finally:
-            trainer.hang_up()
-            trainer.end()
+            measuring.hang_up()
 
-    def _add(self, measured: Measurement) -> None:
+    def _take(self, told: Fitted | Measured) -> None:
         with self._lock:
-            self._study = replace(self._study, measurements=(*self._study.measurements, measured))
-        self._keep(self._study)
+            if isinstance(told, Fitted):
+                self._study = replace(self._study, left_out=told.left_out, rounds=told.rounds)
+                return
+            self._study = replace(self._study, measurements=(*self._study.measurements, told.measurement))
+            self._ends_at = self._clock() + told.seconds_left
+        if self._study.compares:
+            self._keep(self._study)
 
     def _finish(self, message: str) -> None:
         with self._lock:
             status = self._ending or (StudyStatus.FAILED if message else StudyStatus.FINISHED)
             if status is not StudyStatus.FAILED:
                 message = ""  # a process that was told to end has not failed
-            self._study = replace(self._study, status=status, message=message)
+            self._study = replace(self._study.even(), status=status, message=message)
         try:
-            self._keep(self._study)
+            if not is_empty(self._study):
+                self._keep(self._study)
         finally:
             self._over.set()
-
-    def _seconds_left(self) -> float:
-        plan, num_measured = self._study.plan, len(self._study.measurements)
-        each = plan.seconds + USUAL_OVERHEAD_SECONDS
-        if self._began_at is not None and num_measured:
-            each = (self._clock() - self._began_at) / num_measured
-        return each * (plan.num_measurements - num_measured)
-
-
-def _later(seconds: float, command: Callable[[], None]) -> threading.Timer:
-    timer = threading.Timer(seconds, command)
-    timer.daemon = True
-    timer.start()
-    return timer

@@ -1,49 +1,32 @@
-"""Measures a plan, point by point: the steady rate of real, headless runs."""
+"""Measures a study, round after round, so that the noise of a moment hits all alike."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from statistics import fmean
 from typing import Final
 
-from dpdash.core.config import EngineName, RunConfig
-from dpdash.core.errors import N_, DpdashError, EngineUnavailableError
-from dpdash.core.events import EpochBlock, RunDiverged, RunEvent, RunFailed, RunStarted, StepTraced
+from dpdash.core.config import EngineName
+from dpdash.core.errors import N_, EngineUnavailableError
 from dpdash.core.scaling.plan import Point, StudyPlan
-from dpdash.core.scaling.study import Measurement, PhaseSeconds
-from dpdash.core.steps import Phase, StepTrace
+from dpdash.core.scaling.study import Measurement, Study
+from dpdash.core.scaling.variants import Variant
+from dpdash.scaling.messages import Fitted, Measured, Order
 from dpdash.training import catalog
-from dpdash.training.control import RunControl
-from dpdash.training.engine import Emit
+from dpdash.training.variants.measurer import Measurer
 
 WARM_UP_SHARE: Final = 0.2
 """Of a measurement's time: what costs more the first time is paid then."""
-ENDED: Final = N_("A run ended before it could be measured. Try fewer samples.")
+USUAL_OVERHEAD_SECONDS: Final = 0.1
+"""What a measurement takes beside its own time, until it is known."""
+ALWAYS_MEASURED: Final = 2
+"""Numbers of replicas that are never left out: the most and the fewest."""
+SPARE: Final = 1.05
+"""How much more time a round may take than the one before."""
 
-Train = Callable[[RunConfig, Emit, RunControl], None]
-"""Trains a run to its end; see `Engine.run`."""
-
-
-class MeasuringError(DpdashError):
-    """A run that was to be measured failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """The next thing to do."""
-
-    point: Point
-    repeat: int
-    """-1 for a warm-up, which is not kept."""
-    seconds: float
-
-
-def turns(plan: StudyPlan) -> Iterator[Turn]:
-    """Warm-ups, then round after round over all points, so that the noise of a moment hits all alike."""
-    most = [point for point in plan.points if point.replicas in (1, plan.replicas)]
-    for point in (point for point in most if point.hidden_width == max(plan.hidden_widths)):
-        yield Turn(point, -1, plan.seconds * WARM_UP_SHARE)
-    for repeat in range(plan.repeats):
-        for point in plan.points:
-            yield Turn(point, repeat, plan.seconds)
+Turn = tuple[Point, Variant]
 
 
 def require_engines(plan: StudyPlan) -> None:
@@ -62,75 +45,125 @@ def require_engines(plan: StudyPlan) -> None:
         catalog.require(plan.config(point))
 
 
-def measure(plan: StudyPlan, turn: Turn, train: Train, control: RunControl) -> Measurement | None:
-    """Train a run until it has trained long enough; None where `control` stopped it before.
+def by_weight(counts: Sequence[int]) -> tuple[int, ...]:
+    """Numbers of replicas, the most telling first: the most, the fewest, and each time the farthest from those."""
+    left, chosen = sorted(counts), [max(counts)]
+    left.remove(chosen[0])
+    while left:
+        farthest = max(left, key=lambda count: min(abs(count - other) for other in chosen))
+        left.remove(farthest)
+        chosen.append(farthest)
+    return tuple(chosen)
 
-    Raises:
-        MeasuringError: when the run failed, or ended by itself.
+
+class Rounds:
+    """The rounds of a study. What does not fit into its time is left out before any of it is measured.
+
+    There are fewer numbers of replicas before there are fewer rounds; the most and the fewest always stay.
     """
-    config = plan.config(turn.point)
-    meter = _Meter(turn.seconds, control)
-    train(config, meter.hear, control)
-    if meter.failure is not None:
-        raise MeasuringError(meter.failure)
-    if not meter.is_done:
-        return None
-    trace = meter.trace
-    return Measurement(
-        point=turn.point,
-        repeat=turn.repeat,
-        samples=config.samples,
-        steps_per_second=meter.rate,
-        emulated=meter.emulated,
-        traced_seconds=None if trace is None else trace.seconds,
-        phases=() if trace is None else _phases(trace),
-    )
+
+    def __init__(
+        self,
+        order: Order,
+        measurer: Measurer,
+        others: Callable[[], float | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`others` tells what share of the cores other programs took since it was asked; `clock` gives seconds."""
+        self._study, self._plan = order.study, order.study.plan
+        self._measurer, self._others, self._clock = measurer, others, clock
+        self._deadline = math.inf if order.deadline is None else order.deadline
+        self._took: dict[Turn, float] = {}
+        """Seconds of each turn when it was last taken."""
+        self._num_taken: Counter[Turn] = Counter()
+
+    def measure(self) -> Iterator[Fitted | Measured]:
+        """All measurements as they come.
+
+        Raises:
+            MeasuringError: when one cannot be had.
+        """
+        self._warm_up()
+        yield from self._first_round()
+        repeat = 1
+        while repeat < (rounds := self._rounds_that_fit(repeat)):
+            if rounds != self._study.num_rounds:
+                yield self._fit(rounds=rounds)
+            yield from self._take(self._study.points, repeat)
+            repeat += 1
+        if repeat != self._study.num_rounds:
+            yield self._fit(rounds=repeat)
+
+    def _warm_up(self) -> None:
+        width = min(self._plan.hidden_widths)
+        for name in (EngineName.SINGLE, *self._plan.engines):
+            replicas = 1 if name is EngineName.SINGLE else self._plan.replicas
+            config = self._plan.config(Point(name, replicas, width))
+            self._measurer.measure(config, Variant.ENGINE, self._plan.seconds * WARM_UP_SHARE)
+
+    def _first_round(self) -> Iterator[Fitted | Measured]:
+        seconds = (self._deadline - self._clock()) / SPARE
+        yield from self._take([point for point in self._study.points if point.is_baseline], 0)
+        counts = by_weight(self._plan.replica_counts)
+        for number, count in enumerate(counts):
+            with_it = replace(self._study, left_out=tuple(sorted(counts[number + 1 :])))
+            if number >= ALWAYS_MEASURED and self._seconds_of(with_it) > seconds:
+                yield self._fit(left_out=tuple(sorted(counts[number:])))
+                return
+            points = [point for point in self._study.points if point.replicas == count]
+            yield from self._take([point for point in points if not point.is_baseline], 0)
+
+    def _rounds_that_fit(self, num_done: int) -> int:
+        """How many rounds there will be, when so many are done."""
+        if self._deadline == math.inf:
+            return self._plan.repeats
+        one_round = self._seconds_of(replace(self._study, rounds=1))
+        more = (self._deadline - self._clock()) / (one_round * SPARE)
+        return min(self._plan.repeats, num_done + max(0, int(more)))
+
+    def _fit(self, *, left_out: tuple[int, ...] | None = None, rounds: int | None = None) -> Fitted:
+        if left_out is not None:
+            self._study = replace(self._study, left_out=left_out)
+        if rounds is not None:
+            self._study = replace(self._study, rounds=rounds if rounds < self._plan.repeats else None)
+        return Fitted(self._study.left_out, self._study.rounds)
+
+    def _take(self, points: Sequence[Point], repeat: int) -> Iterator[Measured]:
+        for point in points:
+            for way in self._study.ways(point):
+                measurement = self._measured(point, way, repeat)
+                yield Measured(measurement, self._seconds_left())
+
+    def _measured(self, point: Point, way: Variant, repeat: int) -> Measurement:
+        config, began = self._plan.config(point), self._clock()
+        steady = self._measurer.measure(config, way, self._plan.seconds)
+        self._took[point, way] = self._clock() - began
+        self._num_taken[point, way] += 1
+        return Measurement(
+            point=point,
+            repeat=repeat,
+            samples=config.samples,
+            steps_per_second=1 / steady.step_seconds,
+            emulated=point.engine is EngineName.CPU_REPLICAS,
+            variant=way,
+            other_programs=self._others(),
+            waiting_seconds=steady.waiting_seconds,
+        )
+
+    def _seconds_left(self) -> float:
+        rounds = self._study.num_rounds
+        return sum(self._expected(turn) * (rounds - self._num_taken[turn]) for turn in _turns(self._study))
+
+    def _seconds_of(self, study: Study) -> float:
+        """What a study takes as far as is known."""
+        return study.num_rounds * sum(self._expected(turn) for turn in _turns(study))
+
+    def _expected(self, turn: Turn) -> float:
+        if turn in self._took:
+            return self._took[turn]
+        alike = [seconds for (point, _way), seconds in self._took.items() if point.engine is turn[0].engine]
+        return fmean(alike or self._took.values()) if self._took else self._plan.seconds + USUAL_OVERHEAD_SECONDS
 
 
-def _phases(trace: StepTrace) -> tuple[PhaseSeconds, ...]:
-    return tuple(PhaseSeconds(phase.value, trace.seconds_in(phase)) for phase in Phase)
-
-
-class _Meter:
-    """Hears a run's events, and stops it when it has heard enough."""
-
-    def __init__(self, seconds: float, control: RunControl) -> None:
-        self.emulated = False
-        self.trace: StepTrace | None = None
-        self.failure: str | None = None
-        self._seconds = seconds
-        self._control = control
-        self._first: tuple[int, float] | None = None
-        """Epochs and seconds at the end of the first block, which is not counted."""
-        self._last = (0, 0.0)
-
-    @property
-    def is_done(self) -> bool:
-        return self._first is not None and self._last[1] - self._first[1] >= self._seconds
-
-    @property
-    def rate(self) -> float:
-        """Epochs in a second."""
-        assert self._first is not None
-        return (self._last[0] - self._first[0]) / (self._last[1] - self._first[1])
-
-    def hear(self, event: RunEvent) -> None:
-        match event:
-            case RunStarted():
-                self.emulated = event.emulated
-            case StepTraced():
-                self.trace = self.trace or event.trace
-            case EpochBlock() if len(event):
-                self._take(event)
-            case RunFailed():
-                self.failure = event.message
-            case RunDiverged():
-                self.failure = ENDED
-
-    def _take(self, block: EpochBlock) -> None:
-        if self.is_done:
-            return  # said while the run was already asked to stop
-        self._last = block.last_epoch, float(block.seconds[-1])
-        self._first = self._first or self._last
-        if self.is_done:
-            self._control.stop()
+def _turns(study: Study) -> Iterator[Turn]:
+    return ((point, way) for point in study.points for way in study.ways(point))

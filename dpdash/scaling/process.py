@@ -1,21 +1,22 @@
 """The process in which a study measures: `python -m dpdash.scaling.process`.
 
-It takes the orders of a process that trains, and gives each replica one core: one device is then one core, as
-DDP's ranks are, and the speed-up of replicas is not that of the threads that torch would start anyhow.
+It gives each replica one core: one device is then one core, as DDP's ranks are, and the speed-up of replicas is
+not that of the threads that torch would start anyhow.
 """
 
 import os
+from typing import Final
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def main() -> None:
-    """Measure until the one who ordered it hangs up."""
+    """Measure what is ordered, or until the one who ordered it hangs up."""
     os.environ.update(ONE_THREAD)
     # Here and not above: torch reads them when it is imported.
-    from dpdash.training.processes import worker as training_process
+    from dpdash.scaling import worker
 
-    training_process.main()
+    worker.main()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from dpdash.core.scaling.plan import StudyPlan
 from dpdash.core.scaling.study import Study
 from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN
-from dpdash.scaling.live import LiveStudy, StudySnapshot, Trainer, measuring_process
+from dpdash.scaling.live import LiveStudy, Measuring, MeasuringProcess, StudySnapshot, is_empty
 from dpdash.scaling.measure import require_engines
 from dpdash.store.plans import Head, Keeper, StudyTable
 from dpdash.training.hardware import num_gpus
@@ -36,13 +36,13 @@ class ScalingService:
         limits: Limits,
         table: StudyTable,
         is_frozen: Callable[[], bool],
-        start_trainer: Callable[[], Trainer] = measuring_process,
+        begin: Callable[[], Measuring] = MeasuringProcess,
     ) -> None:
         self._limits = limits
         self._table = table
         self._keeper = Keeper(table)
         self._is_frozen = is_frozen
-        self._start_trainer = start_trainer
+        self._begin = begin
         self._lock = threading.Lock()
         self._live: LiveStudy | None = None
 
@@ -78,7 +78,7 @@ class ScalingService:
                         "its end."
                     )
                 )
-            self._live = LiveStudy(study, LONGEST_SECONDS, self._keeper.keep, self._start_trainer)
+            self._live = LiveStudy(study, LONGEST_SECONDS, self._keeper.keep, self._begin)
             self._live.start()
         return study.study_id
 
@@ -108,8 +108,7 @@ class ScalingService:
 
     def snapshot(self, study_id: str) -> StudySnapshot | None:
         """A study at this moment, or as it was kept; None when there is none with this id."""
-        live = self._live
-        shown = None if live is None else live.snapshot()
+        shown = self._latest()
         if shown is not None and shown.study.study_id == study_id:
             return shown
         kept = self._keeper.get(study_id)
@@ -124,8 +123,8 @@ class ScalingService:
 
     def studies(self) -> tuple[Head[StudyPlan], ...]:
         """The latest studies, the newest first; only the one in memory when the database cannot be read."""
-        live = self._live
-        return self._keeper.latest(() if live is None else (live.snapshot().study,), MOST_LISTED)
+        shown = self._latest()
+        return self._keeper.latest(() if shown is None else (shown.study,), MOST_LISTED)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is being measured; whether that is so."""
@@ -137,8 +136,13 @@ class ScalingService:
         live = self._measuring()
         if live is not None:
             live.cancel()
-            live.hang_up()
             live.wait(timeout)
+
+    def _latest(self) -> StudySnapshot | None:
+        """The study that was started last, unless it was cancelled before anything came of it."""
+        live = self._live
+        shown = None if live is None else live.snapshot()
+        return None if shown is None or is_empty(shown.study) else shown
 
     def _measuring(self) -> LiveStudy | None:
         live = self._live

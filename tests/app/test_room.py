@@ -20,7 +20,7 @@ from dpdash.web.teacher import gate
 from tests.app.conftest import OpenPage, given, put
 from tests.app.driving import again, click, go
 from tests.app.visible import visible_texts
-from tests.fakes import FakeTrainer, eventually
+from tests.fakes import FakeMeasuring, eventually
 from tests.unit.sweeps.conftest import plan_of
 
 PASSPHRASE = "correct horse"
@@ -245,9 +245,9 @@ def test_stop_all_ends_every_run_and_says_who_did_it(
 
 
 def test_stop_all_ends_the_study_too(room: AppTest) -> None:
-    studies, trainer = scaling_service(), FakeTrainer(lambda config: 100.0)
-    studies._start_trainer = lambda: trainer
-    trainer.gate.clear()
+    studies, fake = scaling_service(), FakeMeasuring(lambda config: 100.0)
+    studies._begin = lambda: fake
+    fake.gate.clear()
     studies.start(plan_of(), "a learner")
     assert "A scaling study takes the cores" in said(again(room))
     click(room, "room_ask_stop_all")

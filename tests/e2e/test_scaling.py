@@ -76,17 +76,18 @@ def test_a_study_shows_progress_a_curve_and_a_verdict(open_page: OpenPage, serve
     tiny(page)
     slide_to(page, "repeats", "1", "Home")
     start(page)
-    page.get_by_text(re.compile(r"\d of 2 measurements · about \d+ s left")).wait_for()
+    page.get_by_text(re.compile(r"\d of \d+ measurements · about \d+ s left")).wait_for()
     page.locator(f"{key('start')} button:visible").wait_for(timeout=STUDY_MS)
     wait_for_script(page, f"({POINTS})() === 2")
     verdict = page.locator(key("verdict"))
     expect(verdict).to_contain_text("one device")
     page.get_by_text("Why, and what would change it").click()
     expect(page.get_by_text("Emulated:")).to_be_visible()
-    assert newest(server.database, attrgetter("studies")).status is StudyStatus.FINISHED
+    study = newest(server.database, attrgetter("studies"))
+    assert study.status is StudyStatus.FINISHED
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the study (CSV)").click()
-    assert len(Path(download.value.path()).read_text().splitlines()) == 3
+    assert len(Path(download.value.path()).read_text().splitlines()) == 1 + study.num_wanted
     assert "samples=10000" in address(page)
     later = page.context.new_page()
     later.goto(address(page))
@@ -95,12 +96,12 @@ def test_a_study_shows_progress_a_curve_and_a_verdict(open_page: OpenPage, serve
 
 
 def measuring(open_page: OpenPage) -> Page:
-    """A page whose study has two measurements and goes on: a chart with two points may be an earlier study's."""
+    """A page whose study has replicas to compare and goes on: a chart may be an earlier study's."""
     page = opened(open_page)
     tiny(page)
     slide_to(page, "repeats", "10", "End")
     start(page)
-    page.get_by_text(re.compile(r"([2-9]|1\d) of 20 measurements")).wait_for(timeout=STUDY_MS)
+    page.get_by_text(re.compile(r"([7-9]|[1-4]\d) of \d+ measurements")).wait_for(timeout=STUDY_MS)
     return page
 
 
@@ -112,7 +113,7 @@ def test_cancel_keeps_what_is_measured(open_page: OpenPage, server: Server) -> N
     page.locator(f"{key('start')} button:visible").wait_for()
     study = newest(server.database, attrgetter("studies"))
     assert study.status is StudyStatus.CANCELLED
-    assert 2 <= len(study.measurements) < study.plan.num_measurements
+    assert 2 <= len(study.measurements) < study.num_wanted
     wait_for_script(page, f"({POINTS})() === 2")
 
 

@@ -191,15 +191,15 @@ FAULTS: Final = (
     # Studies and sweeps
     Fault(
         "dpdash/scaling/measure.py",
-        "point.replicas in (1, plan.replicas)",
-        "point.replicas == 1",
+        "if number >= ALWAYS_MEASURED and self._seconds_of(with_it) > seconds:",
+        "if self._seconds_of(with_it) > seconds:",
         ("tests/unit/scaling",),
     ),
     Fault(
-        "dpdash/scaling/measure.py",
-        "self.trace = self.trace or event.trace",
-        "self.trace = event.trace",
-        ("tests/unit/scaling",),
+        "dpdash/core/scaling/study.py",
+        "rounds = min(turns[point, way] for point in finished for way in self.ways(point))",
+        "rounds = max(turns[point, way] for point in finished for way in self.ways(point))",
+        ("tests/unit/core/scaling",),
     ),
     Fault(
         "dpdash/sweeps/search.py",
@@ -434,8 +434,8 @@ FAULTS: Final = (
     ),
     Fault(
         "dpdash/training/hardware.py",
-        'return CpuSeconds(total - times.idle - getattr(times, "iowait", 0.0), total)',
-        "return CpuSeconds(total - times.idle, total)",
+        'sum(times.idle + getattr(times, "iowait", 0.0) for times in wanted)',
+        "sum(times.idle for times in wanted)",
         ("tests/unit/training/test_hardware.py",),
     ),
     Fault(
@@ -543,8 +543,8 @@ FAULTS: Final = (
     ),
     Fault(
         "dpdash/scaling/measure.py",
-        "return (self._last[0] - self._first[0]) / (self._last[1] - self._first[1])",
-        "return self._last[0] / (self._last[1] - self._first[1])",
+        "(self._deadline - self._clock()) / (one_round * SPARE)",
+        "self._deadline / (one_round * SPARE)",
         ("tests/unit/scaling",),
     ),
     Fault(

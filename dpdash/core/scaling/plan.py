@@ -139,10 +139,6 @@ class StudyPlan(Settings):
         )
 
     @property
-    def num_measurements(self) -> int:
-        return len(self.points) * self.repeats
-
-    @property
     def is_map(self) -> bool:
         """Whether it compares several widths."""
         return len(self.hidden_widths) > 1

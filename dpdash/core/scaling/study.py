@@ -81,7 +81,7 @@ class Study:
     left_out: tuple[int, ...] = ()
     """Numbers of replicas of the plan that are not measured, because the time does not suffice for them."""
     rounds: int | None = None
-    """How often each point is measured; None where the time suffices for the plan's repeats."""
+    """Rounds for which the time suffices; None where it does for the plan's repeats."""
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -94,7 +94,17 @@ class Study:
         turns = sum(len(self.ways(point)) for point in self.points)
         if self.status.is_over and all(one.variant is Variant.ENGINE for one in self.measurements):
             turns = len(self.points)  # as older versions measured
-        return turns * (self.plan.repeats if self.rounds is None else self.rounds)
+        return turns * self.num_rounds
+
+    @property
+    def num_rounds(self) -> int:
+        """How often each point is measured."""
+        return self.plan.repeats if self.rounds is None else self.rounds
+
+    @property
+    def compares(self) -> bool:
+        """Whether replicas were measured, which can then be compared with one device."""
+        return any(not one.point.is_baseline and one.variant is Variant.ENGINE for one in self.measurements)
 
     def ways(self, point: Point) -> tuple[Variant, ...]:
         """The ways in which a point's step is measured on this machine, in the order of a round."""

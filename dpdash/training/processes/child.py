@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Final, Never, Protocol, TypeAlias
+from typing import Any, Final, Generic, Never, Protocol, TypeVar
 
 from dpdash.training.processes.environment import environment
-from dpdash.training.processes.messages import FromProcess, Ready, ToProcess
 
-Orders: TypeAlias = "Connection[ToProcess, Never]"
-Answers: TypeAlias = "Connection[Never, Ready | list[FromProcess]]"
+Order = TypeVar("Order")
+Answer = TypeVar("Answer")
 LOOK_SECONDS: Final = 0.005
 """Between two looks at a copy that is to end."""
 
@@ -35,15 +34,15 @@ class Process(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class Child(Generic[Order, Answer]):
     """A process and the two pipes to it, of which nobody else has an end: who speaks there needs no proof."""
 
     process: Process
-    orders: Orders
-    answers: Answers
+    orders: "Connection[Order, Never]"
+    answers: "Connection[Never, Answer]"
 
 
-def started(module: str, num_threads: int) -> Child:
+def started(module: str, num_threads: int) -> Child[Any, Any]:
     """A module of this program in a new interpreter, which takes seconds to import torch.
 
     Raises:
@@ -56,14 +55,14 @@ def started(module: str, num_threads: int) -> Child:
         env=environment(),
     )
     assert process.stdin is not None and process.stdout is not None
-    orders: Orders = Connection(os.dup(process.stdin.fileno()), readable=False)
-    answers: Answers = Connection(os.dup(process.stdout.fileno()), writable=False)
+    orders: Connection[Any, Never] = Connection(os.dup(process.stdin.fileno()), readable=False)
+    answers: Connection[Never, Any] = Connection(os.dup(process.stdout.fileno()), writable=False)
     process.stdin.close()
     process.stdout.close()
     return Child(process, orders, answers)
 
 
-def copied(work: Callable[[Connection, Connection], Never], earlier: Iterable[Child]) -> Child:
+def copied(work: Callable[[Connection, Connection], Never], earlier: Iterable[Child[Any, Any]]) -> Child[Any, Any]:
     """This process as it stands, with what it has imported; `work` gets its orders' end and its answers' end.
 
     This one must have a single thread, and have used neither a GPU nor torch's threads. `earlier` are its other

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, Never, TypeAlias
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_
@@ -16,7 +17,7 @@ from dpdash.core.steps import StepTrace
 from dpdash.problem import tables
 from dpdash.training.control import Command, RunControl
 from dpdash.training.engine import Emit
-from dpdash.training.processes.child import Answers, Child, Orders
+from dpdash.training.processes.child import Child
 from dpdash.training.processes.messages import (
     Forget,
     FromProcess,
@@ -45,6 +46,7 @@ GONE: Final = Returned(RunFailed(num_epochs=0, message=PROCESS_GONE, traceback="
 END_SECONDS: Final = 0.5
 """What a process is given to end by itself."""
 
+TrainingChild: TypeAlias = "Child[ToProcess, Ready | list[FromProcess]]"
 Message = Said | Stands | Returned | Traced | NotTraced
 """What the thread of a run, or of a traced step, waits for."""
 
@@ -52,7 +54,7 @@ Message = Said | Stands | Returned | Traced | NotTraced
 class TrainingProcess:
     """One process that trains; safe for threads."""
 
-    def __init__(self, child: Child, on_gone: "Callable[[TrainingProcess], None]") -> None:
+    def __init__(self, child: TrainingChild, on_gone: "Callable[[TrainingProcess], None]") -> None:
         """`on_gone` is called, from another thread, when it has ended, whoever wanted that."""
         self.was_ready = False
         """Whether it could ever train."""
@@ -172,13 +174,13 @@ class TrainingProcess:
             self._process.kill()
             self._process.wait()
 
-    def _send_all(self, orders: Orders) -> None:
+    def _send_all(self, orders: "Connection[ToProcess, Never]") -> None:
         # A process that is gone takes no orders; that is told by the end of its answers.
         with orders, suppress(OSError):
             while (order := self._orders.get()) is not None:
                 orders.send(order)
 
-    def _receive_all(self, answers: Answers) -> None:
+    def _receive_all(self, answers: "Connection[Never, Ready | list[FromProcess]]") -> None:
         try:
             with answers, suppress(EOFError, OSError):
                 while True:

@@ -18,8 +18,8 @@ from dpdash.core.cores import num_cores
 from dpdash.core.events import Checkpoint
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Availability, Emit, Engine
-from dpdash.training.processes.child import Child, copied, started
-from dpdash.training.processes.handle import TrainingProcess
+from dpdash.training.processes.child import copied, started
+from dpdash.training.processes.handle import TrainingChild, TrainingProcess
 
 MODULE: Final = "dpdash.training.processes.worker"
 
@@ -59,7 +59,7 @@ class TrainingProcesses:
         import_module("torch._dynamo")
         from dpdash.training.processes.worker import work
 
-        children: list[Child] = []
+        children: list[TrainingChild] = []
         with suppress(OSError):
             for _number in range(self._num_processes):
                 children.append(copied(partial(work, self._num_threads), children))

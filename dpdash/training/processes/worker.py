@@ -12,7 +12,7 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import Final, Never, TypeAlias
+from typing import Any, Final, Never, TypeAlias
 
 import torch
 
@@ -149,15 +149,26 @@ def _next(orders: "Orders") -> ToProcess:
 
 
 def main() -> None:
-    """Take the standard pipes for messages alone."""
-    orders: Orders = Connection(os.dup(STANDARD_INPUT), writable=False)
-    answers: Answers = Connection(os.dup(STANDARD_OUTPUT), readable=False)
-    os.nice(NICENESS)
+    """Train what is ordered by the process at the other end of the standard pipes."""
+    orders, answers = standard_pipes()
     work(int(sys.argv[1]), orders, answers)
+
+
+def standard_pipes() -> "tuple[Connection[Any, Any], Connection[Any, Any]]":
+    """Standard input and output as the ends of orders and answers; this process then lets pages come first."""
+    pipes = Connection(os.dup(STANDARD_INPUT), writable=False), Connection(os.dup(STANDARD_OUTPUT), readable=False)
+    os.nice(NICENESS)
+    return pipes
 
 
 def work(num_threads: int, orders: Orders, answers: Answers) -> Never:
     """Train until the server hangs up, and let nothing else end the process."""
+    seclude(num_threads)
+    serve(orders, answers)
+
+
+def seclude(num_threads: int) -> None:
+    """Let torch use so many threads for an operation, and nothing but the server end this process."""
     torch.set_num_threads(num_threads)
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), STANDARD_INPUT)
@@ -166,7 +177,6 @@ def work(num_threads: int, orders: Orders, answers: Answers) -> Never:
     # A signal to the whole group is for the server, which saves the runs first.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    serve(orders, answers)
 
 
 if __name__ == "__main__":

@@ -234,7 +234,7 @@ def _show_study() -> None:
     measuring = scaling_service().measuring()
     if measuring is not None:
         text = _("A scaling study takes the cores: {done} of {wanted} measurements are done.")
-        wanted = measuring.study.plan.num_measurements
+        wanted = measuring.study.num_wanted
         st.info(text.format(done=number(measuring.num_measured), wanted=number(wanted)))
 
 

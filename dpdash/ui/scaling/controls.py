@@ -11,6 +11,7 @@ from dpdash.core.errors import ConfigError
 from dpdash.core.scales import scale
 from dpdash.core.scaling.plan import ScalingMode, StudyPlan
 from dpdash.scaling.live import StudySnapshot
+from dpdash.scaling.service import new_study
 from dpdash.training import catalog
 from dpdash.training.hardware import MIN_CPU_REPLICAS
 from dpdash.ui.parts.button import button
@@ -23,11 +24,11 @@ from dpdash.ui.session.shown_run import settings_to_begin_with
 from dpdash.ui.train import commands
 from dpdash.web.process import owner, run_service
 
-SECONDS: Final = 0.5
-"""Of a measurement: long beside what the machine does in between, short enough for a page."""
+SECONDS: Final = 0.25
+"""Of a measurement: many short turns tell more of the noise than a few long ones."""
 MAP_WIDTHS: Final = (8, 32, 128, 512)
 MOST_REPEATS: Final = 10
-USUAL_REPEATS: Final = 3
+USUAL_REPEATS: Final = 7
 LEAST_SAMPLES: Final = 100
 FIELDS: Final = ("samples", "hidden_width", "hidden_depth")
 MODE: Final = Input("scaling_mode", ScalingMode.STRONG)
@@ -201,7 +202,7 @@ def show_measured() -> None:
             text.format(
                 model=current().model(plan.hidden_depth, _chosen("hidden_width")),
                 samples=number(plan.samples),
-                measurements=number(plan.num_measurements),
+                measurements=number(new_study(plan, owner()).num_wanted),
                 seconds=number(plan.seconds),
             )
         )

@@ -109,7 +109,7 @@ def _show_progress(shown: StudySnapshot | None) -> None:
         st.progress(0.0, _("Nothing measured yet. Press Start to measure this machine."))
         return
     study = shown.study
-    done, wanted = shown.num_measured, study.plan.num_measurements
+    done, wanted = shown.num_measured, study.num_wanted
     text = _("{done} of {wanted} measurements").format(done=number(done), wanted=number(wanted))
     if shown.is_cancelling:
         text = _("{progress} · ending").format(progress=text)

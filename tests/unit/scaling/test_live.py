@@ -2,108 +2,133 @@
 
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 
-from dpdash.core.config import RunConfig
 from dpdash.core.scaling.study import Study, StudyStatus
-from dpdash.scaling.live import GONE, NOT_STARTED, LiveStudy, Trainer, measuring_process
-from dpdash.scaling.measure import MeasuringError
-from dpdash.training.control import RunControl
-from dpdash.training.engine import Emit
-from dpdash.training.processes.handle import TrainingProcess
-from tests.fakes import FakeClock, FakeTrainer, eventually
+from dpdash.core.scaling.variants import Variant
+from dpdash.scaling.live import GONE, NOT_STARTED, LiveStudy, Measuring, MeasuringProcess
+from tests.fakes import FakeClock, FakeMeasuring, eventually
 from tests.unit.sweeps.conftest import plan_of
 
 LONG = 60.0
+ROUND = 10
+"""Measurements of a round of one device and of two and three CPU replicas."""
 
 
 def new(**changes: object) -> Study:
     return Study("study", "ann", 5.0, plan_of(**changes), 2, 0)
 
 
-def live_with(trainer: Trainer, study: Study | None = None, **options: object) -> LiveStudy:
-    return LiveStudy(study or new(), start_trainer=lambda: trainer, **options)  # type: ignore[arg-type]
+def live_with(measuring: Measuring, study: Study | None = None, **options: object) -> LiveStudy:
+    return LiveStudy(study or new(), begin=lambda: measuring, **options)  # type: ignore[arg-type]
 
 
-def test_all_is_measured_and_kept_as_it_comes() -> None:
-    trainer, kept = FakeTrainer(lambda config: 100.0 * config.replicas), list[Study]()
-    live = live_with(trainer, keep=kept.append)
+def after(num_measurements: int, do: Callable[[], None]) -> Callable[[Study], None]:
+    """Does something once so much is kept."""
+
+    def look(study: Study) -> None:
+        if len(study.measurements) == num_measurements:
+            do()
+
+    return look
+
+
+def test_all_is_measured_and_kept_from_what_can_be_compared_on() -> None:
+    measuring, kept = FakeMeasuring(lambda config: 100.0 * config.replicas), list[Study]()
+    live = live_with(measuring, keep=kept.append)
     live.start()
     assert live.wait(LONG)
     shown = live.snapshot()
-    assert (shown.study.status, shown.num_measured, shown.seconds_left) == (StudyStatus.FINISHED, 6, None)
-    assert [len(study.measurements) for study in kept] == [1, 2, 3, 4, 5, 6, 6]
+    assert (shown.study.status, shown.num_measured, shown.seconds_left) == (StudyStatus.FINISHED, 2 * ROUND, None)
+    # The most replicas are measured first, and their own engine last of their ways.
+    assert [len(study.measurements) for study in kept] == [*range(6, 21), 20]
     assert kept[-1] == shown.study
-    assert trainer.is_ended
-    assert len(trainer.configs) == 8
+    assert measuring.is_hung_up
+    assert {one.variant for one in shown.study.measurements} >= {Variant.WHOLE_CPU, Variant.ONE_BACKWARD}
 
 
-def test_cancel_keeps_what_is_measured() -> None:
-    trainer = FakeTrainer(lambda config: 100.0)
-    live = live_with(trainer, keep=lambda study: trainer.gate.clear() if len(study.measurements) == 2 else None)
+def test_cancel_keeps_the_rounds_that_are_whole() -> None:
+    measuring = FakeMeasuring(lambda config: 100.0)
+    live = live_with(measuring, keep=after(ROUND + 3, measuring.gate.clear))
     live.start()
-    eventually(lambda: live.snapshot().num_measured == 2)
+    eventually(lambda: live.snapshot().num_measured == ROUND + 3)
     assert live.snapshot().seconds_left is not None
     live.cancel()
     live.cancel(StudyStatus.OUT_OF_TIME)
     assert live.wait(LONG)
     shown = live.snapshot().study
-    assert (shown.status, len(shown.measurements), shown.message) == (StudyStatus.CANCELLED, 2, "")
+    assert (shown.status, len(shown.measurements), shown.message) == (StudyStatus.CANCELLED, ROUND, "")
 
 
-def test_a_study_ends_when_its_time_is_over() -> None:
-    trainer = FakeTrainer(lambda config: 100.0)
-    trainer.gate.clear()
-    live = live_with(trainer, longest_seconds=0.05)
+def test_what_is_cancelled_before_anything_can_be_compared_is_not_kept() -> None:
+    measuring, kept = FakeMeasuring(lambda config: 100.0), list[Study]()
+    measuring.gate.clear()
+    live = live_with(measuring, keep=kept.append)
     live.start()
-    assert live.wait(LONG)
-    assert live.snapshot().study.status is StudyStatus.OUT_OF_TIME
-
-
-def test_an_epoch_without_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dpdash.scaling.live.END_SECONDS", 0.05)
-    trainer = _Deaf()
-    live = live_with(trainer)
-    live.start()
-    eventually(lambda: trainer.configs)
+    eventually(lambda: measuring.turns)
     live.cancel()
     assert live.wait(LONG)
     assert live.snapshot().study.status is StudyStatus.CANCELLED
+    assert kept == []
 
 
-class _Deaf(FakeTrainer):
-    """Does not hear that it is to stop, as in an epoch that lasts."""
-
-    def __init__(self) -> None:
-        super().__init__(lambda config: 100.0)
-
-    def run(self, config: RunConfig, emit: Emit, control: RunControl) -> None:
-        self.configs.append(config)
-        self._hung_up.wait()
-        raise MeasuringError("gone")
+def test_a_study_ends_when_its_time_is_over() -> None:
+    measuring, kept = FakeMeasuring(lambda config: 100.0), list[Study]()
+    measuring.gate.clear()
+    live = live_with(measuring, longest_seconds=0.05, keep=kept.append)
+    live.start()
+    assert live.wait(LONG)
+    assert live.snapshot().study.status is StudyStatus.OUT_OF_TIME
+    assert [study.status for study in kept] == [StudyStatus.OUT_OF_TIME], "it is said that nothing came of it"
 
 
-def test_a_run_that_fails_ends_the_study_with_its_sentence() -> None:
-    live = live_with(FakeTrainer(lambda config: 100.0, failure="The memory of this machine is full."))
+def test_what_is_cancelled_while_its_process_starts_measures_nothing() -> None:
+    measuring = FakeMeasuring(lambda config: 100.0)
+
+    def begin() -> Measuring:
+        live.cancel()
+        return measuring
+
+    live = LiveStudy(new(), begin=begin)
+    live.start()
+    assert live.wait(LONG)
+    assert (measuring.turns, measuring.is_hung_up) == ([], True)
+
+
+def test_a_measurement_that_fails_ends_the_study_with_its_sentence() -> None:
+    kept = list[Study]()
+    failing = FakeMeasuring(lambda config: 100.0, failure="The memory of this machine is full.")
+    live = live_with(failing, keep=kept.append)
     live.start()
     assert live.wait(LONG)
     shown = live.snapshot().study
     assert (shown.status, shown.message) == (StudyStatus.FAILED, "The memory of this machine is full.")
+    assert kept == [shown]
 
 
-def test_a_process_that_cannot_be_started_is_told() -> None:
-    def fail() -> Trainer:
-        raise MeasuringError(NOT_STARTED)
+def test_a_process_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_module: str, _num_threads: int) -> None:
+        raise OSError
 
-    live = LiveStudy(new(), start_trainer=fail)
+    monkeypatch.setattr("dpdash.scaling.live.started", fail)
+    live = LiveStudy(new())
+    live.start()
+    assert live.wait(LONG)
+    assert live.snapshot().study.message == NOT_STARTED
+
+
+def test_a_process_that_never_is_ready_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dpdash.scaling.live.MODULE", "dpdash.no_such_module")
+    live = LiveStudy(new())
     live.start()
     assert live.wait(LONG)
     assert live.snapshot().study.message == NOT_STARTED
 
 
 def test_what_nobody_expected_ends_the_study_too(caplog: pytest.LogCaptureFixture) -> None:
-    live = live_with(FakeTrainer(lambda config: 1 / 0))
+    live = live_with(FakeMeasuring(lambda config: 1 / 0))
     live.start()
     assert live.wait(LONG)
     shown = live.snapshot().study
@@ -112,36 +137,54 @@ def test_what_nobody_expected_ends_the_study_too(caplog: pytest.LogCaptureFixtur
 
 
 def test_time_left_follows_from_what_measuring_has_taken() -> None:
-    clock, trainer = FakeClock(), FakeTrainer(lambda config: 100.0)
+    clock = FakeClock()
 
-    def kept(study: Study) -> None:
+    def rate(_config: object) -> float:
         clock.now += 2.0
-        if len(study.measurements) == 3:
-            trainer.gate.clear()
+        return 100.0
 
-    live = live_with(trainer, keep=kept, clock=clock)
+    measuring = FakeMeasuring(rate, clock=clock)
+    live = live_with(measuring, keep=after(ROUND + 4, measuring.gate.clear), clock=clock)
+    assert live.snapshot().seconds_left == pytest.approx(2 * ROUND * 0.2)
     live.start()
-    eventually(lambda: live.snapshot().num_measured == 3 and clock.now == 1006.0)
-    assert live.snapshot().seconds_left == pytest.approx(6.0)
+    eventually(lambda: live.snapshot().num_measured == ROUND + 4)
+    assert live.snapshot().seconds_left == pytest.approx(6 * 2.0)
+    clock.now += 3.0
+    assert live.snapshot().seconds_left == pytest.approx(9.0), "a turn that is under way is time too"
+    clock.now += 300.0
+    assert live.snapshot().seconds_left == 0.0
     live.cancel()
     assert live.wait(LONG)
 
 
-def test_a_real_process_measures_and_its_death_is_told() -> None:
-    started: list[TrainingProcess] = []
+def test_what_does_not_fit_is_said_in_the_study() -> None:
+    clock = FakeClock()
 
-    def start() -> Trainer:
-        process = measuring_process()
-        assert isinstance(process, TrainingProcess)
-        started.append(process)
-        return process
+    def rate(_config: object) -> float:
+        clock.now += 1.0
+        return 100.0
 
-    study = new(replicas=2, repeats=20, seconds=0.05)
-    live = LiveStudy(study, start_trainer=start)
+    live = live_with(FakeMeasuring(rate, clock=clock), new(replicas=5), longest_seconds=28.0, clock=clock)
     live.start()
-    eventually(lambda: live.snapshot().num_measured >= 2, LONG)
-    os.kill(started[0].pid, signal.SIGKILL)
+    assert live.wait(LONG)
+    study = live.snapshot().study
+    assert (study.status, study.left_out, study.rounds) == (StudyStatus.FINISHED, (3, 4), None)
+    assert len(study.measurements) == study.num_wanted == 2 * ROUND
+
+
+def test_a_real_process_measures_and_its_death_is_told() -> None:
+    begun: list[MeasuringProcess] = []
+
+    def begin() -> Measuring:
+        begun.append(MeasuringProcess())
+        return begun[0]
+
+    live = LiveStudy(new(replicas=2, repeats=20, seconds=0.05), begin=begin)
+    live.start()
+    eventually(lambda: live.snapshot().num_measured >= 7, LONG)
+    os.kill(begun[0].pid, signal.SIGKILL)
     assert live.wait(LONG)
     shown = live.snapshot().study
     assert (shown.status, shown.message) == (StudyStatus.FAILED, GONE)
-    assert len(shown.measurements) >= 2
+    assert len(shown.measurements) >= 6
+    assert all(one.other_programs is not None for one in shown.measurements)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dpdash.core.config import RunConfig
 from dpdash.core.errors import (
     ConfigError,
     EngineUnavailableError,
@@ -20,11 +21,12 @@ from dpdash.core.scaling.study import StudyStatus
 from dpdash.scaling.service import ScalingService
 from dpdash.store.absent import AbsentStore
 from dpdash.store.store import RunStore
-from tests.fakes import FakeTrainer, eventually
+from tests.fakes import FakeMeasuring, eventually
 from tests.unit.sweeps.conftest import plan_of, study_of
 
 LIMITS = Limits(runs_per_browser=2, samples=1000, epochs=50)
 LONG = 60.0
+NUM_WARM_UPS = 2
 
 
 @pytest.fixture
@@ -35,15 +37,15 @@ def store(tmp_path: Path) -> Iterator[RunStore]:
 
 
 @pytest.fixture
-def trainer() -> FakeTrainer:
-    return FakeTrainer(lambda config: 100.0)
+def fake() -> FakeMeasuring:
+    return FakeMeasuring(lambda config: 100.0)
 
 
 @pytest.fixture
-def service(store: RunStore, trainer: FakeTrainer) -> Iterator[ScalingService]:
-    service = ScalingService(LIMITS, store.studies, lambda: False, lambda: trainer)
+def service(store: RunStore, fake: FakeMeasuring) -> Iterator[ScalingService]:
+    service = ScalingService(LIMITS, store.studies, lambda: False, lambda: fake)
     yield service
-    trainer.gate.set()
+    fake.gate.set()
     service.close(timeout=LONG)
 
 
@@ -61,8 +63,8 @@ def test_a_study_is_measured_and_found_again(service: ScalingService, store: Run
     assert service.problem is None
 
 
-def test_there_is_one_study_at_a_time(service: ScalingService, trainer: FakeTrainer) -> None:
-    trainer.gate.clear()
+def test_there_is_one_study_at_a_time(service: ScalingService, fake: FakeMeasuring) -> None:
+    fake.gate.clear()
     study_id = service.start(plan_of(), "ann")
     with pytest.raises(TooManyRunsError, match="Wait for its end"):
         service.start(plan_of(), "bob")
@@ -71,35 +73,45 @@ def test_there_is_one_study_at_a_time(service: ScalingService, trainer: FakeTrai
     assert [head.value_id for head in service.studies()] == [study_id]
 
 
-def test_only_who_started_it_cancels_it(service: ScalingService, trainer: FakeTrainer) -> None:
-    trainer.gate.clear()
-    study_id = service.start(plan_of(), "ann")
+def test_only_who_started_it_cancels_it(service: ScalingService, fake: FakeMeasuring) -> None:
+    fake.gate.clear()
+    service.start(plan_of(), "ann")
     with pytest.raises(NotOwnerError):
         service.cancel("bob")
     service.cancel("ann")
     assert service.wait(LONG)
     service.cancel("ann")
-    shown = service.snapshot(study_id)
-    assert shown is not None and shown.study.status is StudyStatus.CANCELLED
     assert service.measuring() is None
-    trainer.gate.set()
-    service.start(plan_of(), "bob")
+    fake.gate.set()
+    study_id = service.start(plan_of(), "bob")
     assert service.wait(LONG)
-    assert len(service.studies()) == 2
+    assert [head.value_id for head in service.studies()] == [study_id]
 
 
-def test_a_teacher_stops_anybodys(service: ScalingService, trainer: FakeTrainer) -> None:
-    service.stop_all()
-    trainer.gate.clear()
+def test_a_study_that_is_cancelled_before_anything_can_be_compared_leaves_nothing_behind(
+    service: ScalingService, store: RunStore, fake: FakeMeasuring
+) -> None:
+    fake.gate.clear()
     study_id = service.start(plan_of(), "ann")
+    eventually(lambda: fake.turns)
+    assert [head.value_id for head in service.studies()] == [study_id]
+    service.cancel("ann")
+    assert service.wait(LONG)
+    assert (service.studies(), service.snapshot(study_id)) == ((), None)
+    assert store.studies.heads(2) == ()
+
+
+def test_a_teacher_stops_anybodys(service: ScalingService, fake: FakeMeasuring) -> None:
+    service.stop_all()
+    fake.gate.clear()
+    service.start(plan_of(), "ann")
     service.stop_all()
     assert service.wait(LONG)
-    shown = service.snapshot(study_id)
-    assert shown is not None and shown.study.status is StudyStatus.CANCELLED
+    assert service.measuring() is None
 
 
-def test_a_frozen_server_measures_nothing(store: RunStore, trainer: FakeTrainer) -> None:
-    service = ScalingService(LIMITS, store.studies, lambda: True, lambda: trainer)
+def test_a_frozen_server_measures_nothing(store: RunStore, fake: FakeMeasuring) -> None:
+    service = ScalingService(LIMITS, store.studies, lambda: True, lambda: fake)
     with pytest.raises(FrozenError):
         service.start(plan_of(), "ann")
     assert service.measuring() is None and service.studies() == ()
@@ -130,15 +142,15 @@ def test_an_engine_that_is_not_there_is_refused(service: ScalingService) -> None
         service.start(plan_of(engines=("data_parallel",), replicas=64), "ann")
 
 
-def test_without_a_store_a_study_is_shown_all_the_same(trainer: FakeTrainer) -> None:
-    service = ScalingService(LIMITS, AbsentStore().studies, lambda: False, lambda: trainer)
+def test_without_a_store_a_study_is_shown_all_the_same(fake: FakeMeasuring) -> None:
+    service = ScalingService(LIMITS, AbsentStore().studies, lambda: False, lambda: fake)
     study_id = service.start(plan_of(), "ann")
     assert service.wait(LONG)
     assert [head.value_id for head in service.studies()] == [study_id]
 
 
-def test_a_database_that_fails_is_told(trainer: FakeTrainer, store: RunStore, tmp_path: Path) -> None:
-    service = ScalingService(LIMITS, store.studies, lambda: False, lambda: trainer)
+def test_a_database_that_fails_is_told(fake: FakeMeasuring, store: RunStore, tmp_path: Path) -> None:
+    service = ScalingService(LIMITS, store.studies, lambda: False, lambda: fake)
     (tmp_path / "runs.db").rename(tmp_path / "away.db")
     study_id = service.start(plan_of(), "ann")
     assert service.wait(LONG)
@@ -148,13 +160,24 @@ def test_a_database_that_fails_is_told(trainer: FakeTrainer, store: RunStore, tm
     (tmp_path / "away.db").rename(tmp_path / "runs.db")
 
 
-def test_the_end_of_the_server_ends_the_study(service: ScalingService, trainer: FakeTrainer) -> None:
-    trainer.gate.clear()
+def test_the_end_of_the_server_ends_the_study(store: RunStore) -> None:
+    num_turns = 0
+
+    def stands_in_the_second_round(_config: RunConfig) -> float:
+        nonlocal num_turns
+        num_turns += 1
+        if num_turns > NUM_WARM_UPS + 10:
+            standing.gate.clear()
+        return 100.0
+
+    standing = FakeMeasuring(stands_in_the_second_round)
+    service = ScalingService(LIMITS, store.studies, lambda: False, lambda: standing)
     study_id = service.start(plan_of(), "ann")
-    eventually(lambda: trainer.configs)
+    eventually(lambda: not standing.gate.is_set())
     service.close(timeout=LONG)
-    shown = service.snapshot(study_id)
-    assert shown is not None and shown.study.status is StudyStatus.CANCELLED
+    kept = store.studies.get(study_id)
+    assert kept is not None
+    assert (kept.status, len(kept.measurements)) == (StudyStatus.CANCELLED, 10)
 
 
 def test_a_study_is_shown_as_measured_elsewhere_until_its_server_dies(store: RunStore, tmp_path: Path) -> None:
