@@ -55,6 +55,8 @@ class Room:
         self._is_frozen = False
         self._spotlight: str | None = None
         self._generation = 0
+        self._paused: WeakSet[LiveRun] = WeakSet()
+        """Those that stand for a study."""
         self._cleared: WeakSet[LiveRun] = WeakSet()
         """The runs of earlier lessons, as long as they are kept elsewhere."""
 
@@ -127,6 +129,30 @@ class Room:
             self._spotlight = run_id
         if is_new:
             self._listeners.tell(None)
+
+    def pause_all(self) -> int:
+        """Let everybody's runs stand still until `resume_paused`; how many did not before."""
+        paused = self._scheduler.pause_all()
+        with self._lock:
+            self._paused.update(paused)
+        self._listeners.tell(None)
+        return len(paused)
+
+    def resume_paused(self) -> None:
+        """Let the runs go on that `pause_all` has paused, as far as they still stand."""
+        with self._lock:
+            paused, self._paused = self._paused, WeakSet()
+        # In the order of their starts, in which they then wait for slots.
+        for run in self._scheduler.all():
+            if run in paused:
+                self._scheduler.resume(run)
+        if paused:
+            self._listeners.tell(None)
+
+    @property
+    def num_paused(self) -> int:
+        """Runs that `pause_all` has paused and that may go on."""
+        return sum(not run.is_over and run.control.is_paused for run in tuple(self._paused))
 
     def stop_all(self) -> int:
         """Stop everybody's runs, which stay stored; how many were not stopped before."""

@@ -130,6 +130,19 @@ class Scheduler:
                 run.pause_before_launch()
             self._grant(self._slots.release(run.run_id))
 
+    def pause_all(self) -> tuple[LiveRun, ...]:
+        """Let every run that trains, or waits to train, stand still; those that did not before."""
+        with self._lock:
+            moving = [
+                run
+                for run in self._runs.values()
+                if not run.is_over and run.control.stop_reason is None and not run.control.is_paused
+            ]
+            # Those that wait first: each that gives its slot away would let one of them begin.
+            for run in sorted(moving, key=lambda run: self._slots.lane_held(run.run_id) is not None):
+                self.pause(run)
+            return tuple(moving)
+
     def resume(self, run: LiveRun) -> None:
         """Go on as soon as there is a slot."""
         with self._lock:

@@ -118,15 +118,18 @@ class LiveStudy:
         longest_seconds: float | None = None,
         keep: Callable[[Study], None] = lambda _study: None,
         begin: Callable[[], Measuring] = MeasuringProcess,
+        on_over: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`keep` is given the study after each measurement and at its end, on the thread that measures.
 
-        It is given none of which nothing can be compared, unless that is because it came to a bad end.
+        It is given none of which nothing can be compared, unless that is because it came to a bad end. `on_over`
+        is called behind all that, on the same thread.
         """
         self._study = study
         self._keep = keep
         self._begin = begin
+        self._on_over = on_over
         self._clock = clock
         self._lock = threading.Lock()
         self._ending: StudyStatus | None = None
@@ -219,3 +222,4 @@ class LiveStudy:
                 self._keep(self._study)
         finally:
             self._over.set()
+            self._on_over()

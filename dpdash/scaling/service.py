@@ -37,12 +37,15 @@ class ScalingService:
         table: StudyTable,
         is_frozen: Callable[[], bool],
         begin: Callable[[], Measuring] = MeasuringProcess,
+        on_over: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_over` is called, from another thread, whenever a study has come to its end."""
         self._limits = limits
         self._table = table
         self._keeper = Keeper(table)
         self._is_frozen = is_frozen
         self._begin = begin
+        self._on_over = on_over
         self._lock = threading.Lock()
         self._live: LiveStudy | None = None
 
@@ -78,7 +81,7 @@ class ScalingService:
                         "its end."
                     )
                 )
-            self._live = LiveStudy(study, LONGEST_SECONDS, self._keeper.keep, self._begin)
+            self._live = LiveStudy(study, LONGEST_SECONDS, self._keeper.keep, self._begin, self._on_over)
             self._live.start()
         return study.study_id
 

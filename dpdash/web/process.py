@@ -36,7 +36,8 @@ def run_service() -> RunService:
 def scaling_service() -> ScalingService:
     """The service that measures studies for the pages of this process."""
     service = run_service()
-    return ScalingService(service.limits, service.runs.studies, lambda: service.room.is_frozen)
+    room = service.room
+    return ScalingService(service.limits, service.runs.studies, lambda: room.is_frozen, on_over=room.resume_paused)
 
 
 @st.cache_resource(show_spinner=False)

@@ -198,6 +198,18 @@ def freeze(frozen: bool) -> None:
 
 
 @teachers_command
+def pause_all() -> None:
+    """Let everybody's runs stand still until a study is over, or until they are let go on."""
+    run_service().room.pause_all()
+
+
+@teachers_command
+def resume_paused() -> None:
+    """Let the runs go on that stand for a study."""
+    run_service().room.resume_paused()
+
+
+@teachers_command
 def stop_all() -> None:
     """End everybody's runs before their next epoch, and what is searched or measured."""
     _stop_searches()

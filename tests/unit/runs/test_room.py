@@ -107,6 +107,29 @@ def test_stopping_all_ends_runs_wherever_they_stand_and_says_how_many(
         assert_stopped_by_teacher(again, run_id)
 
 
+def test_runs_stand_still_for_a_study_and_go_on_behind_it(service: RunService, engine: FakeEngine) -> None:
+    changes = Changes(service)
+    trains = [service.start(CONFIG, "ann", FULL), service.start(CONFIG, "bob", SLOW)]
+    waits = service.start(CONFIG, "cleo", FULL)
+    stands = service.start(CONFIG, "ann", SLOW, paused=True)
+    eventually(lambda: engine.num_calls == 2 and service.runs.num_training() == 2)
+    assert service.room.pause_all() == 3
+    assert service.room.pause_all() == 0
+    for run_id in (*trains, waits):
+        eventually(lambda run_id=run_id: service.runs.snapshot(run_id).status is RunStatus.PAUSED)  # type: ignore[misc]
+    assert engine.num_calls == 2, "the one that waited did not begin in between"
+    assert (service.runs.num_training(), service.room.num_paused) == (0, 3)
+    service.stop(trains[0], "ann")
+    assert service.runs.wait(trains[0], LONG)
+    num_told = changes.num_told
+    service.room.resume_paused()
+    service.room.resume_paused()
+    assert changes.num_told == num_told + 1
+    eventually(lambda: service.runs.num_training() == 2)
+    assert service.runs.snapshot(stands).status is RunStatus.PAUSED, "somebody else paused it"
+    assert service.room.num_paused == 0
+
+
 def test_what_somebody_stopped_before_is_not_the_teachers(service: RunService, engine: FakeEngine) -> None:
     engine.step_gate.clear()
     run_id = service.start(CONFIG, "ann", SLOW, paused=True)

@@ -110,6 +110,18 @@ def test_a_teacher_stops_anybodys(service: ScalingService, fake: FakeMeasuring) 
     assert service.measuring() is None
 
 
+def test_whoever_waits_for_the_end_of_a_study_is_called(store: RunStore, fake: FakeMeasuring) -> None:
+    ends: list[bool] = []
+
+    def over() -> None:
+        ends.append(measured.measuring() is None)
+
+    measured = ScalingService(LIMITS, store.studies, lambda: False, lambda: fake, over)
+    for number in (1, 2):
+        measured.start(plan_of(), "ann")
+        eventually(lambda number=number: ends == number * [True])  # type: ignore[misc]
+
+
 def test_a_frozen_server_measures_nothing(store: RunStore, fake: FakeMeasuring) -> None:
     service = ScalingService(LIMITS, store.studies, lambda: True, lambda: fake)
     with pytest.raises(FrozenError):
