@@ -233,10 +233,22 @@ FAULTS: Final = (
         FINDINGS,
     ),
     Fault(
-        "dpdash/findings/scaling/curves.py",
-        "statistics.stdev(values) / math.sqrt(len(values))",
-        "statistics.stdev(values) / len(values)",
-        (*FINDINGS, "tests/unit/scaling"),
+        "dpdash/findings/speed_up.py",
+        "found.median - ERRORS * found.standard_error > replicas",
+        "found.median - found.standard_error > replicas",
+        FINDINGS,
+    ),
+    Fault(
+        "dpdash/findings/scaling/parts.py",
+        "Duration(_median(longer) - _median(shorter), ",
+        "Duration(_nanoseconds(statistics.median(longer) - statistics.median(shorter)), ",
+        FINDINGS,
+    ),
+    Fault(
+        "dpdash/findings/scaling/parts.py",
+        "_nanoseconds(float(np.std(with_it - without)))",
+        "_nanoseconds(float(np.hypot(np.std(with_it), np.std(without))))",
+        FINDINGS,
     ),
     # Figures
     Fault("dpdash/charts/loss.py", '"y": log10(value)', '"y": value', FIGURES),

@@ -13,7 +13,7 @@ class Spread:
     low: float
     high: float
     standard_error: float
-    """Of the mean; 0 with a single repeat, which says nothing about it."""
+    """Of the median; 0 with a single repeat, which says nothing about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class CurvePoint:
     step_seconds: float
     """Median."""
     is_oversubscribed: bool
+    is_noisy: bool = False
+    """Whether its numbers are too noisy to say what makes it fast or slow."""
 
     @property
     def efficiency(self) -> float:

@@ -74,7 +74,9 @@ class Waterfall:
     """In the order of `Part`; their nanoseconds add up to those of `step`."""
     beside: Mapping[Beside, Duration]
     speed_up: Spread
-    """Beside one device."""
+    """Beside one core or one GPU."""
+    speed_up_of_cpu: Spread | None
+    """Beside the whole CPU; None where `whole_cpu` is."""
     is_noisy: bool
     """Whether its numbers are too noisy to say anything: no cause is named then."""
     num_turns: int

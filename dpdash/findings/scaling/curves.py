@@ -1,6 +1,5 @@
 """From the measurements of a study to its curves: plain statistics."""
 
-import math
 import statistics
 from collections.abc import Sequence
 
@@ -8,6 +7,7 @@ from dpdash.core.config import EngineName
 from dpdash.core.scaling.curve import Curve, CurvePoint, Spread
 from dpdash.core.scaling.plan import Point
 from dpdash.core.scaling.study import Measurement, Study
+from dpdash.findings.speed_up import is_noisy, speed_up
 
 
 def curves(study: Study) -> tuple[Curve, ...]:
@@ -15,12 +15,6 @@ def curves(study: Study) -> tuple[Curve, ...]:
     plan = study.plan
     found = (_curve(study, engine, width) for width in plan.hidden_widths for engine in plan.engines)
     return tuple(curve for curve in found if curve is not None)
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Median, extremes and standard error of one or more values."""
-    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return Spread(statistics.median(values), min(values), max(values), error)
 
 
 def phase_seconds(measurements: Sequence[Measurement]) -> dict[str, float]:
@@ -46,17 +40,29 @@ def _curve(study: Study, engine: EngineName, width: int) -> Curve | None:
         return None
     one_device = CurvePoint(1, Spread(1.0, 1.0, 1.0, 0.0), step_seconds(baseline), is_oversubscribed=False)
     points, emulated = [one_device], False
-    for replicas in range(2, study.plan.replicas + 1):
+    for replicas in study.plan.replica_counts:
         measured = study.of(Point(engine, replicas, width))
-        ratios = _ratios(measured, baseline)
-        if ratios:
-            emulated = emulated or any(one.emulated for one in measured)
-            shared = study.is_oversubscribed(engine, replicas)
-            points.append(CurvePoint(replicas, spread(ratios), step_seconds(measured), shared))
+        one, many = _same_rounds(measured, baseline)
+        if one:
+            emulated = emulated or any(turn.emulated for turn in measured)
+            points.append(
+                CurvePoint(
+                    replicas,
+                    speed_up(one, many),
+                    step_seconds(measured),
+                    study.is_oversubscribed(engine, replicas),
+                    is_noisy(one, many, replicas),
+                )
+            )
     return Curve(engine, width, emulated, tuple(points))
 
 
-def _ratios(measured: Sequence[Measurement], baseline: Sequence[Measurement]) -> list[float]:
-    """Speed-up of each repeat, beside the baseline of the same round, which the same noise has hit."""
-    rates = {one.repeat: one.samples_per_second for one in baseline}
-    return [one.samples_per_second / rates[one.repeat] for one in measured if one.repeat in rates]
+def _same_rounds(
+    measured: Sequence[Measurement], baseline: Sequence[Measurement]
+) -> tuple[list[float], list[float]]:
+    """Seconds for the samples of a step, on one device and on many, of the rounds in which both were measured."""
+    alone = {one.repeat: one for one in baseline}
+    pairs = [(alone[one.repeat], one) for one in measured if one.repeat in alone]
+    return [many.samples / one.samples_per_second for one, many in pairs], [
+        many.step_seconds for _one, many in pairs
+    ]

@@ -5,18 +5,15 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import groupby
 
 import pytest
 
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import EngineUnavailableError
-from dpdash.core.scaling.curve import Spread
 from dpdash.core.scaling.plan import ScalingMode
 from dpdash.core.scaling.study import Measurement, Study
 from dpdash.core.scaling.variants import Variant
-from dpdash.findings.scaling.curves import curves, spread
 from dpdash.scaling.export import COLUMNS, as_csv, as_json
 from dpdash.scaling.measure import Rounds, by_weight, require_engines
 from dpdash.scaling.messages import Fitted, Measured, Order
@@ -143,29 +140,6 @@ def test_an_engine_that_this_machine_has_not_is_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr("dpdash.training.catalog.ENGINES", {})
     with pytest.raises(EngineUnavailableError, match="single"):
         require_engines(plan_of())
-
-
-def test_speed_up_compares_what_was_measured_in_the_same_round() -> None:
-    study = study_of(lambda point: 1.5)
-    slower = tuple(
-        replace(one, steps_per_second=one.steps_per_second / (1 + one.repeat)) for one in study.measurements
-    )
-    (curve,) = curves(replace(study, measurements=slower))
-    assert curve.points[1].speed_up == Spread(1.5, 1.5, 1.5, 0.0)
-
-
-def test_a_speed_up_spreads_as_its_repeats_do() -> None:
-    (curve,) = curves(study_of(lambda point: 1.5, noise=0.1))
-    assert [point.replicas for point in curve.points] == [1, 2, 3]
-    assert curve.points[0].efficiency == 1.0
-    speed_up = curve.points[1].speed_up
-    assert (speed_up.low, speed_up.median, speed_up.high) == pytest.approx((1.35, 1.5, 1.65))
-    assert speed_up.standard_error == pytest.approx(0.15)
-    assert curve.points[2].efficiency == pytest.approx(0.5)
-
-
-def test_one_repeat_has_no_error() -> None:
-    assert spread([2.0]).standard_error == 0.0
 
 
 def test_files_have_every_measurement() -> None:
