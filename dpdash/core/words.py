@@ -9,6 +9,7 @@ from dpdash.core.config import EngineName, OptimizerName
 from dpdash.core.errors import N_
 from dpdash.core.events import RunStatus
 from dpdash.core.scaling.plan import ScalingMode
+from dpdash.core.scaling.waterfall import Beside, Device, Part
 from dpdash.core.sweep import Objective, SearchMethod, TrialStatus
 
 NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
@@ -36,6 +37,24 @@ NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         RunStatus.INTERRUPTED: N_("interrupted"),
     },
     ScalingMode: {ScalingMode.STRONG: N_("the global batch"), ScalingMode.WEAK: N_("the batch of a replica")},
+    Part: {
+        Part.IDEAL: N_("ideal"),
+        Part.SMALL_SHARDS: N_("small shards"),
+        Part.SHARING: N_("sharing"),
+        Part.ONE_BACKWARD: N_("one backward"),
+        Part.COPIES: N_("copies"),
+        Part.BOOKKEEPING: N_("bookkeeping"),
+        Part.EXCHANGE: N_("exchange not hidden"),
+    },
+    Beside: {
+        Beside.EXCHANGE_HIDDEN: N_("exchange hidden"),
+        Beside.WAITING: N_("waiting for the slowest"),
+    },
+    Device: {
+        Device.ONE_CORE: N_("one core"),
+        Device.ONE_GPU: N_("one GPU"),
+        Device.WHOLE_CPU: N_("the whole CPU"),
+    },
     SearchMethod: {
         SearchMethod.GRID: N_("Grid"),
         SearchMethod.RANDOM: N_("Random"),
@@ -57,6 +76,13 @@ NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
     },
 }
 
+SHORT_ENGINES: Final[Mapping[EngineName, str]] = {
+    EngineName.SINGLE: N_("one device"),
+    EngineName.DATA_PARALLEL: "DataParallel",
+    EngineName.CPU_REPLICAS: N_("emulated"),
+    EngineName.DDP: "DDP",
+}
+"""Engines, for the label of a bar."""
 BRIEF: Final[Mapping[str, str]] = {
     "learning_rate": N_("rate {value}"),
     "optimizer": "{value}",

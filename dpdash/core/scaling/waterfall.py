@@ -36,6 +36,14 @@ class Beside(StrEnum):
     """From the first rank that enters its first all-reduce to the last; contained in the exchange not hidden."""
 
 
+class Device(StrEnum):
+    """What replicas are compared with."""
+
+    ONE_CORE = "one_core"
+    ONE_GPU = "one_gpu"
+    WHOLE_CPU = "whole_cpu"
+
+
 @dataclass(frozen=True, slots=True)
 class Duration:
     """A measured time in whole nanoseconds, so that sums of parts are exact; it may be negative: a difference."""
@@ -55,7 +63,12 @@ class Duration:
     @property
     def is_lost_in_noise(self) -> bool:
         """Whether it lies within two standard errors of zero."""
-        return abs(self.nanoseconds) <= 2 * self.error
+        return self.error > 0 and abs(self.nanoseconds) <= 2 * self.error
+
+    @property
+    def bound(self) -> "Duration":
+        """What it is less than, either way, as far as its turns tell."""
+        return Duration(abs(self.nanoseconds) + 2 * self.error, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +79,8 @@ class Waterfall:
     hidden_width: int
     replicas: int
     step: Duration
+    batches: int
+    """Steps of one device that have the samples of one step of all replicas: 1, in weak mode the replicas."""
     one_device: Duration
     """The step of one core or one GPU."""
     whole_cpu: Duration | None
@@ -80,3 +95,10 @@ class Waterfall:
     is_noisy: bool
     """Whether its numbers are too noisy to say anything: no cause is named then."""
     num_turns: int
+    is_on_gpus: bool
+    """Whether one device is a GPU, and not a core."""
+
+    @property
+    def device(self) -> "Device":
+        """What the replicas are compared with."""
+        return Device.ONE_GPU if self.is_on_gpus else Device.ONE_CORE

@@ -57,23 +57,24 @@ def _waterfall(study: Study, point: Point) -> Waterfall | None:
     parts |= {
         part: _difference(step, shorter) for part, (shorter, step) in zip(ways, pairwise(levels), strict=True)
     }
-    # For the samples that all replicas do in a step.
-    work = replicas if is_weak else 1
-    one_device = [seconds * work for seconds in one]
+    batches = replicas if is_weak else 1
+    one_device = [seconds * batches for seconds in one]
     cpu = _seconds(study, baseline, Variant.WHOLE_CPU, rounds)
     return Waterfall(
         point.engine,
         point.hidden_width,
         replicas,
         step=_duration(steps[-1]),
+        batches=batches,
         one_device=_duration(one),
         whole_cpu=_duration(cpu) if cpu else None,
         parts=parts,
         beside=_beside(study, point, rounds, steps[-1]),
         speed_up=speed_up(one_device, steps[-1]),
-        speed_up_of_cpu=speed_up([seconds * work for seconds in cpu], steps[-1]) if cpu else None,
+        speed_up_of_cpu=speed_up([seconds * batches for seconds in cpu], steps[-1]) if cpu else None,
         is_noisy=is_noisy(one_device, steps[-1], replicas),
         num_turns=len(rounds),
+        is_on_gpus=study.num_gpus > 0,
     )
 
 

@@ -21,16 +21,21 @@ from dpdash.charts.surface import surface_base, surface_update
 from dpdash.charts.sweep import best_figure
 from dpdash.charts.sweep import map_figure as sweep_map_figure
 from dpdash.charts.sweep_settings import importance_figure, parallel_figure, spread_figure
-from dpdash.core.config import RunConfig
+from dpdash.charts.waterfall import waterfall_figure
+from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.events import COLUMNS, EpochBlock, LearningRateChanged
 from dpdash.core.history import History, HistorySnapshot, Row
+from dpdash.core.scaling.waterfall import Part
 from dpdash.core.steps import Phase, ReplicaStep, Span, StepTrace
 from dpdash.core.sweep import Sweep, TrialStatus
 from dpdash.core.sweep_axis import Axis
 from dpdash.core.translations import PSEUDO, language
 from dpdash.findings.scaling.curves import curves
 from dpdash.findings.scaling.fits import amdahl
+from dpdash.findings.scaling.parts import waterfalls
 from dpdash.findings.sweep import best_so_far, importances, linear_rule, slope_spreads, sweep_map
+from tests.unit.findings.scaling.made_up import measured_study, usual_milliseconds
+from tests.unit.sweeps.conftest import REPLICAS as CPU_REPLICAS
 from tests.unit.sweeps.conftest import study_of, sweep_of
 
 CONFIG = RunConfig(epochs=5000)
@@ -85,6 +90,9 @@ LINES = [
 ]
 BARS = [Bar("one device", {"⟦loss⟧": 0.002}), Bar("2×", {"⟦loss⟧": 0.002, "⟦scatter⟧": 0.001})]
 
+WATERFALLS = waterfalls(measured_study(engines=(CPU_REPLICAS, EngineName.DDP)))
+NOISY = waterfalls(measured_study(lambda point, way, turn: usual_milliseconds(point, way, turn) * (1 + turn % 3)))
+
 RATES_AND_BATCHES = (Axis("global_batch_size", (5, 10, 50)), Axis("learning_rate", (0.001, 0.01, 0.1)))
 SEEDS = (Axis("noise", (0.5, 2.0)), Axis("samples", (50, 100)), Axis("seed", (0, 1, 2)))
 
@@ -131,6 +139,9 @@ FIGURES = {
     "speed-up, nothing measured": (speed_up_figure([], 2, BRACKETED), Update()),
     "efficiency": (efficiency_figure(LINES, 3, BRACKETED), Update()),
     "phases": (phases_figure(BARS, BRACKETED), Update()),
+    "waterfall": (waterfall_figure(WATERFALLS, BRACKETED), Update()),
+    "waterfall of one": (waterfall_figure(WATERFALLS[:1], BRACKETED), Update()),
+    "waterfall, too noisy": (waterfall_figure(NOISY, BRACKETED), Update()),
     "map": (map_figure("⟦replicas⟧", CURVES, STUDY, BRACKETED), Update()),
     "map, begun": (map_figure("⟦replicas⟧", CURVES[:1], STUDY, BRACKETED), Update()),
     "surface": (surface(), surface_update([0.0, 1.0], [0.5, 0.2], (1.0, 0.2))),
@@ -151,6 +162,10 @@ REPLICAS = {f"replica-{rank}": {f"series-{rank % 8 + 1}"} for rank in range(64)}
 PHASES = {phase.value: {f"series-{place}"} for place, phase in enumerate(Phase, start=1)}
 BLOCKS = {f"block-{rank}": {f"series-{rank % 8 + 1}", f"series-{rank % 8 + 1}@0.3"} for rank in range(20)}
 CURVE_ROLES = {"curve-0": {"series-1"}, "law-0": {"series-1"}, "curve-1": {"series-2"}}
+PART_ROLES = {
+    f"part-{part}": {f"series-{place}", "background", "text"} for place, part in enumerate(Part, start=1)
+}
+OF_ONE = {"levels": {"muted"}, "step": {"muted", "text"}, "device": {"text"}, "cpu": {"text"}}
 MARK_ROLES = {
     f"mark-{status}": {"reference"}
     for status in ("diverged", "pruned", "not_reached", "stopped", "failed", "running")
@@ -179,6 +194,11 @@ ROLES: dict[str, dict[str, set[str]]] = {
     "speed-up": CURVE_ROLES | {"ideal": {"reference"}, "one": {"reference"}},
     "efficiency": CURVE_ROLES | {"ideal": {"reference"}},
     "phases": {"part-0": {"series-1", "background"}, "part-1": {"series-2", "background"}},
+    "waterfall": PART_ROLES | OF_ONE,
+    "waterfall of one": PART_ROLES | OF_ONE,
+    "waterfall, too noisy": {uid: {"muted@0.35", "background", "text"} for uid in PART_ROLES}
+    | OF_ONE
+    | {"step": {"muted@0.35", "text"}},
     "map": {"map": {"sequential"}, "pays": {"primary"}},
     "surface": {
         "surface": {"sequential", "text@0.3"},
