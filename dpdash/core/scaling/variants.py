@@ -25,6 +25,8 @@ class Variant(StrEnum):
     """DDP with one bucket for all gradients, so that nothing of the exchange is hidden behind backward."""
     FIRST_ALL_REDUCE = "first_all_reduce"
     """DDP while each rank notes when it enters its first all-reduce."""
+    EXCHANGE_EACH = "exchange_each"
+    """DDP that exchanges after each micro-batch of a step, where the engine does after the last one alone."""
 
 
 OF_ONE_DEVICE: Final = (Variant.ENGINE, Variant.WHOLE_CPU)
