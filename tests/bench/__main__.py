@@ -1,5 +1,7 @@
 """Measures speed: training against the bare loop, a long run, files, DDP, the page, 10,000 runs, a sweep, a crowd.
 
+And whether a study adds up.
+
 Prints a table and writes JSON. Exit status 1 when a target is missed.
 """
 
@@ -16,14 +18,26 @@ from playwright.sync_api import Browser
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crowd, ddp, export, machine, million, page, runs, saving, sweep, tracing, visit
+from tests.bench import adds_up, crowd, ddp, export, machine, million, page, runs, saving, sweep, tracing, visit
 from tests.bench.figure import Figure
 from tests.bench.training import DEFINITIONS, Definition, bare_listing, compare, recorded
 from tests.e2e.browser import launched_browser
 
 OUTPUT: Final = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 # The long run comes first: its memory is measured in a process that has done nothing else.
-PARTS: Final = ("million", "export", "training", "saving", "tracing", "ddp", "page", "runs", "sweep", "crowd")
+PARTS: Final = (
+    "million",
+    "export",
+    "training",
+    "saving",
+    "tracing",
+    "ddp",
+    "adds-up",
+    "page",
+    "runs",
+    "sweep",
+    "crowd",
+)
 COLUMNS: Final = ("Figure", "Median", "Min – max", "Target", "Met")
 PAIRS: Final = 5
 QUICK_SHARE: Final = 0.05
@@ -60,12 +74,19 @@ def _measured(part: str, folder: Path, quick: bool, described: dict[str, str]) -
         return _training(folder, quick)
     if part == "tracing":
         return tracing.measure(quick=quick)
-    if part == "ddp":
-        return ddp.measure(ddp.QUICK if quick else ddp.FULL)
     if part == "page":
         with launched_browser() as browser:
             described["browser"] = f"{browser.browser_type.name} {browser.version}"
             return _page(folder, quick, browser)
+    if part == "ddp":
+        return ddp.measure(ddp.QUICK if quick else ddp.FULL)
+    if part == "adds-up":
+        return adds_up.measure(adds_up.QUICK if quick else adds_up.FULL)
+    return _in_folder(part, folder, quick)
+
+
+def _in_folder(part: str, folder: Path, quick: bool) -> Iterable[Figure]:
+    """The figures of a part that keeps runs or files."""
     if part == "sweep":
         return sweep.measure(sweep.QUICK if quick else sweep.FULL, folder)
     if part == "million":

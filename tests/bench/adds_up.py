@@ -1,0 +1,181 @@
+"""Whether what is said of a step adds up: parts, what others measure of the same step, and a study done again."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.events import RunEvent, RunStarted
+from dpdash.core.scaling.plan import Point, ScalingMode, StudyPlan
+from dpdash.core.scaling.study import Study
+from dpdash.core.scaling.waterfall import Duration, Part, Waterfall
+from dpdash.findings.scaling.parts import waterfalls
+from dpdash.findings.turns import redrawn_medians
+from dpdash.scaling.live import LiveStudy
+from dpdash.scaling.service import new_study
+from dpdash.training.control import RunControl
+from dpdash.training.processes.child import started
+from dpdash.training.processes.handle import TrainingProcess
+from dpdash.training.processes.pool import MODULE
+from tests.bench.figure import Figure
+
+ENGINES: Final = (EngineName.CPU_REPLICAS, EngineName.DDP)
+LONGEST_SECONDS: Final = 90.0
+SHARE_REPEATED: Final = 0.9
+ERRORS: Final = 2
+"""Combined standard errors within which two measurements of one thing have to lie."""
+ONE_THREAD: Final = 1
+START_SECONDS: Final = 60.0
+
+Parts = dict[tuple[EngineName, int, Part], Duration]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured."""
+
+    replicas: int
+    repeats: int
+    seconds: float
+    num_studies: int
+    num_runs: int
+    """That Train's own measurement of a step is taken from."""
+
+
+FULL: Final = Size(replicas=4, repeats=7, seconds=0.25, num_studies=4, num_runs=7)
+QUICK: Final = Size(replicas=2, repeats=2, seconds=0.05, num_studies=2, num_runs=2)
+
+
+def measure(size: Size) -> Iterator[Figure]:
+    """Studies of two engines one after the other, and Train's measurements of the same steps behind them."""
+    took, studies = [], []
+    for _ in range(size.num_studies):
+        began = time.perf_counter()
+        studies.append(_study(size))
+        took.append(time.perf_counter() - began)
+    yield Figure(
+        "a study of 2 engines × 4 replicas",
+        f"{size.num_studies} studies of width 64, depth 1 and 10,000 samples, {size.repeats} turns of "
+        f"{size.seconds} s each, from its start to its end, its processes too",
+        tuple(took),
+        "s",
+        "at most",
+        LONGEST_SECONDS,
+    )
+    others = [one.other_programs for study in studies for one in study.measurements]
+    yield Figure(
+        "cores that other programs took meanwhile",
+        "the share of them during each measurement of those studies",
+        tuple(share for share in others if share is not None),
+    )
+    yield _sums(studies)
+    yield _repeated(studies)
+    yield _as_train_says(studies[-1], size)
+
+
+def _study(size: Size) -> Study:
+    plan = StudyPlan(
+        engines=ENGINES,
+        mode=ScalingMode.STRONG,
+        replicas=size.replicas,
+        samples=10_000,
+        hidden_widths=(64,),
+        hidden_depth=1,
+        repeats=size.repeats,
+        seconds=size.seconds,
+    )
+    live = LiveStudy(new_study(plan, "bench"))
+    live.start()
+    live.wait()
+    return live.snapshot().study
+
+
+def _sums(studies: Iterable[Study]) -> Figure:
+    """Of every step, whether its parts add up to it, to the nanosecond."""
+    found = [waterfall for study in studies for waterfall in waterfalls(study)]
+    sums = [sum(part.nanoseconds for part in each.parts.values()) for each in found]
+    return Figure(
+        "steps whose parts add up to them, to the digit",
+        f"the share of the {len(found)} steps of those studies",
+        (_share(each.step.nanoseconds == whole for each, whole in zip(found, sums, strict=True)),),
+        "",
+        "at least",
+        1.0,
+    )
+
+
+def _repeated(studies: Sequence[Study]) -> Figure:
+    """How many parts two studies one after the other agree in."""
+    parts = [_parts(waterfalls(study)) for study in studies]
+    shares = [
+        _share(_agree(first[name], second[name]) for name in first.keys() & second.keys())
+        for first, second in pairwise(parts)
+    ]
+    return Figure(
+        "parts that are the same in the next study",
+        f"the share of those that differ by less than {ERRORS} combined standard errors, in each pair of studies "
+        "one after the other",
+        tuple(shares),
+        "",
+        "at least",
+        SHARE_REPEATED,
+    )
+
+
+def _as_train_says(study: Study, size: Size) -> Figure:
+    """How many steps Train measures as the study did: a run says at its start what a step takes."""
+    found = {(each.engine, each.replicas): each.step for each in waterfalls(study)}
+    process = TrainingProcess(started(MODULE, ONE_THREAD), lambda _process: None)
+    process.wait_until_ready(START_SECONDS)
+    try:
+        agree = [
+            _agree(step, _of_runs(process, study.plan.config(Point(engine, replicas, 64)), size.num_runs))
+            for (engine, replicas), step in found.items()
+        ]
+    finally:
+        process.hang_up()
+        process.end()
+    return Figure(
+        "steps that Train measures as the study did",
+        f"the share of the {len(found)} steps of the last study that differ from the median of {size.num_runs} "
+        f"runs by less than {ERRORS} combined standard errors",
+        (_share(agree),),
+        "",
+        "at least",
+        SHARE_REPEATED,
+    )
+
+
+def _of_runs(process: TrainingProcess, config: RunConfig, num_runs: int) -> Duration:
+    """What a step takes, as so many runs say at their start."""
+    seconds: list[float] = []
+    for _ in range(num_runs):
+        control = RunControl()
+
+        def hear(event: RunEvent, control: RunControl = control) -> None:
+            if isinstance(event, RunStarted):
+                assert event.replicas_step_seconds is not None
+                seconds.append(event.replicas_step_seconds)
+                control.stop()
+
+        process.run(config, hear, control)
+    medians = redrawn_medians(seconds)
+    return Duration(round(1e9 * float(np.median(seconds))), round(1e9 * float(np.std(medians))))
+
+
+def _parts(found: Iterable[Waterfall]) -> Parts:
+    return {(each.engine, each.replicas, part): size for each in found for part, size in each.parts.items()}
+
+
+def _agree(first: Duration, second: Duration) -> bool:
+    return abs(first.nanoseconds - second.nanoseconds) < ERRORS * math.hypot(first.error, second.error)
+
+
+def _share(held: Iterable[bool]) -> float:
+    each = tuple(held)
+    return sum(each) / len(each)
