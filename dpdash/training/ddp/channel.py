@@ -7,7 +7,11 @@ from multiprocessing.connection import Client, Connection, answer_challenge, del
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from dpdash.core.config import RunConfig
+from dpdash.core.scaling.exchange import ExchangeWay
+from dpdash.core.scaling.variants import Variant
 from dpdash.training.processes.messages import Obey, Said, Stands, Train
+from dpdash.training.variants.steady import Steady
 
 FOLDER_VARIABLE: Final = "DPDASH_DDP_FOLDER"
 KEY_VARIABLE: Final = "DPDASH_DDP_KEY"
@@ -36,8 +40,49 @@ class Heard:
     """To rank 0: its last event has been taken, and every command that this led to stands before."""
 
 
-ToRank = Train | Obey | Heard
-FromRank = Hello | Beat | Said | Stands
+@dataclass(frozen=True, slots=True)
+class StepWork:
+    """A way to do the step of a config."""
+
+    config: RunConfig
+    variant: Variant
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeWork:
+    """Adding up numbers of all ranks."""
+
+    way: ExchangeWay
+    num_bytes: int
+    """Of each rank's numbers, in float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """To every rank of a group: find out how long something takes, the first ranks together."""
+
+    work: StepWork | ExchangeWork
+    num_ranks: int
+    seconds: float
+    """See `steady`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """From a rank that had a part in it: what it saw; None where it had nothing to do."""
+
+    steady: Steady | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotMeasured:
+    """From a rank: why something cannot be measured, in one sentence for people."""
+
+    problem: str
+
+
+ToRank = Train | Obey | Heard | Measure
+FromRank = Hello | Beat | Said | Stands | Measured | NotMeasured
 RunSide: TypeAlias = "Connection[ToRank, FromRank]"
 RankSide: TypeAlias = "Connection[FromRank, ToRank]"
 

@@ -16,8 +16,8 @@ from dpdash.core.errors import N_, EngineUnavailableError
 from dpdash.core.events import Checkpoint, EpochBlock, RunEvent, RunFailed, RunStopped, TerminalEvent
 from dpdash.problem import tables
 from dpdash.training.control import Command, RunControl
-from dpdash.training.ddp.channel import BEAT_SECONDS, Heard, RunSide, ToRank
-from dpdash.training.ddp.launch import Launch, NoFolderError, StartFailedError
+from dpdash.training.ddp.channel import Heard, RunSide, ToRank
+from dpdash.training.ddp.launch import Launch, NoFolderError, RankSilentError, StartFailedError
 from dpdash.training.ddp.sharded import LEADER
 from dpdash.training.engine import Availability, Emit
 from dpdash.training.hardware import missing_gpus, most_replicas
@@ -26,8 +26,6 @@ from dpdash.training.processes.messages import Obey, Said, Stands, Train
 MODULE: Final = "dpdash.training.ddp.worker"
 NUM_STARTS: Final = 2
 """A start that fails is normal enough to try once more: ports and memory may be short for a moment."""
-SILENT_SECONDS: Final = 6.0
-"""A rank whose heartbeat fails for so long hangs."""
 GRACE_SECONDS: Final = 1.0
 """A rank that is gone breaks the others, which may say so first: so long the one that is gone is looked for."""
 RANK_GONE: Final = N_(
@@ -141,19 +139,14 @@ class _Run:
                 leader.send(order)
 
     def _listen(self, launch: Launch) -> TerminalEvent:
-        heard_at = dict.fromkeys(launch.ranks, time.monotonic())
-        while True:
-            speaking = set(wait(list(launch.ranks), BEAT_SECONDS))
-            now = time.monotonic()
-            for connection, rank in launch.ranks.items():
-                if connection in speaking:
-                    heard_at[connection] = now
-                elif now - heard_at[connection] > SILENT_SECONDS:
-                    return self.failed(RANK_HANGS, f"Rank {rank} gives no sign of life.")
-            for connection in launch.ranks:
-                ending = self._take(launch, connection) if connection in speaking else None
+        try:
+            for connection in launch.speaking():
+                ending = self._take(launch, connection)
                 if ending is not None:
                     return ending
+        except RankSilentError as error:
+            return self.failed(RANK_HANGS, str(error))
+        raise AssertionError("They speak until the run has ended.")
 
     def _take(self, launch: Launch, connection: RunSide) -> TerminalEvent | None:
         """Take a rank's next message; how the run ends, where that ends it."""

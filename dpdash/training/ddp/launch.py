@@ -7,14 +7,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Final, Self
 
 import psutil
 
 from dpdash.training.ddp.channel import (
+    BEAT_SECONDS,
     DEVICES_VARIABLE,
     FOLDER_VARIABLE,
     KEY_VARIABLE,
@@ -30,6 +32,8 @@ from dpdash.training.processes.environment import environment
 START_SECONDS: Final = 120.0
 """What the ranks are given to import torch and to find each other; on an idle machine it takes some six."""
 LOOK_SECONDS: Final = 0.05
+SILENT_SECONDS: Final = 6.0
+"""A rank whose heartbeat fails for so long hangs."""
 END_SECONDS: Final = 5.0
 END_LOOK_SECONDS: Final = 0.005
 LOOPBACKS: Final = ("lo", "lo0")
@@ -44,6 +48,10 @@ MOST_FOLDER_BYTES: Final = 103 - len(f"/{PREFIX}12345678/{SOCKET_NAME}")
 """The name of a socket has 103 bytes on macOS and 107 on Linux (unix(7))."""
 SHORT_FOLDER: Final = "/tmp"  # noqa: S108  # the folder in it has a random name, and is this user's alone
 LOG_CHARACTERS: Final = 10_000
+
+
+class RankSilentError(Exception):
+    """A rank hangs; the text says which."""
 
 
 class StartFailedError(Exception):
@@ -109,6 +117,23 @@ class Launch:
     def connection(self, rank: int) -> RunSide:
         """The connection to a rank."""
         return next(connection for connection, each in self.ranks.items() if each == rank)
+
+    def speaking(self) -> Iterator[RunSide]:
+        """The connections of the ranks that have said something, as they do, for as long as that is asked.
+
+        Raises:
+            RankSilentError: if one gives no sign of life.
+        """
+        heard_at = dict.fromkeys(self.ranks, time.monotonic())
+        while True:
+            speaking = set(wait(list(self.ranks), BEAT_SECONDS))
+            now = time.monotonic()
+            for connection, rank in self.ranks.items():
+                if connection in speaking:
+                    heard_at[connection] = now
+                elif now - heard_at[connection] > SILENT_SECONDS:
+                    raise RankSilentError(f"Rank {rank} gives no sign of life.")
+            yield from (connection for connection in self.ranks if connection in speaking)
 
     def log(self) -> str:
         """The end of what torchrun and the ranks wrote."""

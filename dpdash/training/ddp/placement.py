@@ -36,7 +36,9 @@ class Rank:
     def distribute(self, model: nn.Module) -> Iterator[nn.Module]:
         # A straight line has no need to be carried: its slope and intercept are parameters.
         carries = self.config.hidden_depth > 0 and self.config.global_batch_size is None
-        yield DistributedDataParallel(Carrier(model) if carries else model, broadcast_buffers=False)
+        yield DistributedDataParallel(
+            Carrier(model) if carries else model, broadcast_buffers=False, process_group=self.ranks.group
+        )
 
     def agree(self, wish: bool) -> bool:
         return self.ranks.agree(wish)

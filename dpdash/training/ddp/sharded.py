@@ -27,6 +27,8 @@ class Ranks:
     rank: int
     num_ranks: int
     word: ControlWord
+    group: dist.ProcessGroup | None = None
+    """The first of several ranks, where not all are meant."""
 
     @property
     def is_leader(self) -> bool:
@@ -40,9 +42,13 @@ class Ranks:
 
     def agree(self, wish: bool) -> bool:
         """What the leader wishes, in every rank. All ranks have to ask."""
-        answer = torch.tensor([wish], dtype=torch.float32, device=_device())
-        dist.broadcast(answer, LEADER)
-        return bool(answer)
+        return bool(self.agree_on_number(wish))
+
+    def agree_on_number(self, wish: int) -> int:
+        """The leader's number, in every rank. All ranks have to ask."""
+        answer = torch.tensor([wish], dtype=torch.int64, device=_device())
+        dist.broadcast(answer, LEADER, group=self.group)
+        return int(answer)
 
 
 class ShardStep(GradientStep):
@@ -148,6 +154,7 @@ class ShardedObserver(Observer):
         self._num_samples = len(x)
         self._x, self._y = x[shard], y[shard]
         self._projection = line_projection(x)[:, shard]
+        self._group = ranks.group
 
     def observe(self, line_cell: Tensor, loss_cell: Tensor | None = None) -> None:
         """See `Observer`."""
@@ -157,7 +164,7 @@ class ShardedObserver(Observer):
         predictions = self._predictions()
         squares = (predictions - self._y).square_().sum().view(1)
         row = torch.cat([squares / self._num_samples, torch.mv(self._projection, predictions.flatten())])
-        dist.all_reduce(row)
+        dist.all_reduce(row, group=self._group)
         line_cell.copy_(row[1:])
         if loss_cell is not None:
             loss_cell.copy_(row[0])

@@ -16,10 +16,10 @@ STANDARD_INPUT: Final = 0
 
 
 def main() -> None:
-    """Train until the run's process hangs up."""
+    """Train or measure until the run's process hangs up."""
     threading.Thread(target=_end_with_input, name="lifeline", daemon=True).start()
     # Only now, because importing torch takes seconds in which the run's process may die.
-    importlib.import_module("dpdash.training.ddp.rank").train_as_rank()
+    importlib.import_module("dpdash.training.ddp.rank").work_as_rank()
 
 
 def _end_with_input() -> None:

@@ -6,20 +6,18 @@ from contextlib import contextmanager
 from typing import Final
 
 import torch
-from torch import nn
 
-from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.config import RunConfig
 from dpdash.core.cores import num_cores
 from dpdash.core.errors import DpdashError
 from dpdash.core.scaling.variants import Variant
-from dpdash.problem.data import Data
 from dpdash.training.catalog import engine
 from dpdash.training.engine import InProcess
 from dpdash.training.failures import sentence
 from dpdash.training.hardware import chosen_gpus
 from dpdash.training.loop.placement import Placement
-from dpdash.training.loop.run import drawn_on
 from dpdash.training.threads import as_many_threads
+from dpdash.training.variants.drawn import Drawn
 from dpdash.training.variants.measurer import MeasuringError
 from dpdash.training.variants.shards import Shard, at_once, with_one_backward
 from dpdash.training.variants.steady import Steady, Step, steady
@@ -34,8 +32,7 @@ class InThisProcess:
     """
 
     def __init__(self) -> None:
-        self._drawn: tuple[RunConfig, torch.device, Data, nn.Module] | None = None
-        """What the latest config was measured with: variants follow one after the other."""
+        self._drawn = Drawn()
 
     def measure(self, config: RunConfig, variant: Variant, seconds: float) -> Steady:
         """See `Measurer`."""
@@ -56,7 +53,7 @@ class InThisProcess:
     def _step(
         self, config: RunConfig, placement: Placement, devices: tuple[torch.device, ...], variant: Variant
     ) -> Iterator[Step]:
-        data, model = self._drawn_on(config, placement.device)
+        data, model = self._drawn.on(config, placement.device)
         if variant in (Variant.ENGINE, Variant.WHOLE_CPU):
             whole = Shard.on(placement.device, config, model, data.x, data.y)
             with placement.distribute(whole.model) as distributed:
@@ -71,13 +68,6 @@ class InThisProcess:
         together = at_once if variant is Variant.SHARDS_AT_ONCE else with_one_backward
         with ThreadPoolExecutor(len(parts), thread_name_prefix="shard") as pool:
             yield together(parts, pool)
-
-    def _drawn_on(self, config: RunConfig, device: torch.device) -> tuple[Data, nn.Module]:
-        """The data and the untrained model of a config, which a config that differs in its replicas has too."""
-        alike = config.model_copy(update={"engine": EngineName.SINGLE, "replicas": 1, "devices": None})
-        if self._drawn is None or self._drawn[:2] != (alike, device):
-            self._drawn = (alike, device, *drawn_on(alike, device))
-        return self._drawn[2:]
 
 
 def _devices(config: RunConfig, placement: Placement) -> tuple[torch.device, ...]:

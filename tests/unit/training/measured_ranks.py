@@ -1,0 +1,87 @@
+"""Run as a module, once a rank: what the ways to exchange make of numbers, and what is left of measured models."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.scaling.exchange import ExchangeWay
+from dpdash.core.scaling.variants import OF_DDP
+from dpdash.training.ddp import placement
+from dpdash.training.ddp.channel import ExchangeWork, Measure, StepWork
+from dpdash.training.ddp.exchange import WAYS
+from dpdash.training.ddp.sharded import Ranks
+from dpdash.training.ddp.shared_words import ControlWord
+from dpdash.training.ddp.variants import RankMeasurer
+from dpdash.training.variants.shards import Shard
+
+NUM_RANKS: Final = 3
+NUM_TOGETHER: Final = 2
+LATE_SECONDS: Final = 0.02
+SIZES: Final = (1, 2, 7, 1000)
+CONFIG: Final = RunConfig(
+    samples=9, hidden_depth=2, hidden_width=8, engine=EngineName.DDP, replicas=NUM_TOGETHER, learning_rate=1e-4
+)
+
+
+def numbers_of(rank: int, size: int) -> Tensor:
+    """Whole numbers, whose sum is the same in every order."""
+    return torch.arange(size, dtype=torch.float32) + 100 * rank
+
+
+def write_all(rank: int, folder: str) -> None:
+    dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=NUM_RANKS)
+    ranks = Ranks(rank, NUM_RANKS, ControlWord(Path(folder) / "word", NUM_RANKS))
+    measurer = RankMeasurer(torch.device("cpu"), ("CPU",) * NUM_RANKS, ranks)
+    torch.save({"sums": sums(ranks), "measured": measured(rank, measurer)}, f"{folder}/rank{rank}")
+    dist.destroy_process_group()
+
+
+def sums(ranks: Ranks) -> dict[tuple[str, int], Tensor]:
+    found = {}
+    for way in ExchangeWay:
+        for size in SIZES:
+            found[way.value, size] = tensor = numbers_of(ranks.rank, size)
+            WAYS[way](tensor, ranks)
+    return found
+
+
+def measured(rank: int, measurer: RankMeasurer) -> dict[str, Any]:
+    """What each order gives in this rank, the parameters of its model afterwards, and the buckets of DDP."""
+    found: dict[str, Any] = {}
+    models: list[nn.Module] = []
+    wrapped: list[DistributedDataParallel] = []
+    make_shard = Shard.on
+
+    def kept(device: torch.device, config: RunConfig, model: nn.Module, x: Tensor, y: Tensor) -> Shard:
+        shard = make_shard(device, config, model, x, y)
+        if rank == 1:
+            shard.model.register_forward_pre_hook(lambda *_: time.sleep(LATE_SECONDS))
+        models.append(shard.model)
+        return shard
+
+    def wrapping(*arguments: Any, **options: Any) -> DistributedDataParallel:
+        wrapped.append(DistributedDataParallel(*arguments, **options))
+        return wrapped[-1]
+
+    with patch.object(Shard, "on", kept), patch.object(placement, "DistributedDataParallel", wrapping):
+        for variant in OF_DDP:
+            wrapped.clear()
+            steady = measurer.measure(Measure(StepWork(CONFIG, variant), NUM_TOGETHER, 0.05))
+            flat = torch.cat([each.detach().flatten() for each in models[-1].parameters()]) if models else None
+            sizes = str(wrapped[0]._get_ddp_logging_data().get("rebuilt_bucket_sizes")) if wrapped else ""
+            found[variant.value] = (steady, flat, sizes)
+    exchange = Measure(ExchangeWork(ExchangeWay.ALL_REDUCE, 4), NUM_TOGETHER, 0.01)
+    found["exchange"] = measurer.measure(exchange)
+    return found
+
+
+if __name__ == "__main__":
+    write_all(int(sys.argv[1]), sys.argv[2])
