@@ -3,8 +3,9 @@
 import logging
 import os
 import threading
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
-from typing import Never, TypeAlias
+from typing import Never, Self, TypeAlias
 
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import DpdashError
@@ -12,9 +13,9 @@ from dpdash.core.scaling.variants import Variant
 from dpdash.scaling.measure import Rounds
 from dpdash.scaling.messages import Ended, FromProcess, Order, Ready
 from dpdash.scaling.other_programs import OtherPrograms
+from dpdash.training.ddp.group import RankGroup
 from dpdash.training.processes.worker import seclude, standard_pipes
 from dpdash.training.variants.in_process import ONE_CORE, InThisProcess
-from dpdash.training.variants.measurer import MeasuringError
 from dpdash.training.variants.steady import Steady
 
 Orders: TypeAlias = "Connection[Never, Order]"
@@ -44,8 +45,9 @@ def obey(orders: Orders, answers: Answers) -> None:
 def measured(order: Order, answers: Answers) -> Ended:
     """Measure an order and tell what comes of it, as it comes; what is to be said at its end."""
     try:
-        for told in Rounds(order, OfEachEngine(), OtherPrograms().share).measure():
-            answers.send(told)
+        with OfEachEngine(order.study.plan.replicas) as measurer:
+            for told in Rounds(order, measurer, OtherPrograms().share).measure():
+                answers.send(told)
     except DpdashError as error:
         return Ended(str(error) if error.values else error.template)
     except Exception as error:
@@ -62,13 +64,25 @@ def _end_with(orders: Orders) -> None:
 
 
 class OfEachEngine:
-    """Measures with whatever measures an engine."""
+    """Measures replicas in this process and, in one group of ranks for a whole study, those of DDP."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_ranks: int) -> None:
+        """`most_ranks` is how many the group has, which is started when it is needed."""
+        self._most_ranks = most_ranks
         self._here = InThisProcess()
+        self._group: RankGroup | None = None
+        self._left_over = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._left_over.close()
 
     def measure(self, config: RunConfig, variant: Variant, seconds: float) -> Steady:
         """See `Measurer`."""
-        if config.engine is EngineName.DDP:
-            raise MeasuringError("DDP is not measured yet.")
-        return self._here.measure(config, variant, seconds)
+        if config.engine is not EngineName.DDP:
+            return self._here.measure(config, variant, seconds)
+        if self._group is None:
+            self._group = self._left_over.enter_context(RankGroup(self._most_ranks))
+        return self._group.measure(config, variant, seconds)

@@ -15,7 +15,7 @@ from dpdash.training.catalog import engine
 from dpdash.training.failures import OUT_OF_MEMORY
 from dpdash.training.loop.epoch import GradientStep
 from dpdash.training.loop.run import drawn_on
-from dpdash.training.variants import in_process
+from dpdash.training.variants import drawn as drawn_module
 from dpdash.training.variants.in_process import InThisProcess
 from dpdash.training.variants.measurer import Measurer, MeasuringError
 from dpdash.training.variants.shards import Shard
@@ -115,7 +115,7 @@ def test_data_is_drawn_once_for_all_replicas_and_ways(measurer: Measurer, monkey
         drawn.append(config)
         return drawn_on(config, device)
 
-    monkeypatch.setattr(in_process, "drawn_on", look)
+    monkeypatch.setattr(drawn_module, "drawn_on", look)
     for replicas in (2, 4):
         for way in variants_of(EngineName.CPU_REPLICAS):
             measurer.measure(config_for(EngineName.CPU_REPLICAS, replicas=replicas), way, SHORT)
