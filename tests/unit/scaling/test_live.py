@@ -4,8 +4,10 @@ import os
 import signal
 from collections.abc import Callable
 
+import psutil
 import pytest
 
+from dpdash.core.config import EngineName
 from dpdash.core.scaling.study import Study, StudyStatus
 from dpdash.core.scaling.variants import Variant
 from dpdash.scaling.live import GONE, NOT_STARTED, LiveStudy, Measuring, MeasuringProcess
@@ -33,6 +35,14 @@ def after(num_measurements: int, do: Callable[[], None]) -> Callable[[Study], No
             do()
 
     return look
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it still does something: a zombie only waits for whoever inherits it."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_all_is_measured_and_kept_from_what_can_be_compared_on() -> None:
@@ -188,3 +198,24 @@ def test_a_real_process_measures_and_its_death_is_told() -> None:
     assert (shown.status, shown.message) == (StudyStatus.FAILED, GONE)
     assert len(shown.measurements) >= 6
     assert all(one.other_programs is not None for one in shown.measurements)
+
+
+@pytest.mark.long
+def test_cancelling_ends_the_ranks_of_ddp_too() -> None:
+    begun: list[MeasuringProcess] = []
+
+    def begin() -> Measuring:
+        begun.append(MeasuringProcess())
+        return begun[0]
+
+    live = LiveStudy(new(engines=(EngineName.DDP,), replicas=2, repeats=20, seconds=0.05), begin=begin)
+    live.start()
+    eventually(lambda: live.snapshot().num_measured >= 10, LONG)
+    below = psutil.Process(begun[0].pid).children(recursive=True)
+    assert len(below) >= 3, "torchrun and two ranks"
+    live.cancel()
+    assert live.wait(LONG)
+    eventually(lambda: not any(map(lives, below)))
+    study = live.snapshot().study
+    assert study.status is StudyStatus.CANCELLED
+    assert {one.variant for one in study.measurements} >= {Variant.NO_EXCHANGE, Variant.FIRST_ALL_REDUCE}
