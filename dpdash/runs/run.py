@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from dpdash.core.config import RunConfig
 from dpdash.core.events import RunFailed, RunPaused, RunStatus, RunStopped, StopReason
@@ -16,6 +17,8 @@ from dpdash.store.store import RunRecord
 from dpdash.training.control import RunControl
 from dpdash.training.engine import Engine
 
+FIRST_TRACE_SECONDS: Final = 0.3
+"""A run takes its first step apart where that is so quick; otherwise, and for a trial, somebody has to ask."""
 _log = logging.getLogger(__name__)
 
 
@@ -43,6 +46,8 @@ class LiveRun:
         self.created_at = past.record.created_at if past else clock()
         self.ended_at: float | None = None
         self.control = RunControl(pace.epochs_per_second(config))
+        if self.sweep_id is None:
+            self.control.trace_step(FIRST_TRACE_SECONDS)
         self.history = past.history if past else History()
         self.over = threading.Event()
         self.recorder = Recorder(run_id, self.history, store, self._on_status)

@@ -1,5 +1,6 @@
 """The commands that other threads give to a run while it trains."""
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Command:
     value: float | StopReason | None = None
 
 
-WITHOUT_VALUE: Final = ("pause", "resume", "step_once", "trace_step")
+WITHOUT_VALUE: Final = ("pause", "resume", "step_once")
 
 SendCommand = Callable[[Command, int], None]
 """Takes a command and how many there are with it. Must not block: the one who gives the command waits for it."""
@@ -63,7 +64,7 @@ class RunControl:
         self._num_commands = 0
         self._paused = False
         self._step_asked = False
-        self._trace_asked = False
+        self._trace_seconds: float | None = None
         self._stop_reason: StopReason | None = None
         self._learning_rate: float | None = None
         self._pace: Pace | None = None
@@ -95,6 +96,11 @@ class RunControl:
         return None if pace is None else pace.epochs_per_second
 
     @property
+    def trace_seconds(self) -> float | None:
+        """The most seconds for a trace that is asked for; None where none is."""
+        return self._trace_seconds
+
+    @property
     def num_commands(self) -> int:
         """Commands given so far."""
         return self._num_commands
@@ -117,11 +123,14 @@ class RunControl:
             self._step_asked = self._paused
             self._notify(Command("step_once"))
 
-    def trace_step(self) -> None:
-        """Take the next step apart; the run goes on, or goes on standing still, as if nobody had asked."""
+    def trace_step(self, most_seconds: float = math.inf) -> None:
+        """Take the next step apart; the run goes on, or goes on standing still, as if nobody had asked.
+
+        It is left undone where it would take longer than so many seconds.
+        """
         with self._changed:
-            self._trace_asked = True
-            self._notify(Command("trace_step"))
+            self._trace_seconds = max(most_seconds, self._trace_seconds or 0.0)
+            self._notify(Command("trace_step", most_seconds))
 
     def stop(self, reason: StopReason = StopReason.ASKED) -> None:
         """End the run before its next epoch. The first reason given is kept."""
@@ -165,7 +174,7 @@ class RunControl:
         """Note that the run, which trains elsewhere, has come to a stand when it knew of so many commands."""
         with self._changed:
             if num_commands == self._num_commands:
-                self._step_asked = self._trace_asked = False
+                self._step_asked, self._trace_seconds = False, None
                 self._is_waiting = True
 
     def take_learning_rate(self) -> float | None:
@@ -181,12 +190,12 @@ class RunControl:
             asked, self._step_asked = self._step_asked, False
             return asked
 
-    def take_trace(self) -> bool:
-        """Whether a step was to be taken apart since the last call. For the training thread."""
+    def take_trace(self) -> float:
+        """The most seconds for the trace that is asked for, and will not be any more. For the training thread."""
         with self._changed:
-            asked, self._trace_asked = self._trace_asked, False
+            seconds, self._trace_seconds = self._trace_seconds, None
             self._refresh()
-            return asked
+            return seconds or 0.0
 
     def wait_while_standing(self) -> None:
         """Block until the run is asked to stop, to go on or to train one more epoch. For the training thread."""
@@ -209,7 +218,7 @@ class RunControl:
             self._changed.wait_for(lambda: self._num_commands != num_commands, seconds)
 
     def _may_move(self) -> bool:
-        return bool(self._stop_reason or not self._paused or self._step_asked or self._trace_asked)
+        return bool(self._stop_reason or not self._paused or self._step_asked or self._trace_seconds is not None)
 
     def _so_far(self) -> tuple[Command, ...]:
         """The commands that lead a new control to where this one is."""
@@ -217,7 +226,7 @@ class RunControl:
         commands = {
             Command("pause"): self._paused,
             Command("step_once"): self._step_asked,
-            Command("trace_step"): self._trace_asked,
+            Command("trace_step", self._trace_seconds): self._trace_seconds is not None,
             Command("stop", self._stop_reason): self._stop_reason is not None,
             Command("set_learning_rate", self._learning_rate): self._learning_rate is not None,
         }
@@ -236,7 +245,7 @@ class RunControl:
         self.needs_attention = bool(
             self._paused
             or self._stop_reason
-            or self._trace_asked
+            or self._trace_seconds is not None
             or self._learning_rate is not None
             or self._pace is not None
         )

@@ -1,5 +1,6 @@
 """What every engine of the catalogue keeps to when it takes a step apart. A new engine is tested here unasked."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from dpdash.training.catalog import engine
 from dpdash.training.control import RunControl
 from dpdash.training.hardware import num_gpus
 from dpdash.training.trace.step import trace_config
-from tests.contract.training import ENDLESS, config_for, running
+from dpdash.training.trace.turns import NUM_STEPS
+from tests.contract.training import ENDLESS, WAIT_SECONDS, config_for, running, tracing
 from tests.contract.training import run as run_on
 
 LARGEST_RESIDUAL = 1e-4
+EXCHANGING = {EngineName.DDP}
 SETTINGS: dict[str, dict[str, Any]] = {
     "full batch": {},
     "batches": {"global_batch_size": 64, "epochs": 5},
@@ -36,9 +39,15 @@ def contributions(trace: StepTrace) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([np.multiply(replica.weight, replica.gradient) for replica in trace.replicas])
 
 
+@cache
+def usual_trace(name: EngineName) -> StepTrace:
+    """Of the settings of `config_for`, once for all who look at it."""
+    return trace_config(config_for(name))
+
+
 @EVERY_SETTING
 def test_the_first_step_is_traced_before_it_is_trained(name: EngineName, settings: dict[str, Any]) -> None:
-    watcher = run_on(engine(name), config_for(name, **settings))
+    watcher = run_on(engine(name), config_for(name, **settings), tracing())
     started, traced, first = watcher.events[:3]
     assert isinstance(started, RunStarted) and isinstance(traced, StepTraced) and isinstance(first, EpochBlock)
     assert traced.epoch == 1
@@ -117,6 +126,37 @@ def test_spans_lie_within_the_step(name: EngineName, settings: dict[str, Any]) -
     assert all(trace.seconds_in(phase) > 0 for phase in phases)
 
 
+def test_a_trace_is_of_twenty_warm_steps_in_turns_with_others(name: EngineName) -> None:
+    trace = usual_trace(name)
+    times = trace.timed
+    assert times.num_steps == NUM_STEPS == 20
+    assert times.untraced is not None and times.cost == times.traced.median / times.untraced.median
+    for spread in (times.traced, times.untraced, times.between, *(phase.on_clock for phase in times.phases)):
+        assert 0 <= spread.low <= spread.median <= spread.high
+    assert times.traced.low <= trace.seconds <= times.traced.high, "the step that is drawn is near the middle"
+    assert [time.phase for time in times.phases] == [p for p in Phase if any(s.phase is p for s in trace.spans)]
+    assert all(0 < time.on_clock.median <= time.together * 1.001 for time in times.phases)
+    assert all(time.marks > 0 for time in times.phases)
+    ranks = range(len(trace.replicas)) if name in EXCHANGING else ()
+    assert [entry.lane for entry in times.entries] == [*ranks]
+    assert all(0 < entry.after.median < times.traced.median for entry in times.entries)
+
+
+def test_a_bounded_trace_waits_for_the_first_point_and_is_left_undone_where_it_takes_too_long(
+    name: EngineName,
+) -> None:
+    control = RunControl(epochs_per_second=200)
+    control.trace_step(most_seconds=1e-6)
+
+    def ask(event: RunEvent) -> None:
+        if isinstance(event, EpochBlock) and event.first_epoch == 2:
+            control.trace_step(most_seconds=WAIT_SECONDS)
+
+    watcher = run_on(engine(name), config_for(name), control, ask)
+    assert [type(event) for event in watcher.events[:4]] == [RunStarted, EpochBlock, EpochBlock, StepTraced]
+    assert isinstance(watcher.terminal, RunFinished) and len(watcher.traces) == 1
+
+
 def test_an_idle_replica_is_there_and_has_done_nothing(name: EngineName) -> None:
     trace = trace_config(config_for(name, samples=1))
     assert len(trace.replicas) == config_for(name).replicas
@@ -129,7 +169,7 @@ def test_an_idle_replica_is_there_and_has_done_nothing(name: EngineName) -> None
 
 
 def test_what_is_sent_is_received(name: EngineName) -> None:
-    trace = trace_config(config_for(name))
+    trace = usual_trace(name)
     received, sent = (sum(getattr(r, side) for r in trace.replicas) for side in ("received_bytes", "sent_bytes"))
     assert received == sent
     assert (sent > 0) == (name is not EngineName.SINGLE)
@@ -146,7 +186,7 @@ def test_traces_change_no_digit_of_the_training(
     name: EngineName, optimizer: OptimizerName, batch: int | None
 ) -> None:
     config = config_for(name, optimizer=optimizer, global_batch_size=batch, epochs=12, learning_rate=0.005)
-    control = RunControl(epochs_per_second=1000)
+    control = tracing(epochs_per_second=1000)
 
     def ask(event: RunEvent) -> None:
         if isinstance(event, EpochBlock):
@@ -160,7 +200,7 @@ def test_traces_change_no_digit_of_the_training(
 
 
 def test_a_trace_that_is_asked_for_is_of_the_line_as_it_then_is(name: EngineName) -> None:
-    control = RunControl()
+    control = tracing()
 
     def ask(event: RunEvent) -> None:
         if isinstance(event, EpochBlock) and event.first_epoch == 1:
@@ -180,7 +220,7 @@ def test_a_trace_that_is_asked_for_is_of_the_line_as_it_then_is(name: EngineName
 
 
 def test_a_paused_run_is_traced_and_goes_on_standing(name: EngineName) -> None:
-    control = RunControl()
+    control = tracing()
     with running(engine(name), config_for(name, epochs=ENDLESS), control) as watcher:
         watcher.wait_for(EpochBlock)
         control.pause()
@@ -206,7 +246,7 @@ def test_a_step_that_cannot_be_traced_is_still_trained(
         raise MemoryError
 
     monkeypatch.setattr("dpdash.training.trace.next_step.full_gradient", fail)
-    watcher = run_on(engine(name), config_for(name))
+    watcher = run_on(engine(name), config_for(name), tracing())
     assert isinstance(watcher.terminal, RunFinished)
     assert not watcher.traces
     assert "could not be traced" in caplog.text

@@ -25,7 +25,6 @@ from dpdash.core.events import (
     RunResumed,
     RunStarted,
     RunStopped,
-    StepTraced,
     StopReason,
 )
 from dpdash.core.history import History
@@ -39,7 +38,7 @@ from dpdash.training.processes import child
 from dpdash.training.processes.handle import PROCESS_GONE, TRACER_GONE, TrainingProcess
 from dpdash.training.processes.pool import MODULE, TrainingProcesses
 from dpdash.training.trace.step import TraceError, trace_config
-from tests.contract.training import ENDLESS, Watcher, config_for, running
+from tests.contract.training import ENDLESS, Watcher, config_for, running, tracing
 from tests.contract.training import run as run_on
 from tests.fakes import checkpoint_of, eventually
 
@@ -134,7 +133,7 @@ def test_every_command_reaches_the_run(processes: TrainingProcesses) -> None:
 
 
 def test_a_step_is_traced_there_and_told_here(processes: TrainingProcesses, name: EngineName) -> None:
-    control = RunControl(epochs_per_second=200)
+    control = tracing(epochs_per_second=200)
     with running(outside(processes, name), config_for(name, epochs=ENDLESS), control) as watcher:
         watcher.wait_for(EpochBlock)
         control.trace_step()
@@ -145,7 +144,7 @@ def test_a_step_is_traced_there_and_told_here(processes: TrainingProcesses, name
         watcher.wait_until(lambda: len(watcher.traces) == 3)
         eventually(lambda: control.is_standing)
         assert len([event for event in watcher.events if isinstance(event, RunPaused)]) == 1
-    here = next(event for event in run_on(engine(name), config_for(name)).events if isinstance(event, StepTraced))
+    (here,) = run_on(engine(name), config_for(name), tracing()).traces
     there = watcher.traces[0]
     assert there.trace.replicas == here.trace.replicas
     assert there.trace.full_gradient == here.trace.full_gradient

@@ -82,6 +82,13 @@ def run(
     return watcher
 
 
+def tracing(epochs_per_second: float | None = None) -> RunControl:
+    """A control that asks for the step before the first epoch."""
+    control = RunControl(epochs_per_second)
+    control.trace_step()
+    return control
+
+
 @contextmanager
 def running(engine: Engine, config: RunConfig, control: RunControl) -> Iterator[Watcher]:
     """A run on another thread, which ends when the context does."""

@@ -19,7 +19,8 @@ from dpdash.core.events import EpochBlock, RunFailed, RunFinished, RunStopped
 from dpdash.training.control import RunControl
 from dpdash.training.ddp.engine import NO_FOLDER, NO_START, RANK_GONE, RANK_HANGS, Ddp
 from dpdash.training.processes.pool import TrainingProcesses
-from tests.contract.training import ENDLESS, Watcher, config_for, run, running
+from dpdash.training.trace.turns import NUM_STEPS
+from tests.contract.training import ENDLESS, Watcher, config_for, run, running, tracing
 from tests.e2e.server import ROOT
 from tests.fakes import eventually
 
@@ -81,7 +82,7 @@ def break_trace(monkeypatch: pytest.MonkeyPatch, name: str, rank: int, call: int
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_first_trace_that_breaks_in_one_rank_ends_the_run(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
     break_trace(monkeypatch, "dpdash.training.ddp.tracer.NextStep", rank, 1)
-    watcher = run(Ddp(), ENDLESS_RUN)
+    watcher = run(Ddp(), ENDLESS_RUN, tracing())
     ending = watcher.terminal
     assert isinstance(ending, RunFailed)
     assert ending.message == "ArithmeticError: the trace broke"
@@ -91,8 +92,8 @@ def test_a_first_trace_that_breaks_in_one_rank_ends_the_run(rank: int, monkeypat
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_trace_that_breaks_while_the_run_is_paused_ends_it(rank: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    break_trace(monkeypatch, "dpdash.training.ddp.tracer.NextStep", rank, 2)
-    control = RunControl()
+    break_trace(monkeypatch, "dpdash.training.ddp.tracer.Instruments", rank, NUM_STEPS + 1)
+    control = tracing()
     with running(Ddp(), ENDLESS_RUN, control) as watcher, failing(watcher):
         control.pause()
         eventually(lambda: control.is_standing)
@@ -103,13 +104,13 @@ def test_a_trace_that_breaks_while_the_run_is_paused_ends_it(rank: int, monkeypa
 
 def test_a_trace_that_cannot_be_told_leaves_the_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     break_trace(monkeypatch, "dpdash.training.trace.next_step.full_gradient", 0, 1)
-    watcher = run(Ddp(), config_for(EngineName.DDP))
+    watcher = run(Ddp(), config_for(EngineName.DDP), tracing())
     assert isinstance(watcher.terminal, RunFinished)
     assert not watcher.traces
 
 
 def test_a_rank_that_dies_in_traces_ends_the_run() -> None:
-    control = RunControl()
+    control = tracing()
     with running(Ddp(), ENDLESS_RUN, control) as watcher, failing(watcher):
         control.pause()
         control.trace_step()

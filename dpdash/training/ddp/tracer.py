@@ -1,5 +1,7 @@
 """Takes one step of DDP apart, on copies: all ranks do it together, and the leader tells it."""
 
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -10,14 +12,24 @@ from torch import Tensor, nn, optim
 from torch.nn.parallel import DistributedDataParallel
 
 from dpdash.core.config import RunConfig
-from dpdash.core.steps import Phase, Span, StepTrace
+from dpdash.core.steps import (
+    Entry,
+    OneStep,
+    Phase,
+    Span,
+    Spread,
+    StepTrace,
+    nearest_to_median,
+    step_times,
+)
 from dpdash.problem.data import Data
 from dpdash.training.ddp.sharded import LEADER, Ranks
 from dpdash.training.loop.epoch import GradientStep
 from dpdash.training.loop.placement import Placement
-from dpdash.training.trace.instruments import Instruments, nodes_behind, saved_by
+from dpdash.training.trace.instruments import Instruments, mark_seconds, nodes_behind, saved_by
 from dpdash.training.trace.next_step import NextStep, Share, logged, size_of
 from dpdash.training.trace.stopwatch import Stopwatch
+from dpdash.training.trace.turns import Wish, in_turns, warm_up
 
 if TYPE_CHECKING:
     from torch._C._distributed_c10d import GradBucket  # a torch without torch.distributed has none
@@ -27,14 +39,24 @@ OF_A_SHARD: Final = (Phase.PARALLEL_APPLY, Phase.LOSS, Phase.BACKWARD)
 
 
 @dataclass(frozen=True, slots=True)
+class _Noted:
+    """What one rank noted in one step, by the clock that the processes share, in seconds."""
+
+    spans: tuple[Span, ...]
+    """Since `began_at`."""
+    began_at: float
+    seconds: float
+    num_readings: Counter[Phase]
+
+
+@dataclass(frozen=True, slots=True)
 class _Watched:
-    """What one rank saw of the step."""
+    """What one rank saw of the steps."""
 
     share: Share
-    spans: tuple[Span, ...]
-    began_at: float
-    """By the clock that the processes share, in seconds."""
-    seconds: float
+    traced: tuple[_Noted, ...]
+    untraced: tuple[tuple[float, float], ...]
+    """When each began and ended."""
 
 
 class ShardTracer:
@@ -50,73 +72,123 @@ class ShardTracer:
         self._config, self._data, self._model, self._placement = config, data, model, placement
         self.ranks = ranks
 
-    def attempt(self, optimizer: optim.Optimizer) -> StepTrace | None:
+    def attempt(self, optimizer: optim.Optimizer, wish: Wish) -> StepTrace | None:
         """Have all ranks do the first step of the coming epoch on copies, and say what came of it.
 
-        None where that cannot be told, of which the log tells more, and in every rank but the leader.
+        None where that takes longer than is wished or cannot be told, of which the log tells more, and in every
+        rank but the leader.
         """
         if not self.ranks.is_leader:
             return None
         self.ranks.word.ask_for_trace()
-        coming, watched = self._together(optimizer)
-        return logged(lambda: _told(coming, watched))
+        found = self._together(optimizer, wish)
+        return logged(lambda: _told(*found, mark_seconds(self._placement.device))) if found else None
 
     def take_part(self, optimizer: optim.Optimizer) -> None:
         """Do this rank's part of a trace that the leader has asked for."""
-        self._together(optimizer)
+        self._together(optimizer, Wish())
 
-    def _together(self, optimizer: optim.Optimizer) -> tuple[NextStep, list[_Watched]]:
-        """The step, once it is done, and what each rank saw of it, which the leader alone is told."""
-        coming = NextStep(self._config, self._data, self._model, self._placement, optimizer)
+    def _together(self, optimizer: optim.Optimizer, wish: Wish) -> tuple[NextStep, list[_Watched]] | None:
+        """The step, once it is done, and what each rank saw of it, which the leader alone is told.
+
+        None where it takes longer than the leader wishes.
+        """
+        plain = self._next_step(optimizer)
+        with self._placement.distribute(plain.model) as distributed:
+            step = self._placement.step(distributed, plain.optimizer, len(plain.y))
+            if not warm_up(lambda: self._untraced(plain, step)[1], wish, self.ranks.agree):
+                return None
+            return self._in_turns(optimizer, wish, plain, step)
+
+    def _in_turns(
+        self, optimizer: optim.Optimizer, wish: Wish, plain: NextStep, plain_step: GradientStep
+    ) -> tuple[NextStep, list[_Watched]]:
+        """Watched steps of a second copy in turns with those of the first, which DDP adds up by itself."""
+        coming = self._next_step(optimizer)
         with self._placement.distribute(coming.model) as distributed:
             assert isinstance(distributed, DistributedDataParallel)
             step = self._placement.step(distributed, coming.optimizer, len(coming.y))
-            watched = _TracedShard(coming, self._placement.device, self.ranks).run(distributed, step)
+            shard = _TracedShard(coming, self._placement.device, self.ranks, distributed, step)
+            share = shard.look(plain)
+            began: list[float] = []
+
+            def untraced() -> float:
+                began_at, seconds = self._untraced(plain, plain_step)
+                began.append(began_at)
+                return seconds
+
+            traced, seconds = in_turns(shard.timed, untraced, wish, self.ranks.agree)
+        watched = _Watched(share, tuple(traced), tuple(zip(began, seconds, strict=True)))
         everything: list[_Watched | None] | None = [None] * self.ranks.num_ranks if self.ranks.is_leader else None
         dist.gather_object(watched, everything, LEADER)
         return coming, [each for each in everything or () if each is not None]
 
+    def _next_step(self, optimizer: optim.Optimizer) -> NextStep:
+        return NextStep(self._config, self._data, self._model, self._placement, optimizer)
+
+    def _untraced(self, plain: NextStep, step: GradientStep) -> tuple[float, float]:
+        """When a step that nobody watches began here, and what it took."""
+        dist.barrier()
+        return time.perf_counter(), plain.seconds_of(step)
+
 
 class _TracedShard:
-    """This rank's part of one step that is watched."""
+    """This rank's part of steps that are watched."""
 
-    def __init__(self, coming: NextStep, device: torch.device, ranks: Ranks) -> None:
+    def __init__(
+        self,
+        coming: NextStep,
+        device: torch.device,
+        ranks: Ranks,
+        distributed: DistributedDataParallel,
+        step: GradientStep,
+    ) -> None:
         self._coming, self._device, self._ranks = coming, device, ranks
-        self._stopwatch = Stopwatch((device,))
+        self._distributed, self._step = distributed, step
         self._buckets = _Buckets(ranks.num_ranks)
+        distributed.register_comm_hook(self._buckets, lambda buckets, bucket: buckets.add_up(bucket))
 
-    def run(self, distributed: DistributedDataParallel, step: GradientStep) -> _Watched:
-        """Do the step; all ranks have to."""
-        coming, stopwatch, buckets = self._coming, self._stopwatch, self._buckets
-        distributed.register_comm_hook(buckets, lambda buckets, bucket: buckets.add_up(bucket))
-        kept, gradient = self._look(step)
-        # Once more, because DDP cuts its buckets anew for the second step.
-        coming.warm_up(step)
-        Instruments(stopwatch, coming.model, distributed, step, coming.optimizer)
-        if coming.x.is_cuda:
+    def look(self, plain: NextStep) -> Share:
+        """What the rank makes of its shard, holds and moves; all ranks have to look.
+
+        That is not looked at in the steps that are timed, which do the same with the same numbers. `plain` is the
+        other copy, which is there only because of the trace.
+        """
+        kept, gradient = self._look()
+        # DDP cuts its buckets anew for the second step.
+        self._coming.do(self._step)
+        if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
+        self._coming.do(self._step)
+        moved = self._moved_bytes()
+        return Share(gradient, moved, moved, self._memory_bytes(kept, plain))
+
+    def timed(self) -> _Noted:
+        """Do the step, and say when each phase ran here; all ranks have to."""
+        coming, step, buckets = self._coming, self._step, self._buckets
+        stopwatch = Stopwatch((self._device,))
+        instruments = Instruments(stopwatch, coming.model, self._distributed, step, coming.optimizer)
         buckets.stopwatch = stopwatch
         dist.barrier()
         stopwatch.start()
         outputs = step.predict(coming.x)
         assert outputs.grad_fn is not None
-        outputs.grad_fn.register_prehook(lambda _gradients: buckets.backward_begins(stopwatch))
+        hook = outputs.grad_fn.register_prehook(lambda _gradients: buckets.backward_begins(stopwatch))
         step.update(outputs, coming.y)
         stopwatch.pause()
-        moved = self._moved_bytes()
-        share = Share(gradient, moved, moved, self._memory_bytes(kept))
-        return _Watched(share, self._spans(), stopwatch.began_at, stopwatch.seconds)
+        hook.remove()
+        instruments.leave()
+        buckets.stopwatch = None
+        coming.undo()
+        return _Noted(self._spans(stopwatch), stopwatch.began_at, stopwatch.seconds, stopwatch.num_readings())
 
     @property
     def _weight(self) -> float:
         return self._coming.weight(self._ranks.rank)
 
-    def _look(self, step: GradientStep) -> tuple[list[Tensor], tuple[float, ...]]:
-        """Warm up; what the rank keeps for the way back, and its own shard's mean gradient.
-
-        Both are looked at here and not in the step that is timed, which does the same with the same numbers.
-        """
-        coming, buckets = self._coming, self._buckets
+    def _look(self) -> tuple[list[Tensor], tuple[float, ...]]:
+        """What the rank keeps for the way back, and its own shard's mean gradient."""
+        coming, buckets, step = self._coming, self._buckets, self._step
         outputs = step.predict(coming.x)
         batch = coming.x.untyped_storage().data_ptr()
         saved = [tensor for node in nodes_behind([outputs.grad_fn], ()) for tensor in saved_by(node)]
@@ -131,9 +203,9 @@ class _TracedShard:
         # `ShardStep` divides by the samples of the whole batch and multiplies by the ranks.
         return kept, coming.listed_gradient(flat, self._weight * self._ranks.num_ranks)
 
-    def _spans(self) -> tuple[Span, ...]:
+    def _spans(self, stopwatch: Stopwatch) -> tuple[Span, ...]:
         left_out = () if self._weight else OF_A_SHARD
-        spans = [span for span in self._stopwatch.each() if span.phase not in left_out]
+        spans = [span for span in stopwatch.each() if span.phase not in left_out]
         return tuple(replace(span, lane=self._ranks.rank) for span in spans)
 
     def _moved_bytes(self) -> int:
@@ -145,7 +217,7 @@ class _TracedShard:
         num_ranks = self._ranks.num_ranks
         return 2 * (num_ranks - 1) * self._buckets.num_bytes // num_ranks
 
-    def _memory_bytes(self, kept: Sequence[Tensor]) -> int:
+    def _memory_bytes(self, kept: Sequence[Tensor], plain: NextStep) -> int:
         """Most memory of the step in this rank, without the copies that it was traced on.
 
         A GPU tells it. On the CPU it is that of the tensors which the rank is known to hold, its buckets too, at
@@ -153,9 +225,9 @@ class _TracedShard:
         """
         coming, buckets = self._coming, self._buckets.num_bytes
         if self._device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self._device) - size_of(coming.doubled()) - buckets
-        gradients = [parameter.grad for parameter in coming.model.parameters() if parameter.grad is not None]
-        return buckets + max(size_of([*coming.held(), *kept]), size_of([*coming.held(), *gradients]))
+            doubled = [*coming.doubled(), *plain.doubled(), *plain.gradients()]
+            return torch.cuda.max_memory_allocated(self._device) - size_of(doubled) - 2 * buckets
+        return buckets + max(size_of([*coming.held(), *kept]), size_of([*coming.held(), *coming.gradients()]))
 
 
 class _Buckets:
@@ -204,10 +276,34 @@ def _nothing() -> None:
     """Nobody looks."""
 
 
-def _told(coming: NextStep, watched: Sequence[_Watched]) -> StepTrace:
-    """The step on one clock, which begins with the first rank that begins."""
-    origin = min(each.began_at for each in watched)
-    spans = [replace(span, start=each.began_at - origin + span.start) for each in watched for span in each.spans]
+def _told(coming: NextStep, watched: Sequence[_Watched], mark: float) -> StepTrace:
+    """The steps of all ranks on one clock; each begins with the first rank that begins it."""
+    steps = [_on_one_clock(noted) for noted in zip(*(each.traced for each in watched), strict=True)]
+    untraced = [
+        max(began + seconds for began, seconds in step) - min(began for began, _seconds in step)
+        for step in zip(*(each.untraced for each in watched), strict=True)
+    ]
+    latest = [each.traced[-1].num_readings for each in watched]
+    # What the ranks note they note at once.
+    marks = {phase: max(readings[phase] for readings in latest) * mark for phase in Phase}
+    entries = [
+        Entry(lane, Spread.of(after))
+        for lane, each in enumerate(watched)
+        if (after := [seconds for noted in each.traced if (seconds := _entry(noted.spans)) is not None])
+    ]
+    times = step_times(steps, untraced, marks, entries)
+    return coming.told([each.share for each in watched], nearest_to_median(steps), times)
+
+
+def _on_one_clock(noted: Sequence[_Noted]) -> OneStep:
+    origin = min(each.began_at for each in noted)
+    spans = [replace(span, start=each.began_at - origin + span.start) for each in noted for span in each.spans]
     spans.sort(key=lambda span: span.start)
-    seconds = max(each.began_at - origin + each.seconds for each in watched)
-    return coming.told([each.share for each in watched], spans, seconds)
+    return OneStep(tuple(spans), max(each.began_at - origin + each.seconds for each in noted))
+
+
+def _entry(spans: Sequence[Span]) -> float | None:
+    """Seconds from the begin of a rank's backward until its first bucket is full; None for an idle rank."""
+    begins = {phase: min((span.start for span in spans if span.phase is phase), default=None) for phase in Phase}
+    backward, reduced = begins[Phase.BACKWARD], begins[Phase.REDUCE]
+    return None if backward is None or reduced is None else reduced - backward

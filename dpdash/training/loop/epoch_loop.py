@@ -25,6 +25,7 @@ from dpdash.core.events import (
 from dpdash.training.control import RunControl
 from dpdash.training.loop.placement import Tracer
 from dpdash.training.loop.setup import Training
+from dpdash.training.trace.turns import Wish
 
 FLUSH_SECONDS: Final = 0.05
 """Rows leave the loop this often: 20 times a second looks continuous and costs next to nothing."""
@@ -88,7 +89,6 @@ class EpochLoop:
         Raises:
             DivergedError: if a row or the final line is not finite.
         """
-        yield from self._trace()
         while self._num_epochs < self._epochs:
             for change in self._rates.replays_at(self._num_epochs + 1):
                 yield from self._flush()
@@ -175,8 +175,9 @@ class EpochLoop:
         while control.stop_reason is None:
             num_commands = control.num_commands
             yield from self._apply_learning_rate()
-            if control.take_trace():
+            if self._trace_is_due():
                 yield from self._trace()
+                continue
             if control.is_paused:
                 if control.take_step():
                     return True
@@ -201,10 +202,18 @@ class EpochLoop:
         if self._rates.ask(value, self._num_epochs):
             yield LearningRateChanged(self._num_epochs + 1, value)
 
+    def _trace_is_due(self) -> bool:
+        """Whether a trace is asked for; one that is bounded waits until the run has a first point to show."""
+        seconds = self._control.trace_seconds
+        if seconds is None:
+            return False
+        return seconds == math.inf or self._progress.num_epochs > 0 or self._control.is_paused
+
     def _trace(self) -> Iterator[RunEvent]:
         """Take the next step apart. What that takes is none of the training's time."""
         yield from self._flush()
-        trace = self._wait(lambda: self._tracer.attempt(self._training.optimizer))
+        wish = Wish(self._control.take_trace(), lambda: self._control.stop_reason is None)
+        trace = self._wait(lambda: self._tracer.attempt(self._training.optimizer, wish))
         if trace is not None:
             yield StepTraced(self._num_epochs + 1, trace)
 

@@ -11,6 +11,7 @@ from dpdash.core.config import RunConfig
 from dpdash.core.steps import StepTrace
 from dpdash.problem.data import Data
 from dpdash.training.loop.epoch import EpochTrainer, GradientStep, Observer
+from dpdash.training.trace.turns import Wish
 
 Distribute = Callable[[nn.Module], AbstractContextManager[nn.Module]]
 """Wraps a model that is on its first device so that its forward runs on all replicas, while the context lasts."""
@@ -19,8 +20,8 @@ Distribute = Callable[[nn.Module], AbstractContextManager[nn.Module]]
 class Tracer(Protocol):
     """Takes a run's next step apart whenever that is asked for."""
 
-    def attempt(self, optimizer: optim.Optimizer) -> StepTrace | None:
-        """The step; None where that fails, of which the log tells more."""
+    def attempt(self, optimizer: optim.Optimizer, wish: Wish) -> StepTrace | None:
+        """The step; None where it takes longer than is wished or fails, of which the log tells more."""
 
 
 class Placement(Protocol):

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,14 @@ from torch import Tensor, nn, optim
 
 from dpdash.core.config import RunConfig
 from dpdash.core.sharding import shard_sizes
-from dpdash.core.steps import MOST_LISTED_PARAMETERS, MOST_LISTED_SAMPLES, ReplicaStep, Span, StepTrace
+from dpdash.core.steps import (
+    MOST_LISTED_PARAMETERS,
+    MOST_LISTED_SAMPLES,
+    OneStep,
+    ReplicaStep,
+    StepTimes,
+    StepTrace,
+)
 from dpdash.problem.batches import draw_order
 from dpdash.problem.data import Data
 from dpdash.problem.gradient import flat_gradient, full_gradient
@@ -59,10 +67,20 @@ class NextStep:
         """A replica's share of the batch."""
         return self.sizes[lane] / sum(self.sizes)
 
-    def warm_up(self, step: GradientStep) -> None:
-        """Do the step once, because the first one also starts threads and finds memory, and undo what it did."""
+    def do(self, step: GradientStep) -> None:
+        """Do the step once, and undo what it did."""
         step.update(step.predict(self.x), self.y)
         self.undo()
+
+    def seconds_of(self, step: GradientStep) -> float:
+        """What the step takes when nobody watches: it begins and ends with nothing left to do on any device."""
+        self._wait()
+        began = time.perf_counter()
+        step.update(step.predict(self.x), self.y)
+        self._wait()
+        seconds = time.perf_counter() - began
+        self.undo()
+        return seconds
 
     def undo(self) -> None:
         """Give the model the training's parameters again.
@@ -84,6 +102,10 @@ class NextStep:
         kept = [value for state in states for value in state.values() if isinstance(value, Tensor)]
         return [*self.model.parameters(), *kept]
 
+    def gradients(self) -> list[Tensor]:
+        """What the last step has left on the parameters."""
+        return [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+
     def listed_gradient(self, flat: Tensor, divisor: float) -> tuple[float, ...]:
         """The listed numbers of a gradient of shape (num_parameters,), divided."""
         return _numbers(flat[self._listed].double() / divisor)
@@ -92,8 +114,11 @@ class NextStep:
         """What is listed for an idle replica."""
         return (0.0,) * len(self._listed)
 
-    def told(self, shares: Sequence[Share], spans: Sequence[Span], seconds: float) -> StepTrace:
-        """The step, once it is done: what its optimizer was given stands beside what float64 says."""
+    def told(self, shares: Sequence[Share], shown: OneStep, times: StepTimes) -> StepTrace:
+        """The step, once it is done: what its optimizer was given stands beside what float64 says.
+
+        `shown` is the one of many that is drawn, and `times` is what all of them took.
+        """
         exact = full_gradient(self._original, self.x, self.y)
         gradient = flat_gradient(list(self.model.parameters())).double()
         difference, largest = float((gradient - exact).abs().max()), float(exact.abs().max())
@@ -107,10 +132,16 @@ class NextStep:
             gradient=_numbers(gradient[self._listed]),
             full_gradient=_numbers(exact[self._listed]),
             residual=difference / largest if largest else difference,
-            spans=tuple(spans),
-            seconds=seconds,
+            spans=shown.spans,
+            seconds=shown.seconds,
             is_memory_counted=self._placement.device.type != "cuda",
+            times=times,
         )
+
+    def _wait(self) -> None:
+        if self._placement.device.type == "cuda":
+            for device in range(torch.cuda.device_count()):
+                torch.cuda.synchronize(device)
 
     def _replicas(self, shares: Sequence[Share]) -> tuple[ReplicaStep, ...]:
         replicas = []
@@ -132,7 +163,7 @@ class NextStep:
         return tuple(replicas)
 
 
-def logged(tell: Callable[[], StepTrace]) -> StepTrace | None:
+def logged(tell: Callable[[], StepTrace | None]) -> StepTrace | None:
     """What is told; None, and a line in the log, where that fails: it is none of the run's failures."""
     try:
         return tell()

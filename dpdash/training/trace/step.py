@@ -10,7 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import N_, DpdashError
-from dpdash.core.events import RunEvent, RunFailed, RunStarted, StepTraced
+from dpdash.core.events import RunEvent, RunFailed, RunPaused, StepTraced
 from dpdash.core.steps import StepTrace
 from dpdash.problem.model import build_optimizer
 from dpdash.training.catalog import require
@@ -40,15 +40,17 @@ def trace_config(config: RunConfig) -> StepTrace:
         TraceError: if the step failed.
     """
     control = RunControl()
+    control.trace_step()
+    control.pause()
     traces: list[StepTrace] = []
     failures: list[str] = []
 
     def emit(event: RunEvent) -> None:
-        if isinstance(event, RunStarted):
-            # Every engine traces a run's first step once it has started, and this run ends there.
-            control.stop()
-        elif isinstance(event, StepTraced):
+        if isinstance(event, StepTraced):
             traces.append(event.trace)
+        if isinstance(event, StepTraced | RunPaused):
+            # It is paused, so it trains no epoch until then; where the trace failed it stands, too.
+            control.stop()
         elif isinstance(event, RunFailed):
             failures.append(event.message)
 
@@ -61,8 +63,7 @@ def trace_config(config: RunConfig) -> StepTrace:
 def chrome_trace(config: RunConfig) -> bytes:
     """The same step as `torch.profiler` sees it, in the format that Perfetto opens (JSON).
 
-    Each phase is an event such as `parallel_apply on replica 1`. The step before it and the one after it are the
-    warm-up and the gradient in float64.
+    Each phase is an event such as `parallel_apply on replica 1`. The step before it is the warm-up.
 
     Raises:
         EngineUnavailableError: if this machine cannot train the config with its engine.
@@ -78,7 +79,7 @@ def chrome_trace(config: RunConfig) -> bytes:
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if placement.device.type == "cuda" else [])]
     all_threads = torch._C._profiler._ExperimentalConfig(profile_all_threads=True)
     with _profiling, profile(activities=activities, experimental_config=all_threads) as profiler:
-        tracer.trace(optimizer, named=True)
+        tracer.profiled(optimizer)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.json"
         profiler.export_chrome_trace(str(path))

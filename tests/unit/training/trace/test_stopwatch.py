@@ -39,7 +39,7 @@ def test_a_pause_is_not_counted(clock: FakeClock) -> None:
     clock.now += 1
     note(stopwatch, clock, Phase.LOSS, 1, 3)
     stopwatch.pause()
-    assert stopwatch.spans() == (Span(Phase.GATHER, 0, 1, 2), Span(Phase.LOSS, 1, 4, 3))
+    assert stopwatch.step().spans == (Span(Phase.GATHER, 0, 1, 2), Span(Phase.LOSS, 1, 4, 3))
     assert stopwatch.seconds == 7
 
 
@@ -51,7 +51,7 @@ def test_what_follows_without_another_phase_between_is_one_span(clock: FakeClock
         clock.now += 1
     note(stopwatch, clock, Phase.REDUCE, 0, 1)
     stopwatch.pause()
-    assert [(span.phase, span.lane, span.start, span.seconds) for span in stopwatch.spans()] == [
+    assert [(span.phase, span.lane, span.start, span.seconds) for span in stopwatch.step().spans] == [
         (Phase.BACKWARD, 0, 0, 3),
         (Phase.BACKWARD, 1, 4, 1),
         (Phase.BACKWARD, 0, 6, 3),
@@ -83,7 +83,7 @@ def test_what_ends_within_another_span_does_not_shorten_it(clock: FakeClock) -> 
     clock.now += 3
     end()
     stopwatch.pause()
-    assert stopwatch.spans() == (Span(Phase.BACKWARD, 0, 0, 5),)
+    assert stopwatch.step().spans == (Span(Phase.BACKWARD, 0, 0, 5),)
 
 
 class FakeEvent:
@@ -119,6 +119,6 @@ def test_on_gpus_each_lane_has_its_own_clock_and_lanes_work_at_once(
     for end in ends:
         end()
     stopwatch.pause()
-    assert stopwatch.spans() == (Span(Phase.BACKWARD, 0, 0, 4), Span(Phase.BACKWARD, 1, 1, 3))
+    assert stopwatch.step().spans == (Span(Phase.BACKWARD, 0, 0, 4), Span(Phase.BACKWARD, 1, 1, 3))
     assert stopwatch.seconds == 4
     assert set(waits) == {torch.device("cuda", 0), torch.device("cuda", 1)}
