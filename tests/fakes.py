@@ -69,6 +69,7 @@ class FakeEngine:
             rate = control.take_learning_rate()
             if rate is not None:
                 emit(LearningRateChanged(epoch + 1, rate))
+            control.take_trace()
             stepped = control.take_step()
             if stepped:
                 self.step_gate.wait()
