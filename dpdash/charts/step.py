@@ -16,7 +16,7 @@ from dpdash.charts.fit import (
 )
 from dpdash.charts.spec import COMPACT_MARGIN, SMALL_TEXT_SIZE, Figure, Spec, axis, base_layout, compact_layout
 from dpdash.core.config import RunConfig
-from dpdash.core.steps import Phase, ReplicaStep, StepTrace
+from dpdash.core.steps import Phase, PhaseTime, Quartiles, ReplicaStep, StepTrace
 from dpdash.core.translations import Language
 from dpdash.findings.step import MILLISECONDS, PERCENT, phase_shares
 
@@ -93,7 +93,8 @@ def timeline_figure(trace: StepTrace, title: str, longest_seconds: float, langua
     shares = phase_shares(trace)
     traces = (
         *_blocks(trace.replicas, language),
-        *(_phase_bars(trace, phase, share, language) for phase, share in shares.items()),
+        *(_phase_bars(trace, time, shares[time.phase], language) for time in trace.timed.phases),
+        *_entry_marks(trace, language),
     )
     description = _(
         "Timeline of one step of {milliseconds} ms on {replicas} replicas, beside the batch as it is cut for "
@@ -102,7 +103,7 @@ def timeline_figure(trace: StepTrace, title: str, longest_seconds: float, langua
     return Figure(
         title,
         description.format(
-            milliseconds=language.number(MILLISECONDS * trace.seconds),
+            milliseconds=language.number(MILLISECONDS * trace.timed.traced.median),
             replicas=num_lanes,
             shares=", ".join(with_share(phase, share, language) for phase, share in shares.items()),
         ),
@@ -221,8 +222,9 @@ def _block_sizes(sizes: Sequence[int], middles: NDArray[np.float64], language: L
     }
 
 
-def _phase_bars(trace: StepTrace, phase: Phase, share: float, language: Language) -> Spec:
+def _phase_bars(trace: StepTrace, time: PhaseTime, share: float, language: Language) -> Spec:
     _ = language.text
+    phase = time.phase
     spans = [span for span in trace.spans if span.phase is phase]
     index = list(Phase).index(phase)
     return {
@@ -238,14 +240,60 @@ def _phase_bars(trace: StepTrace, phase: Phase, share: float, language: Language
             "pattern": {"shape": PATTERNS[index], "fillmode": "overlay", "size": 6, "solidity": 0.25},
         },
         "customdata": [[MILLISECONDS * span.seconds, MILLISECONDS * span.start] for span in spans],
-        "hovertemplate": _("{phase}, replica {lane}<br>{length} ms, from {begin} ms").format(
+        "hovertemplate": _(
+            "{phase}, replica {lane}<br>{length} ms, from {begin} ms<br>median of all steps: {median}"
+        ).format(
             phase=phase.value,
             lane="%{y}",
             length="%{customdata[0]:.3~g}",
             begin="%{customdata[1]:.3~g}",
+            median=with_spread(time.on_clock, language),
         )
         + "<extra></extra>",
     }
+
+
+def with_spread(times: Quartiles, language: Language) -> str:
+    """A median in milliseconds, and half of what the middle half spreads over."""
+    _ = language.text
+    return _("{median} ± {spread} ms").format(
+        median=language.number(MILLISECONDS * times.median),
+        spread=language.number(MILLISECONDS * times.half_width, 1),
+    )
+
+
+def _entry_marks(trace: StepTrace, language: Language) -> list[Spec]:
+    """When each rank of DDP entered its first all-reduce: the lanes' bars of backward end together."""
+    _ = language.text
+    entries = trace.timed.entries
+    if not entries:
+        return []
+    begins = [
+        min(span.start for span in trace.spans if span.lane == entry.lane and span.phase is Phase.REDUCE)
+        for entry in entries
+    ]
+    return [
+        {
+            "uid": "entries",
+            "type": "scatter",
+            "mode": "markers",
+            "x": [MILLISECONDS * begin for begin in begins],
+            "y": [entry.lane for entry in entries],
+            "marker": {
+                "color": "role:background",
+                "symbol": "diamond",
+                "size": 11,
+                "line": {"color": "role:text", "width": 2},
+            },
+            "cliponaxis": False,
+            "customdata": [with_spread(entry.after, language) for entry in entries],
+            "hovertemplate": _(
+                "replica {lane} enters its first all-reduce<br>{begin} ms after the step began<br>"
+                "after backward began, median of all steps: {after}"
+            ).format(lane="%{y}", begin="%{x:.3~g}", after="%{customdata}")
+            + "<extra></extra>",
+        }
+    ]
 
 
 def _byte_bars(uid: str, name: str, values: Sequence[float | None], role: str, pattern: str, unit: str) -> Spec:

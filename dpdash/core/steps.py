@@ -39,20 +39,25 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Quartiles:
     """What something took in many steps, in seconds: half of them lie between `low` and `high`."""
 
     median: float
     low: float
     high: float
 
+    @property
+    def half_width(self) -> float:
+        """Half of what the middle half of the steps spreads over."""
+        return (self.high - self.low) / 2
+
     @staticmethod
-    def of(values: Sequence[float]) -> "Spread":
-        """The spread of at least one value."""
+    def of(values: Sequence[float]) -> "Quartiles":
+        """Those of at least one value."""
         if len(values) == 1:
-            return Spread(values[0], values[0], values[0])
+            return Quartiles(values[0], values[0], values[0])
         low, _middle, high = quantiles(values, n=4, method="inclusive")
-        return Spread(median(values), low, high)
+        return Quartiles(median(values), low, high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class PhaseTime:
     """What a phase took in the steps of a trace."""
 
     phase: Phase
-    on_clock: Spread
+    on_clock: Quartiles
     """Time in which at least one device was in it."""
     together: float
     """Seconds of all devices together, the median."""
@@ -73,7 +78,7 @@ class Entry:
     """When a rank of DDP was ready for its first all-reduce. Backward itself ends at the same time for all."""
 
     lane: int
-    after: Spread
+    after: Quartiles
     """Since its backward began."""
 
 
@@ -92,10 +97,10 @@ class StepTimes:
 
     num_steps: int
     """Traced; of the others there are as many."""
-    traced: Spread
-    untraced: Spread | None
+    traced: Quartiles
+    untraced: Quartiles | None
     """None for a trace of before both were done in turns."""
-    between: Spread
+    between: Quartiles
     """Time in which no phase was at work."""
     phases: tuple[PhaseTime, ...]
     """Those that there were, in the order of `Phase`."""
@@ -195,13 +200,13 @@ def step_times(
     }
     return StepTimes(
         num_steps=len(steps),
-        traced=Spread.of([step.seconds for step in steps]),
-        untraced=Spread.of(untraced) if untraced else None,
-        between=Spread.of([max(0.0, step.seconds - seconds_on_clock(step.spans)) for step in steps]),
+        traced=Quartiles.of([step.seconds for step in steps]),
+        untraced=Quartiles.of(untraced) if untraced else None,
+        between=Quartiles.of([max(0.0, step.seconds - seconds_on_clock(step.spans)) for step in steps]),
         phases=tuple(
             PhaseTime(
                 phase,
-                Spread.of([seconds_on_clock(spans) for spans in each]),
+                Quartiles.of([seconds_on_clock(spans) for spans in each]),
                 median(sum(span.seconds for span in spans) for spans in each),
                 (marks or {}).get(phase, 0.0),
             )

@@ -1,4 +1,4 @@
-"""Where the time of a traced step went, said from its own numbers.
+"""Where the time of a traced step went, said from the medians of many.
 
 A sentence is a template with its numbers, so that it can be translated and its numbers written as the reader's
 language writes them.
@@ -11,7 +11,7 @@ from statistics import median
 from typing import Final
 
 from dpdash.core.errors import N_
-from dpdash.core.steps import Phase, StepTrace, seconds_on_clock
+from dpdash.core.steps import Phase, PhaseTime, StepTimes, StepTrace
 
 COMPUTING: Final = (Phase.PARALLEL_APPLY, Phase.BACKWARD)
 MOVING: Final = (Phase.SCATTER, Phase.REPLICATE, Phase.GATHER, Phase.REDUCE)
@@ -24,8 +24,8 @@ HAIRLINES: Final = 1 / 3
 """Where a long pause takes more than this share of a step, what did run is a hairline beside it."""
 IN_TURNS: Final = 1.05
 """Up to so many forwards at once on average, one replica waited for the other."""
-ALIKE: Final = 1.1
-"""Two steps within a tenth of each other are not told apart: one step each says no more."""
+SLOW: Final = 0.05
+"""A rank that keeps the others waiting for less than this share of a step is not worth a word."""
 
 
 class StepVerdictKind(StrEnum):
@@ -39,9 +39,8 @@ class StepVerdictKind(StrEnum):
     OVERLAP = "overlap"
     GAP = "gap"
     IDLE = "idle"
-    SLOWER = "slower"
-    FASTER = "faster"
-    ALIKE = "alike"
+    SLOW_RANK = "slow_rank"
+    COST = "cost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,41 +57,46 @@ class StepSentence:
 
 def phase_shares(trace: StepTrace) -> dict[Phase, float]:
     """The share of the step, 0 to 1, in which each of its phases was at work, in the order of `Phase`."""
-    return {phase: _share(trace, (phase,)) for phase in Phase if any(span.phase is phase for span in trace.spans)}
+    times = trace.timed
+    return {time.phase: time.on_clock.median / times.traced.median for time in times.phases}
 
 
 def step_verdict(trace: StepTrace) -> tuple[StepSentence, ...]:
-    """Where the time went, whether the replicas worked at the same time, and who had nothing to do."""
-    looks = (_where_the_time_went, _overlap, _gap, _idle)
+    """Where the time went, whether the replicas worked at the same time, and who was slow or had nothing to do."""
+    looks = (_where_the_time_went, _slow_rank, _overlap, _gap, _idle)
     return tuple(sentence for look in looks if (sentence := look(trace)) is not None)
 
 
-def comparison(trace: StepTrace, other: StepTrace) -> StepSentence:
-    """How a step compares with the one that is shown beside it."""
-    values = {"other": MILLISECONDS * other.seconds, "this": MILLISECONDS * trace.seconds}
-    ratio = other.seconds / trace.seconds
-    if 1 / ALIKE <= ratio <= ALIKE:
-        template = N_(
-            "The step beside it took {other} ms, this one {this} ms: one step each does not tell them apart."
-        )
-        return StepSentence(StepVerdictKind.ALIKE, template, values)
-    if ratio > 1:
-        template = N_(
-            "The step beside it took {other} ms, {ratio} times as long as this one, which took {this} ms."
-        )
-        return StepSentence(StepVerdictKind.SLOWER, template, {**values, "ratio": ratio})
+def tracing_cost(trace: StepTrace) -> StepSentence:
+    """How many steps were traced, and how much longer they took for it."""
+    times = trace.timed
+    if times.untraced is None or times.cost is None:
+        template = N_("One step alone, as older versions traced it. Trace a step for the medians of many.")
+        return StepSentence(StepVerdictKind.COST, template)
     template = N_(
-        "The step beside it took {other} ms and was {ratio} times as fast as this one, which took {this} ms."
+        "{steps} warm steps: the median ± half the spread of the middle half. Watched, a step takes {traced} ms, "
+        "unwatched, in turns, {untraced} ms: {cost} times as long."
     )
-    return StepSentence(StepVerdictKind.FASTER, template, {**values, "ratio": 1 / ratio})
+    values = {
+        "steps": times.num_steps,
+        "traced": MILLISECONDS * times.traced.median,
+        "untraced": MILLISECONDS * times.untraced.median,
+        "cost": times.cost,
+    }
+    return StepSentence(StepVerdictKind.COST, template, values)
+
+
+def mostly_watching(trace: StepTrace) -> tuple[PhaseTime, ...]:
+    """The phases that are mostly the watching itself: noting them takes at least half of their median."""
+    return tuple(time for time in trace.timed.phases if time.marks >= time.on_clock.median / 2)
 
 
 def _where_the_time_went(trace: StepTrace) -> StepSentence:
-    computing, moving = _share(trace, COMPUTING), _share(trace, MOVING)
-    updating = _share(trace, UPDATING)
-    between = 1 - seconds_on_clock(trace.spans) / trace.seconds
+    times = trace.timed
+    computing, moving, updating = (_share(times, phases) for phases in (COMPUTING, MOVING, UPDATING))
+    between = times.between.median / times.traced.median
     values = {
-        "milliseconds": MILLISECONDS * trace.seconds,
+        "milliseconds": MILLISECONDS * times.traced.median,
         "computing": round(PERCENT * computing),
         "moving": round(PERCENT * moving),
         "updating": round(PERCENT * updating),
@@ -146,14 +150,40 @@ UPDATED_BY_EACH: Final = N_(
 """Where no device does it for all."""
 
 
-def _overlap(trace: StepTrace) -> StepSentence | None:
-    forwards = [span for span in trace.spans if span.phase is Phase.PARALLEL_APPLY]
-    if len(forwards) < 2:
+def _slow_rank(trace: StepTrace) -> StepSentence | None:
+    """Who was slow inside backward, which the all-reduce makes equally long for all."""
+    entries = sorted(trace.timed.entries, key=lambda entry: entry.after.median)
+    if len(entries) < 2:
         return None
-    total, on_clock = sum(span.seconds for span in forwards), seconds_on_clock(forwards)
+    *others, slow = entries
+    early = median(entry.after.median for entry in others)
+    late = slow.after.median
+    is_told_apart = slow.after.low > max(entry.after.high for entry in others)
+    if not is_told_apart or late - early < SLOW * trace.timed.traced.median:
+        return None
+    values = {"rank": slow.lane, "late": MILLISECONDS * late, "early": MILLISECONDS * early}
+    if len(others) == 1:
+        template = N_(
+            "Replica {rank} was slow inside backward: it entered its first all-reduce {late} ms after backward "
+            "began, the other after {early} ms, and then waited for it."
+        )
+    else:
+        template = N_(
+            "Replica {rank} was slow inside backward: it entered its first all-reduce {late} ms after backward "
+            "began, the others after {early} ms, and then waited for it."
+        )
+    return StepSentence(StepVerdictKind.SLOW_RANK, template, values)
+
+
+def _overlap(trace: StepTrace) -> StepSentence | None:
+    num_forwards = sum(span.phase is Phase.PARALLEL_APPLY for span in trace.spans)
+    if num_forwards < 2:
+        return None
+    forward = next(time for time in trace.timed.phases if time.phase is Phase.PARALLEL_APPLY)
+    total, on_clock = forward.together, forward.on_clock.median
     at_once = total / on_clock if on_clock else 0.0
     values = {
-        "busy": len(forwards),
+        "busy": num_forwards,
         "total": MILLISECONDS * total,
         "clock": MILLISECONDS * on_clock,
         "atonce": at_once,
@@ -163,7 +193,7 @@ def _overlap(trace: StepTrace) -> StepSentence | None:
             "The forwards of {busy} replicas took {total} ms together and {clock} ms on the clock: on average "
             "{atonce} of them ran at once."
         )
-    elif len(forwards) == 2:
+    elif num_forwards == 2:
         template = N_("Nothing ran at the same time: one replica waited for the other.")
     else:
         template = N_("Nothing ran at the same time: each of {busy} replicas waited for the others.")
@@ -209,6 +239,5 @@ def _idle(trace: StepTrace) -> StepSentence | None:
     return StepSentence(StepVerdictKind.IDLE, template, values)
 
 
-def _share(trace: StepTrace, phases: Iterable[Phase]) -> float:
-    wanted = set(phases)
-    return seconds_on_clock(span for span in trace.spans if span.phase in wanted) / trace.seconds
+def _share(times: StepTimes, phases: Iterable[Phase]) -> float:
+    return sum(map(times.seconds_in, phases)) / times.traced.median

@@ -133,10 +133,10 @@ def test_a_run_that_is_over_keeps_its_step_until_another_is_measured(
     page.button(key="transport_start").click().run()
     assert service.runs.wait(page.session_state["run"], 30)
     go(again(page), PARALLELISM)
-    assert any("first step of epoch 1 of the run" in caption.value for caption in page.caption)
+    assert any("first step of epoch 2 of the run" in caption.value for caption in page.caption)
     page.button(key="trace_step").click().run()
     settled(page)
-    assert any("settings of the sidebar" in caption.value for caption in page.caption)
+    assert any("settings of the run that is shown" in caption.value for caption in page.caption)
 
 
 def test_somebody_elses_run_can_only_be_looked_at(open_page: OpenPage, service: RunService) -> None:

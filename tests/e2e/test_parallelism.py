@@ -84,7 +84,7 @@ def test_a_step_adds_up_and_another_stands_beside_it(open_page: OpenPage) -> Non
     page.locator(".st-key-compared_replicas input[type=range]").focus()
     page.keyboard.press("ArrowRight")
     wait_for_timelines(page, [4, 3])
-    expect(page.get_by_text(re.compile("The step beside it took"))).to_be_visible()
+    expect(page.get_by_text(re.compile("^20 warm steps: the median .* times as long"))).to_be_visible()
 
 
 @pytest.mark.long
@@ -97,7 +97,7 @@ def test_a_step_of_ddp_stands_beside_it(open_page: OpenPage) -> None:
     phases = page.locator(TIMELINES).nth(1).evaluate("plot => plot._fullData.map(trace => trace.uid)")
     assert {"reduce", "parallel_apply"} <= set(phases)
     assert not {"scatter", "replicate", "gather"} & set(phases)
-    expect(page.get_by_text(re.compile("The step beside it took"))).to_be_visible()
+    assert "entries" in phases, "when each rank enters its first all-reduce"
 
 
 def test_a_link_leads_straight_to_a_step(browser: Browser, server: Server) -> None:
@@ -116,11 +116,11 @@ def test_a_running_training_is_traced_and_trains_on(open_page: OpenPage) -> None
     button(page, "start").click()
     wait_for_status(page, "running")
     turn_to_parallelism(page)
-    page.get_by_text("The first step of epoch 1 of the run").wait_for()
+    page.get_by_text("The first step of epoch 2 of the run").wait_for()
     wait_for_timelines(page, [2, 1])
     before = numbers(page)
     page.get_by_role("button", name="Trace a step").click()
-    expect(page.get_by_text("The first step of epoch 1 of the run")).to_have_count(0)
+    expect(page.get_by_text("The first step of epoch 2 of the run")).to_have_count(0)
     page.get_by_text(re.compile(r"The first step of epoch \d+ of the run")).wait_for()
     assert numbers(page) != before
     wait_for_address(page, r"/parallelism\?.*run=")

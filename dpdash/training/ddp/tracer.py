@@ -16,8 +16,8 @@ from dpdash.core.steps import (
     Entry,
     OneStep,
     Phase,
+    Quartiles,
     Span,
-    Spread,
     StepTrace,
     nearest_to_median,
     step_times,
@@ -287,7 +287,7 @@ def _told(coming: NextStep, watched: Sequence[_Watched], mark: float) -> StepTra
     # What the ranks note they note at once.
     marks = {phase: max(readings[phase] for readings in latest) * mark for phase in Phase}
     entries = [
-        Entry(lane, Spread.of(after))
+        Entry(lane, Quartiles.of(after))
         for lane, each in enumerate(watched)
         if (after := [seconds for noted in each.traced if (seconds := _entry(noted.spans)) is not None])
     ]

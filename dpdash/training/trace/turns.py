@@ -40,6 +40,11 @@ def warm_up(step: Callable[[], float], wish: Wish, agree: Callable[[bool], bool]
     return True
 
 
+def expected_seconds(step_seconds: float) -> float:
+    """About what a trace takes of a step that takes so long when nobody watches it."""
+    return min(2 * NUM_STEPS * step_seconds, max(LONGEST_SECONDS, 2 * LEAST_STEPS * step_seconds))
+
+
 def in_turns(
     traced: Callable[[], T], untraced: Callable[[], float], wish: Wish, agree: Callable[[bool], bool]
 ) -> tuple[list[T], list[float]]:

@@ -13,15 +13,16 @@ from dpdash.charts.step import (
     shards_figure,
     timeline_figure,
     with_share,
+    with_spread,
 )
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.steps import Phase, StepTrace
-from dpdash.findings.step import phase_shares
+from dpdash.findings.step import MILLISECONDS, mostly_watching, phase_shares, tracing_cost
 from dpdash.problem.preview import points
 from dpdash.ui.parallelism.step import ShownStep, engine_of
 from dpdash.ui.parts.live_chart import chart
 from dpdash.ui.parts.notices import escaped
-from dpdash.ui.session.language import _, current, number
+from dpdash.ui.session.language import _, current, number, sentence
 
 MAX_POINTS: Final = 800
 """Of all shards together, each with its due share."""
@@ -39,18 +40,43 @@ def show_shards_and_memory(step: ShownStep, trace: StepTrace) -> None:
 
 
 def show_phases(trace: StepTrace) -> None:
-    """Show which colour and pattern of the timelines is which phase, and its share of the step."""
+    """Show which colour and pattern of the timelines is which phase, and what it took of the step."""
     st.html(f"<div class='dpdash-phases'>{phases_html(trace)}</div>")
 
 
 def phases_html(trace: StepTrace) -> str:
-    """The phases of every way to do a step, each with its share of this one."""
+    """The phases of every way to do a step, each with its share of this one, its median and its spread."""
     shares = phase_shares(trace)
+    medians = {time.phase: with_spread(time.on_clock, current()) for time in trace.timed.phases}
     return "".join(
         f"<span class='dpdash-phase dpdash-phase-{place}'>"
-        f"{html.escape(with_share(phase, shares.get(phase, 0.0), current()))}</span>"
+        f"{html.escape(with_share(phase, shares.get(phase, 0.0), current()))}"
+        f"{_median_html(medians.get(phase))}</span>"
         for place, phase in enumerate(Phase, start=1)
     )
+
+
+def _median_html(median: str | None) -> str:
+    return "" if median is None else f" <small>{html.escape(median)}</small>"
+
+
+def show_cost(trace: StepTrace) -> None:
+    """Show how many steps were traced, what that costs, and which phases are mostly the watching itself."""
+    said = tracing_cost(trace)
+    texts = [sentence(said.template, said.values)]
+    watched = [
+        _("{phase} ({marks} of {median} ms)").format(
+            phase=time.phase.value,
+            marks=number(MILLISECONDS * time.marks, 2),
+            median=number(MILLISECONDS * time.on_clock.median, 2),
+        )
+        for time in mostly_watching(trace)
+    ]
+    if watched:
+        texts.append(_("Mostly the stopwatch itself: {phases}.").format(phases=", ".join(watched)))
+    if trace.timed.entries:
+        texts.append(_("◇ marks when a replica enters its first all-reduce."))
+    st.caption(escaped(" ".join(texts)))
 
 
 def show_timelines(step: ShownStep, trace: StepTrace, other: StepTrace | None) -> None:

@@ -7,16 +7,18 @@ import streamlit as st
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import DpdashError
 from dpdash.core.steps import StepTrace
-from dpdash.findings.step import StepSentence, comparison, step_verdict
+from dpdash.findings.step import StepSentence, step_verdict
 from dpdash.runs.service import RunSnapshot
 from dpdash.training import catalog
 from dpdash.training.engine import InProcess
-from dpdash.ui.parallelism.charts import show_phases, show_shards_and_memory, show_timelines
+from dpdash.training.trace.turns import NUM_STEPS
+from dpdash.ui.parallelism.charts import show_cost, show_phases, show_shards_and_memory, show_timelines
 from dpdash.ui.parallelism.step import (
     ShownStep,
     asked_step,
     differs_from_sidebar,
     is_pending,
+    seconds_to_trace,
     shown_step,
     trace_now,
     traces_in_run,
@@ -49,7 +51,7 @@ def show_step_page(shown: RunSnapshot | None) -> None:
             show_error(step.problem)
         other = None
         if step.trace is None:
-            st.info(_under_way(step) if step.is_waiting else _("No step has been traced here yet."))
+            st.info(_under_way(shown, step) if step.is_waiting else _not_traced(shown))
         else:
             other = _show_step(step, step.trace)
         _show_source(shown, step)
@@ -89,21 +91,28 @@ def _show_commands(shown: RunSnapshot | None, step: ShownStep) -> None:
 
 def _show_source(shown: RunSnapshot | None, step: ShownStep) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="step_source"):
-        st.caption(escaped(_source(step, _is_foreign(shown))))
+        st.caption(escaped(_source(step, shown)))
         if step.trace is not None:
             _show_download(step)
 
 
 def _is_foreign(shown: RunSnapshot | None) -> bool:
-    return shown is not None and not is_mine(shown)
+    """Whether a run goes on that is not this browser's; one that is over is measured without it."""
+    return shown is not None and not is_mine(shown) and not shown.status.is_over
 
 
-def _source(step: ShownStep, is_foreign: bool) -> str:
+def _source(step: ShownStep, shown: RunSnapshot | None) -> str:
     if step.epoch is not None:
         text = _("The first step of epoch {epoch} of the run that is shown.").format(epoch=number(step.epoch))
-        return " ".join([text, _("Only the browser that started the run can trace it.")]) if is_foreign else text
+        return (
+            " ".join([text, _("Only the browser that started the run can trace it.")])
+            if _is_foreign(shown)
+            else text
+        )
     if step.trace is None:
         return _("What data parallelism does in one step, measured on this machine.")
+    if shown is not None and step.config == shown.config:
+        return _("The first step with the settings of the run that is shown, measured without it.")
     text = _("The first step with the settings of the sidebar, measured without a run.")
     if differs_from_sidebar(step):
         text = _("The first step with the settings that the sidebar had. Trace a step to measure the new ones.")
@@ -139,11 +148,12 @@ def _show_step(step: ShownStep, trace: StepTrace) -> ShownStep | None:
     show_phases(trace)
     timelines = st.container()
     with st.container(key="step_more"):
+        show_cost(trace)
         for said in more:
             _say(None, said)
     other = _compared(step)
     if other is not None:
-        _show_comparison(trace, other)
+        _show_comparison(other)
     with timelines:
         show_timelines(step, trace, other.trace if other else None)
     show_gradients(trace)
@@ -151,17 +161,37 @@ def _show_step(step: ShownStep, trace: StepTrace) -> ShownStep | None:
     return other
 
 
-def _show_comparison(trace: StepTrace, other: ShownStep) -> None:
+def _show_comparison(other: ShownStep) -> None:
     if other.problem is not None:
         show_error(other.problem)
     elif other.trace is None:
-        st.caption(" ".join((_("The step beside it is being measured."), _starting(other))))
-    else:
-        _say(None, comparison(trace, other.trace))
+        st.caption(_joined(_("The step beside it is being measured."), _starting(other)))
 
 
-def _under_way(step: ShownStep) -> str:
-    return " ".join((_("A step is being traced."), _starting(step)))
+def _under_way(shown: RunSnapshot | None, step: ShownStep) -> str:
+    return _joined(_("A step is being traced."), _how_often(), _how_long(shown), _starting(step))
+
+
+def _not_traced(shown: RunSnapshot | None) -> str:
+    yet = _("No step has been traced here yet.") if shown is None else _("No step of this run has been traced yet.")
+    return _joined(yet, _how_often(), _how_long(shown))
+
+
+def _how_often() -> str:
+    text = _("Trace a step does it {steps} times, in turns with as many that nobody watches.")
+    return text.format(steps=number(NUM_STEPS))
+
+
+def _how_long(shown: RunSnapshot | None) -> str:
+    """What a trace takes where that is known and long enough to be said; empty otherwise."""
+    seconds = seconds_to_trace(shown)
+    if seconds is None or seconds < 1:
+        return ""
+    return _("That takes about {seconds} s.").format(seconds=number(round(seconds)))
+
+
+def _joined(*texts: str) -> str:
+    return " ".join(text for text in texts if text)
 
 
 def _starting(step: ShownStep) -> str:

@@ -1,5 +1,6 @@
 """Which step the page shows: one of the run that is shown, or one measured with the sidebar's settings."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,7 @@ from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import DpdashError
 from dpdash.core.steps import StepTrace
 from dpdash.runs.service import RunSnapshot
+from dpdash.training.trace.turns import expected_seconds
 from dpdash.ui.parallelism.traces import step_traces
 from dpdash.ui.session.command import command
 from dpdash.ui.session.shown_run import is_mine
@@ -83,6 +85,15 @@ def is_pending(shown: RunSnapshot) -> bool:
     return bool(asked == (shown.run_id, shown.history.traced) and not shown.status.is_over)
 
 
+def seconds_to_trace(shown: RunSnapshot | None) -> float | None:
+    """About what a trace of a run's step takes, by the speed at which it trains; None where that is unknown."""
+    rate = shown.history.epochs_per_second if shown else None
+    if shown is None or not rate:
+        return None
+    size = shown.config.global_batch_size or shown.config.samples
+    return expected_seconds(1 / rate / math.ceil(shown.config.samples / size))
+
+
 def traces_in_run(shown: RunSnapshot | None) -> bool:
     """Whether *Trace a step* is a command to the run that is shown."""
     return shown is not None and is_mine(shown) and shown.is_live
@@ -90,13 +101,17 @@ def traces_in_run(shown: RunSnapshot | None) -> bool:
 
 @command
 def trace_now(shown: RunSnapshot | None) -> None:
-    """Take a step of one's own live run apart, or measure one with the sidebar's settings."""
+    """Take a step of one's own live run apart, or measure one without it.
+
+    That is one with the settings of a run that is over and has no step yet, or else with those of the sidebar.
+    """
     if shown is not None and traces_in_run(shown):
         st.session_state.pop(MEASURED_KEY, None)
         st.session_state[PENDING_KEY] = shown.run_id, shown.history.traced
         commands.trace_step(shown.run_id)
         return
-    config = _allowed(wanted_settings())
+    is_without = shown is not None and shown.history.traced is None
+    config = _allowed(shown.config if shown is not None and is_without else wanted_settings())
     step_traces().ask(config, anew=True)
     st.session_state[MEASURED_KEY] = shown.run_id if shown else None, config
 

@@ -4,13 +4,24 @@ from dataclasses import replace
 
 import pytest
 
-from dpdash.core.steps import Phase, ReplicaStep, Span, StepTrace, seconds_on_clock
+from dpdash.core.steps import (
+    Entry,
+    OneStep,
+    Phase,
+    Quartiles,
+    ReplicaStep,
+    Span,
+    StepTrace,
+    seconds_on_clock,
+    step_times,
+)
 from dpdash.findings.step import (
     StepSentence,
     StepVerdictKind,
-    comparison,
+    mostly_watching,
     phase_shares,
     step_verdict,
+    tracing_cost,
 )
 
 
@@ -130,16 +141,62 @@ def test_who_has_nothing_to_do_is_counted() -> None:
     assert str(step_verdict(trace)[-1]).startswith("1 of 4 replicas had nothing to do: 9 samples")
 
 
+def many(*backward: float, marks: float = 0.0, untraced: tuple[float, ...] = (4.0,)) -> StepTrace:
+    """Steps of 10 ms with so many milliseconds of backward each; the first is the one that is drawn."""
+    steps = [OneStep((span(Phase.BACKWARD, each),), 0.010) for each in backward]
+    seconds = [each / 1e3 for each in untraced]
+    times = step_times(steps, seconds, {Phase.BACKWARD: marks / 1e3})
+    return replace(step(*steps[0].spans, shards=(100,)), times=times)
+
+
+def test_what_is_said_are_medians_and_not_the_step_that_is_drawn() -> None:
+    trace = many(9, 1, 2, 2, 3)
+    assert phase_shares(trace) == pytest.approx({Phase.BACKWARD: 0.2})
+    assert "took 20 % of it" in str(step_verdict(trace)[0]) and "80 % passed between" in str(
+        step_verdict(trace)[0]
+    )
+
+
+def test_what_tracing_costs_is_said_with_the_number_of_steps() -> None:
+    said = str(tracing_cost(many(2, 2, 2, untraced=(8, 7, 9))))
+    assert said.startswith("3 warm steps") and said.endswith(
+        "a step takes 10 ms, unwatched, in turns, 8 ms: 1.25 times as long."
+    )
+    assert "One step alone" in str(tracing_cost(step(span(Phase.BACKWARD, 2))))
+
+
+@pytest.mark.parametrize(("marks", "is_told"), [(0.4, False), (1.0, True)])
+def test_a_phase_that_is_mostly_the_stopwatch_is_told(marks: float, is_told: bool) -> None:
+    told = [time.phase for time in mostly_watching(many(2, 2, 2, marks=marks))]
+    assert told == [Phase.BACKWARD] * is_told
+
+
+def entering(*after: float, spread: float = 0.1) -> StepTrace:
+    """A step of 50 ms whose ranks enter their first all-reduce so many milliseconds after backward began."""
+    entries = [
+        Entry(lane, Quartiles(each / 1e3, (each - spread) / 1e3, (each + spread) / 1e3))
+        for lane, each in enumerate(after)
+    ]
+    spans = tuple(span(Phase.BACKWARD, 28, 1, lane) for lane in range(len(after)))
+    times = step_times([OneStep(spans, 0.050)], [0.050], entries=entries)
+    return replace(step(*spans, shards=(50,) * len(after)), times=times)
+
+
+def test_a_rank_that_is_slow_inside_backward_is_named_though_backward_is_as_long_for_all() -> None:
+    said = str(said_of(entering(0.6, 20.9), StepVerdictKind.SLOW_RANK))
+    assert (
+        said.startswith("Replica 1 was slow inside backward")
+        and "20.9 ms" in said
+        and "the other after 0.6 ms" in said
+    )
+    said = str(said_of(entering(20.9, 0.6, 0.8, 0.7), StepVerdictKind.SLOW_RANK))
+    assert said.startswith("Replica 0") and "the others after 0.7 ms" in said
+
+
 @pytest.mark.parametrize(
-    ("other_seconds", "kind", "ratio"),
-    [
-        (0.030, StepVerdictKind.SLOWER, "3 times as long"),
-        (0.002, StepVerdictKind.FASTER, "5 times as fast"),
-        (0.0105, StepVerdictKind.ALIKE, "does not tell them apart"),
-    ],
+    "trace",
+    [entering(0.6), entering(0.6, 2.9), entering(9.0, 20.9, spread=8.0)],
+    ids=["one rank", "no time to speak of", "not told apart"],
 )
-def test_steps_side_by_side(other_seconds: float, kind: StepVerdictKind, ratio: str) -> None:
-    trace = step(span(Phase.BACKWARD, 6))
-    said = comparison(trace, replace(trace, seconds=other_seconds))
-    assert said.kind is kind
-    assert ratio in str(said)
+def test_ranks_that_are_alike_are_not_named(trace: StepTrace) -> None:
+    assert StepVerdictKind.SLOW_RANK not in kinds(trace)

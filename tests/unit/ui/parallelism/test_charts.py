@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from dpdash.core.steps import Phase, ReplicaStep, Span, StepTrace
+from dpdash.core.steps import OneStep, Phase, ReplicaStep, Span, StepTrace, step_times
 from dpdash.core.translations import language
 from dpdash.ui.parallelism.charts import _memory_texts, phases_html
 from dpdash.ui.parts import frame
@@ -44,4 +44,11 @@ def test_every_phase_stands_beside_the_timelines_with_its_share_of_the_step() ->
     with speaking(language("en")):
         shown = re.findall(r"dpdash-phase-(\d)'>([^<]*)<", phases_html(trace))
     assert [int(place) for place, _text in shown] == list(range(1, len(Phase) + 1))
-    assert ("6", "backward 40 %") in shown and ("1", "scatter 0 %") in shown
+    assert ("6", "backward 40 % ") in shown and ("1", "scatter 0 %") in shown
+
+
+def test_a_phase_has_its_median_and_its_spread() -> None:
+    steps = [OneStep((Span(Phase.BACKWARD, 0, 0.0, seconds),), 0.010) for seconds in (0.003, 0.004, 0.005)]
+    trace = replace(TRACE, times=step_times(steps))
+    with speaking(language("pt_BR")):
+        assert "backward 40 % <small>4,00 ± 0,5 ms</small>" in phases_html(trace)
