@@ -257,7 +257,7 @@ def with_spread(times: Quartiles, language: Language) -> str:
     """A median in milliseconds, and half of what the middle half spreads over."""
     _ = language.text
     return _("{median} ± {spread} ms").format(
-        median=language.number(MILLISECONDS * times.median),
+        median=language.number(MILLISECONDS * times.median, 2),
         spread=language.number(MILLISECONDS * times.half_width, 1),
     )
 

@@ -63,8 +63,11 @@ def phase_shares(trace: StepTrace) -> dict[Phase, float]:
 
 def step_verdict(trace: StepTrace) -> tuple[StepSentence, ...]:
     """Where the time went, whether the replicas worked at the same time, and who was slow or had nothing to do."""
-    looks = (_where_the_time_went, _slow_rank, _overlap, _gap, _idle)
-    return tuple(sentence for look in looks if (sentence := look(trace)) is not None)
+    where, slow = _where_the_time_went(trace), _slow_rank(trace)
+    # Adding up that is mostly the wait for a slow rank is not what limits the step.
+    first = (where, slow) if slow is None or where.kind is not StepVerdictKind.MOVING else (slow,)
+    said = (*first, *(look(trace) for look in (_overlap, _gap, _idle)))
+    return tuple(sentence for sentence in said if sentence is not None)
 
 
 def tracing_cost(trace: StepTrace) -> StepSentence:
@@ -193,6 +196,8 @@ def _overlap(trace: StepTrace) -> StepSentence | None:
             "The forwards of {busy} replicas took {total} ms together and {clock} ms on the clock: on average "
             "{atonce} of them ran at once."
         )
+    elif trace.timed.entries:
+        return None  # ranks wait for each other in backward alone
     elif num_forwards == 2:
         template = N_("Nothing ran at the same time: one replica waited for the other.")
     else:

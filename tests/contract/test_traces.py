@@ -11,6 +11,7 @@ from dpdash.core.events import EpochBlock, RunEvent, RunFinished, RunPaused, Run
 from dpdash.core.optimum import Moments
 from dpdash.core.sharding import shard_sizes
 from dpdash.core.steps import MOST_LISTED_PARAMETERS, MOST_LISTED_SAMPLES, Phase, StepTrace
+from dpdash.findings.step import StepVerdictKind, step_verdict
 from dpdash.problem.batches import draw_order
 from dpdash.problem.data import draw
 from dpdash.problem.model import build_model
@@ -19,6 +20,7 @@ from dpdash.training.control import RunControl
 from dpdash.training.hardware import num_gpus
 from dpdash.training.trace.step import trace_config
 from dpdash.training.trace.turns import NUM_STEPS
+from tests.contract.slow_rank import SLEEP_SECONDS
 from tests.contract.training import ENDLESS, WAIT_SECONDS, config_for, running, tracing
 from tests.contract.training import run as run_on
 
@@ -250,3 +252,18 @@ def test_a_step_that_cannot_be_traced_is_still_trained(
     assert isinstance(watcher.terminal, RunFinished)
     assert not watcher.traces
     assert "could not be traced" in caplog.text
+
+
+@pytest.mark.long
+def test_a_rank_that_is_slow_inside_backward_is_found_by_when_it_enters_its_first_all_reduce(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Backward itself takes both about as long: the all-reduce at its end waits for the slow one."""
+    monkeypatch.setattr("dpdash.training.ddp.engine.MODULE", "tests.contract.slow_rank")
+    trace = trace_config(config_for(EngineName.DDP))
+    quick, slow = trace.timed.entries
+    assert slow.after.low > SLEEP_SECONDS > quick.after.high
+    (said,) = [said for said in step_verdict(trace) if said.kind is StepVerdictKind.SLOW_RANK]
+    assert said.values["rank"] == slow.lane == 1
+    reduces = {span.lane: span.start + span.seconds for span in trace.spans if span.phase is Phase.REDUCE}
+    assert reduces[0] > SLEEP_SECONDS, "the quick one waits"

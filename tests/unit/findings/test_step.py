@@ -193,6 +193,21 @@ def test_a_rank_that_is_slow_inside_backward_is_named_though_backward_is_as_long
     assert said.startswith("Replica 0") and "the others after 0.7 ms" in said
 
 
+def test_adding_up_that_waits_for_a_slow_rank_is_not_called_what_limits() -> None:
+    trace = entering(0.6, 20.9)
+    waiting = step_times([OneStep((span(Phase.REDUCE, 40),), 0.050)], [0.050], entries=trace.timed.entries)
+    assert kinds(replace(trace, times=waiting)) == [StepVerdictKind.SLOW_RANK]
+    assert kinds(trace)[:2] == [StepVerdictKind.COMPUTING, StepVerdictKind.SLOW_RANK]
+
+
+def test_forwards_of_ranks_one_after_the_other_are_no_wait() -> None:
+    forwards = tuple(span(Phase.PARALLEL_APPLY, 1, 2 * lane, lane) for lane in range(2))
+    for entries, num_said in ((entering(0.6, 0.6).timed.entries, 0), ((), 1)):
+        times = step_times([OneStep(forwards, 0.010)], [0.010], entries=entries)
+        said = kinds(replace(step(*forwards), times=times))
+        assert said.count(StepVerdictKind.OVERLAP) == num_said
+
+
 @pytest.mark.parametrize(
     "trace",
     [entering(0.6), entering(0.6, 2.9), entering(9.0, 20.9, spread=8.0)],

@@ -51,4 +51,4 @@ def test_a_phase_has_its_median_and_its_spread() -> None:
     steps = [OneStep((Span(Phase.BACKWARD, 0, 0.0, seconds),), 0.010) for seconds in (0.003, 0.004, 0.005)]
     trace = replace(TRACE, times=step_times(steps))
     with speaking(language("pt_BR")):
-        assert "backward 40 % <small>4,00 ± 0,5 ms</small>" in phases_html(trace)
+        assert "backward 40 % <small>4,0 ± 0,5 ms</small>" in phases_html(trace)
