@@ -57,6 +57,9 @@ def run_configs(draw: st.DrawFn) -> RunConfig:
         devices=None if engine is EngineName.CPU_REPLICAS else draw(st.none() | gpus.map(tuple)),
         hidden_width=draw(_whole("hidden_width")),
         hidden_depth=draw(_whole("hidden_depth")),
+        warmup_epochs=draw(_whole("warmup_epochs")),
+        bucket_cap_mb=draw(st.none() | _real("bucket_cap_mb")) if engine is EngineName.DDP else None,
+        accumulation_steps=draw(_whole("accumulation_steps")) if engine is EngineName.DDP else 1,
     )
 
 

@@ -81,10 +81,15 @@ def train(
     epochs: Annotated[str | None, option("epochs", usual=usual("epochs"))] = None,
     learning_rate: Annotated[str | None, option("learning_rate", usual=usual("learning_rate"))] = None,
     optimizer: Annotated[str | None, option("optimizer", usual=usual("optimizer"))] = None,
+    warmup_epochs: Annotated[str | None, option("warmup_epochs", usual=usual("warmup_epochs"))] = None,
     global_batch_size: Annotated[str | None, option("global_batch_size", usual=usual("global_batch_size"))] = None,
     engine: Annotated[str | None, option("engine", usual=usual("engine"))] = None,
     replicas: Annotated[str | None, option("replicas", usual=usual("replicas"))] = None,
     devices: Annotated[str | None, option("devices", usual="the first ones")] = None,
+    bucket_cap_mb: Annotated[str | None, option("bucket_cap_mb", usual="torch's own")] = None,
+    accumulation_steps: Annotated[
+        str | None, option("accumulation_steps", usual=usual("accumulation_steps"))
+    ] = None,
     hidden_width: Annotated[str | None, option("hidden_width", usual=usual("hidden_width"))] = None,
     hidden_depth: Annotated[str | None, option("hidden_depth", usual=usual("hidden_depth"))] = None,
     data: DataOption = None,

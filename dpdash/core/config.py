@@ -22,6 +22,9 @@ X_LOW: Final = -5.0
 X_HIGH: Final = 5.0
 NUMBERS: Final = re.compile(r"\d{1,2}(,\d{1,2}){,63}", re.ASCII)
 
+DDP_ONLY: Final = ("bucket_cap_mb", "accumulation_steps")
+"""Settings of how ranks exchange their gradients, which other engines do not have."""
+
 
 class EngineName(StrEnum):
     """The ways to train."""
@@ -91,6 +94,14 @@ class RunConfig(Settings):
             "the gradient as it is."
         ),
     )
+    warmup_epochs: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        default=0,
+        title=N_("Warm-up epochs"),
+        description=N_(
+            "First epochs, in which the learning rate rises step by step to the one that is set. More of them let "
+            "a high learning rate begin gently; 0 is none."
+        ),
+    )
     global_batch_size: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
         default=None,
         examples=[100],
@@ -125,6 +136,23 @@ class RunConfig(Settings):
         description=N_(
             "Numbers of the GPUs to train on, one for each replica; empty means the first ones. The first of them "
             "leads. Choose those that nobody else uses."
+        ),
+    )
+    bucket_cap_mb: Annotated[float, Field(ge=0.0005, le=1024)] | None = Field(
+        default=None,
+        examples=[0.5],
+        title=N_("Bucket size"),
+        description=N_(
+            "MiB of gradient that DDP gathers before it exchanges them; empty means torch's own: 1 for the first "
+            "exchange, 25 for each later one. A higher number gives fewer exchanges, which begin later."
+        ),
+    )
+    accumulation_steps: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1,
+        title=N_("Micro-batches"),
+        description=N_(
+            "Parts of its shard that each rank of DDP works out one after the other, with one exchange and one "
+            "update for all of them. More of them take less memory at once; the update is the same."
         ),
     )
     hidden_width: Annotated[int, Field(ge=1, le=4096)] = Field(
@@ -218,6 +246,24 @@ class RunConfig(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _exchange_is_ddps(self) -> Self:
+        if self.engine is EngineName.DDP:
+            return self
+        template = N_(
+            "{setting} is a setting of the engine {hint} alone. Received: {received} with the engine {engine}. "
+            "Leave it out, or try the engine {hint}."
+        )
+        values = {name: getattr(self, name) for name in DDP_ONLY}
+        problems = tuple(
+            SettingError(name, template, received=value, engine=self.engine, hint=EngineName.DDP)
+            for name, value in values.items()
+            if value != type(self).model_fields[name].default
+        )
+        if problems:
+            raise ConfigError(problems)
+        return self
+
     @classmethod
     def typed_names(cls) -> tuple[str, ...]:
         """The settings that are a number or a choice, which own data is not."""
@@ -271,6 +317,12 @@ class RunConfig(Settings):
 
 FIELD_NAMES: Final = RunConfig.typed_names()
 """The settings that can be typed, and so linked to and searched for too."""
+
+
+def for_its_engine(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by their names, the engine among them, without those that only DDP has where it is another one."""
+    is_ddp = values["engine"] == EngineName.DDP
+    return {name: value for name, value in values.items() if is_ddp or name not in DDP_ONLY}
 
 
 @cache

@@ -87,6 +87,7 @@ BRIEF: Final[Mapping[str, str]] = {
     "learning_rate": N_("rate {value}"),
     "optimizer": "{value}",
     "global_batch_size": N_("batch {value}"),
+    "warmup_epochs": N_("warm-up {value}"),
     "noise": N_("noise {value}"),
     "hidden_depth": N_("layers {value}"),
     "hidden_width": N_("width {value}"),
@@ -94,9 +95,15 @@ BRIEF: Final[Mapping[str, str]] = {
     "epochs": N_("epochs {value}"),
     "seed": N_("seed {value}"),
     "devices": N_("GPUs {value}"),
+    "bucket_cap_mb": N_("buckets {value} MiB"),
+    "accumulation_steps": N_("micro-batches {value}"),
 }
 """Settings in the names of runs, those first that tell most; engine and replicas stand beside a name."""
-NOT_SET: Final[Mapping[str, str]] = {"devices": N_("the first ones"), "data": "–"}
+NOT_SET: Final[Mapping[str, str]] = {
+    "devices": N_("the first ones"),
+    "bucket_cap_mb": N_("torch's own"),
+    "data": "–",
+}
 """What holds where one of these is not set; of the others that is *all*."""
 
 

@@ -16,7 +16,7 @@ from dpdash.charts.loss import MAX_POINTS
 from dpdash.charts.overlay import Axes, OverlaidRun, Points, common_floor, overlay_figure
 from dpdash.charts.run import RunView, fit_figure, loss_figure, newest
 from dpdash.charts.spec import MIXES, Figure, Update
-from dpdash.core.config import FIELD_NAMES, TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
+from dpdash.core.config import DDP_ONLY, FIELD_NAMES, TRUE_INTERCEPT, TRUE_SLOPE, RunConfig
 from dpdash.core.history import HistorySnapshot
 from dpdash.core.optimum import noise_floor, slope_error, standard_errors
 from dpdash.core.places import THEME
@@ -79,9 +79,7 @@ def light_colors() -> Mapping[str, str]:
 
 
 def _in_short(run: RunView, language: Language) -> str:
-    told = [
-        name for name in ("data", *FIELD_NAMES) if name not in NOT_SET or getattr(run.config, name) is not None
-    ]
+    told = [name for name in ("data", *FIELD_NAMES) if _is_told(run, name)]
     settings = ", ".join(f"{language.title(setting).lower()} {_value(run, setting, language)}" for setting in told)
     slope, intercept = (language.number(value) for value in run.line)
     _ = language.text
@@ -154,12 +152,17 @@ def _of_own_data(
 def _settings(runs: Sequence[RunView], language: Language) -> str:
     def lines() -> Iterator[tuple[str, list[str]]]:
         for name in RunConfig.model_fields:
-            if name in NOT_SET and all(getattr(run.config, name) is None for run in runs):
-                continue
-            yield language.title(name), [_value(run, name, language) for run in runs]
+            if any(_is_told(run, name) for run in runs):
+                yield language.title(name), [_value(run, name, language) for run in runs]
 
     # What differs comes first, each kind in the order of the fields.
     return _table(sorted(lines(), key=lambda line: len(set(line[1])) == 1), marks_differences=True)
+
+
+def _is_told(run: RunView, setting: str) -> bool:
+    """Whether a setting says something of a run: it is set, or another than what all runs of its engine have."""
+    value = getattr(run.config, setting)
+    return value != RunConfig.model_fields[setting].default if setting in (*NOT_SET, *DDP_ONLY) else True
 
 
 def _value(run: RunView, setting: str, language: Language) -> str:

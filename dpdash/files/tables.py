@@ -21,6 +21,8 @@ START: Final = "start_"
 
 AS_TEXT: Final = ("devices", "data")
 """Settings that are neither one number nor one choice: *0, 2*, and what the table of own data is called."""
+FRACTIONS: Final = ("bucket_cap_mb",)
+"""Settings that may be fractions, and are usually not set."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of one."""
 
@@ -29,7 +31,7 @@ def _kind(name: str) -> pa.DataType:
     default = RunConfig.model_fields[name].default
     if name in AS_TEXT or isinstance(default, str):
         return pa.string()
-    return pa.float64() if isinstance(default, float) else pa.int64()
+    return pa.float64() if name in FRACTIONS or isinstance(default, float) else pa.int64()
 
 
 SETTINGS: Final = {f"{START if name in COLUMNS else ''}{name}": name for name in RunConfig.model_fields}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.config import EngineName, RunConfig, for_its_engine
 from dpdash.core.events import RunEvent, RunFailed
 from dpdash.training.control import RunControl
 from dpdash.training.ddp.engine import Ddp
@@ -47,7 +47,7 @@ def nearest(config: RunConfig) -> RunConfig:
     here = offer()
     replicas = min(config.replicas, here.max_replicas)
     name = here.engine_for(replicas, wants_ddp=config.engine is EngineName.DDP)
-    return config.model_copy(update={"replicas": replicas, "engine": name})
+    return RunConfig.parse(for_its_engine(dict(config) | {"replicas": replicas, "engine": name, "devices": None}))
 
 
 def warm_up() -> None:

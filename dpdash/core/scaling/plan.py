@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from dpdash.core.config import EngineName, OptimizerName, RunConfig, bounds
+from dpdash.core.config import DDP_ONLY, EngineName, OptimizerName, RunConfig, bounds
 from dpdash.core.errors import N_, SettingError
 from dpdash.core.validation import Settings
 
@@ -60,6 +60,9 @@ class StudyPlan(Settings):
     counts: tuple[int, ...] | None = None
     """The numbers of replicas to measure, the largest of them `replicas`; without them 2, 3, … up to there."""
     optimizer: OptimizerName = OptimizerName.ADAM
+    bucket_cap_mb: float | None = None
+    """MiB; of the points of DDP alone, as the next one is."""
+    accumulation_steps: int = 1
 
     @field_validator("engines", "hidden_widths")
     @classmethod
@@ -102,8 +105,9 @@ class StudyPlan(Settings):
     def _runs_are_allowed(self) -> Self:
         # The other bounds are those of the runs that measure, of which these have the fewest and the most samples.
         for width in self.hidden_widths:
-            for point in (Point(EngineName.SINGLE, 1, width), Point(self.engines[0], self.replicas, width)):
-                self.config(point)
+            self.config(Point(EngineName.SINGLE, 1, width))
+            for engine in self.engines:
+                self.config(Point(engine, self.replicas, width))
         return self
 
     @cached_property
@@ -125,6 +129,7 @@ class StudyPlan(Settings):
 
     def config(self, point: Point) -> RunConfig:
         """The run that measures a point: every epoch is one step with the whole batch."""
+        of_ddp = {name: getattr(self, name) for name in DDP_ONLY} if point.engine is EngineName.DDP else {}
         return RunConfig.parse(
             {
                 "engine": point.engine,
@@ -135,6 +140,7 @@ class StudyPlan(Settings):
                 "epochs": int(bounds("epochs")[1]),
                 "learning_rate": LEARNING_RATE,
                 "optimizer": self.optimizer,
+                **of_ddp,
             }
         )
 

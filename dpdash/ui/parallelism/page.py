@@ -4,7 +4,7 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.config import EngineName, RunConfig, for_its_engine
 from dpdash.core.errors import DpdashError
 from dpdash.core.steps import StepTrace
 from dpdash.findings.step import StepSentence, step_verdict
@@ -234,7 +234,7 @@ def _config_beside(step: ShownStep, engine: EngineName, replicas: int) -> RunCon
     count = 1 if engine is EngineName.SINGLE else replicas
     changes = {"engine": engine, "replicas": count, "devices": None}
     try:
-        config = run_service().limits.narrowed(RunConfig.parse(dict(step.config) | changes))
+        config = run_service().limits.narrowed(RunConfig.parse(for_its_engine(dict(step.config) | changes)))
     except DpdashError:
         return None
     return config if catalog.engine(engine).availability(config).ok else None

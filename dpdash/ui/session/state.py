@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dpdash.core.config import RunConfig
+from dpdash.core.config import RunConfig, for_its_engine
 from dpdash.web.streamlit_internals.push import RUN_KEY
 
 SETTINGS_KEY: Final = "settings"
@@ -32,12 +32,14 @@ def wanted_settings() -> RunConfig:
 
 
 def change_settings(changes: Mapping[str, Any]) -> None:
-    """Change some settings of the next run; a batch that then has all samples is one without a limit.
+    """Change some settings of the next run, of which those stay that its engine has.
+
+    A batch that then has all samples is one without a limit.
 
     Raises:
         ConfigError: when there are no such settings.
     """
-    values = dict(wanted_settings()) | dict(changes)
+    values = for_its_engine(dict(wanted_settings()) | dict(changes))
     size = values["global_batch_size"]
     if size is not None and size >= values["samples"]:
         values["global_batch_size"] = None

@@ -5,13 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpdash.core.config import FIELD_NAMES, RunConfig, bounds
+from dpdash.core.config import FIELD_NAMES, EngineName, RunConfig, bounds, for_its_engine
 from dpdash.core.errors import ConfigError
 from dpdash.core.validation import MAX_RECEIVED_LENGTH, readable
 from tests.strategies import ANY_CHARACTERS, HOSTILE_VALUES, run_configs
 
-WHOLE = ("samples", "seed", "epochs", "replicas", "hidden_width", "hidden_depth", "global_batch_size")
-REAL = ("noise", "learning_rate")
+WHOLE = (
+    *("samples", "seed", "epochs", "warmup_epochs", "global_batch_size"),
+    *("replicas", "accumulation_steps", "hidden_width", "hidden_depth"),
+)
+REAL = ("noise", "learning_rate", "bucket_cap_mb")
 LONGEST_SENTENCE = 400
 
 
@@ -61,6 +64,12 @@ def sentence(**values: object) -> str:
         ("hidden_width", 5000, "hidden width must be at most 4096. Received: 5000. Try 64."),
         ("hidden_depth", -1, "hidden depth must be at least 0. Received: -1. Try 0."),
         ("hidden_depth", 9, "hidden depth must be at most 8. Received: 9. Try 0."),
+        ("warmup_epochs", -1, "warmup epochs must be at least 0. Received: -1. Try 0."),
+        ("accumulation_steps", 0, "accumulation steps must be at least 1. Received: 0. Try 1."),
+        ("accumulation_steps", 65, "accumulation steps must be at most 64. Received: 65. Try 1."),
+        ("bucket_cap_mb", 0, "bucket cap mb must be at least 0.0005. Received: 0. Try 0.5."),
+        ("bucket_cap_mb", 1025, "bucket cap mb must be at most 1024. Received: 1025. Try 0.5."),
+        ("bucket_cap_mb", "much", "bucket cap mb must be a number. Received: much. Try 0.5."),
     ],
 )
 def test_a_sentence_names_setting_rule_value_and_way_out(setting: str, value: object, expected: str) -> None:
@@ -74,6 +83,20 @@ def test_settings_that_do_not_fit_together() -> None:
     assert sentence(samples=10, global_batch_size=11) == (
         "global batch size must be at most the number of samples, 10. Received: 11. Try 10, or leave it out."
     )
+
+
+@pytest.mark.parametrize("engine", [engine for engine in EngineName if engine is not EngineName.DDP])
+def test_other_engines_refuse_what_only_ddp_has(engine: EngineName) -> None:
+    assert sentence(engine=engine, bucket_cap_mb=0.5) == (
+        "bucket cap mb is a setting of the engine ddp alone. "
+        f"Received: 0.5 with the engine {engine}. Leave it out, or try the engine ddp."
+    )
+    with pytest.raises(ConfigError) as raised:
+        RunConfig.parse({"engine": engine, "bucket_cap_mb": 2, "accumulation_steps": 3})
+    assert [problem.setting for problem in raised.value.problems] == ["bucket_cap_mb", "accumulation_steps"]
+    values = {"engine": engine, "bucket_cap_mb": 2, "accumulation_steps": 3, "epochs": 7}
+    assert RunConfig.parse(for_its_engine(values)) == RunConfig(engine=engine, epochs=7)
+    assert for_its_engine(values | {"engine": "ddp"}) == values | {"engine": "ddp"}
 
 
 def test_an_unknown_setting_names_those_that_there_are() -> None:
@@ -90,7 +113,7 @@ def test_a_long_value_is_shown_short() -> None:
 @pytest.mark.parametrize("setting", [*WHOLE, *REAL])
 def test_the_bounds_themselves_are_allowed(setting: str) -> None:
     low, high = bounds(setting)
-    around = {"engine": "cpu_replicas", "samples": 10_000_000}
+    around = {"engine": "ddp", "samples": 10_000_000}
     for value in (low, high):
         assert getattr(RunConfig.parse({**around, setting: value}), setting) == value
 

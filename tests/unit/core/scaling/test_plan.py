@@ -55,3 +55,14 @@ def test_replicas_share_what_there_are_too_few_of() -> None:
     assert with_gpus.is_oversubscribed(EngineName.CPU_REPLICAS, 3)
     assert not with_gpus.is_oversubscribed(EngineName.DDP, 4)
     assert with_gpus.is_oversubscribed(EngineName.DDP, 5)
+
+
+def test_how_ddp_exchanges_is_told_to_the_points_of_ddp_alone() -> None:
+    plan = plan_of(engines=(EngineName.CPU_REPLICAS, EngineName.DDP), bucket_cap_mb=0.5, accumulation_steps=2)
+    configs = {point.engine: plan.config(point) for point in plan.points}
+    assert configs[EngineName.DDP].bucket_cap_mb == 0.5
+    assert configs[EngineName.DDP].accumulation_steps == 2
+    for engine in (EngineName.SINGLE, EngineName.CPU_REPLICAS):
+        assert (configs[engine].bucket_cap_mb, configs[engine].accumulation_steps) == (None, 1)
+    with pytest.raises(ConfigError, match="accumulation steps must be at most 64"):
+        plan_of(engines=(EngineName.CPU_REPLICAS, EngineName.DDP), accumulation_steps=65)
