@@ -109,7 +109,7 @@ class ExchangePlan(Settings):
 
     @property
     def bucket_caps(self) -> tuple[float | None, ...]:
-        """Sizes of DDP's buckets in MiB that are measured; None, which stands for torch's own limits, is the first."""
+        """Sizes of DDP's buckets in MiB that are measured; the first is None, torch's own limits."""
         return bucket_caps(tensor_sizes(self.hidden_width, self.hidden_depth))
 
     @property

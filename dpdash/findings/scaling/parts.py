@@ -53,9 +53,9 @@ def _waterfall(study: Study, point: Point) -> Waterfall | None:
         return None
     one, *steps = ([turns[number].step_seconds for number in rounds] for turns in (alone, *columns))
     levels = [one if is_weak else [seconds / replicas for seconds in one], *steps]
-    parts = {Part.IDEAL: _duration(levels[0])}
+    parts = {Part.IDEAL: duration(levels[0])}
     parts |= {
-        part: _difference(step, shorter) for part, (shorter, step) in zip(ways, pairwise(levels), strict=True)
+        part: difference(step, shorter) for part, (shorter, step) in zip(ways, pairwise(levels), strict=True)
     }
     batches = replicas if is_weak else 1
     one_device = [seconds * batches for seconds in one]
@@ -64,10 +64,10 @@ def _waterfall(study: Study, point: Point) -> Waterfall | None:
         point.engine,
         point.hidden_width,
         replicas,
-        step=_duration(steps[-1]),
+        step=duration(steps[-1]),
         batches=batches,
-        one_device=_duration(one),
-        whole_cpu=_duration(cpu) if cpu else None,
+        one_device=duration(one),
+        whole_cpu=duration(cpu) if cpu else None,
         parts=parts,
         beside=_beside(study, point, rounds, steps[-1]),
         speed_up=speed_up(one_device, steps[-1]),
@@ -99,19 +99,20 @@ def _beside(study: Study, point: Point, rounds: Sequence[int], step: Sequence[fl
     beside = {}
     one_bucket = _seconds(study, point, Variant.ONE_BUCKET, rounds)
     if one_bucket:
-        beside[Beside.EXCHANGE_HIDDEN] = _difference(one_bucket, step)
+        beside[Beside.EXCHANGE_HIDDEN] = difference(one_bucket, step)
     noted = study.of(point, Variant.FIRST_ALL_REDUCE)
     waiting = [turn.waiting_seconds for turn in noted if turn.waiting_seconds is not None]
     if waiting:
-        beside[Beside.WAITING] = _duration(waiting)
+        beside[Beside.WAITING] = duration(waiting)
     return beside
 
 
-def _duration(seconds: Sequence[float]) -> Duration:
+def duration(seconds: Sequence[float]) -> Duration:
+    """The median of what was measured in turns."""
     return Duration(_median(seconds), _nanoseconds(float(np.std(redrawn_medians(seconds)))))
 
 
-def _difference(longer: Sequence[float], shorter: Sequence[float]) -> Duration:
+def difference(longer: Sequence[float], shorter: Sequence[float]) -> Duration:
     """What stands between two medians. Each is rounded for itself, so that differences add up."""
     with_it, without = redrawn_medians(longer, shorter).T
     return Duration(_median(longer) - _median(shorter), _nanoseconds(float(np.std(with_it - without))))

@@ -8,7 +8,7 @@ from dpdash.core.errors import ConfigError
 from dpdash.core.scaling.exchange import ExchangeWay
 from dpdash.core.scaling.exchange_study import DdpStep, Transfer
 from dpdash.core.scaling.variants import Variant
-from tests.unit.findings.exchange import plan_of, study_of
+from tests.unit.findings.scaling.made_up_exchanges import plan_of, study_of
 
 
 def test_the_gradients_own_size_is_measured_for_each_number_of_ranks() -> None:

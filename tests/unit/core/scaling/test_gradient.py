@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
+from torch._C._distributed_c10d import _compute_bucket_assignment_by_size
 
 from dpdash.core.config import RunConfig
 from dpdash.core.scaling.gradient import (
@@ -37,7 +37,7 @@ def test_buckets_are_cut_as_torch_cuts_them(width: int, depth: int, cap: float |
     sizes = tensor_sizes(width, depth)
     backward = [torch.zeros(size // BYTES_OF_A_NUMBER) for size in reversed(sizes)]
     limits = [FIRST_BUCKET_BYTES, OTHER_BUCKETS_BYTES] if cap is None else [round(cap * MIB)]
-    found, _limits = dist._compute_bucket_assignment_by_size(backward, limits)
+    found, _limits = _compute_bucket_assignment_by_size(backward, limits)
     torchs = tuple(sum(backward[index].nbytes for index in bucket) for bucket in found)
     assert bucket_sizes(sizes, cap) == torchs
 
