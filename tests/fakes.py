@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from dpdash.core.events import (
     RunStarted,
     RunStopped,
 )
+from dpdash.core.scaling.exchange import ExchangeWay
+from dpdash.core.scaling.exchange_study import ExchangeStudy
 from dpdash.core.scaling.variants import Variant
 from dpdash.scaling.live import GONE
-from dpdash.scaling.measure import Rounds
+from dpdash.scaling.measure import ExchangeRounds, StudyRounds
 from dpdash.scaling.messages import Fitted, Measured, Order
 from dpdash.training.checkpoint import State
 from dpdash.training.control import RunControl
@@ -130,9 +133,10 @@ class FakeMeasuring:
         self._steps_per_second = steps_per_second
         self._clock = clock
 
-    def measure(self, order: Order) -> Iterator[Fitted | Measured]:
+    def measure(self, order: Order[Any]) -> Iterator[Fitted | Measured]:
         self.is_hung_up = False
-        return Rounds(order, self._Measurer(self), lambda: 0.0, self._clock).measure()
+        kind = ExchangeRounds if isinstance(order.study, ExchangeStudy) else StudyRounds
+        return kind(order, self._Measurer(self), lambda: 0.0, self._clock).measure()
 
     def hang_up(self) -> None:
         self.is_hung_up = True
@@ -149,6 +153,11 @@ class FakeMeasuring:
             if self.whole.failure:
                 raise MeasuringError(self.whole.failure)
             return Steady(1 / self.whole._steps_per_second(config), 10)
+
+        def exchange(self, way: ExchangeWay, num_bytes: int, num_ranks: int, seconds: float) -> Steady:
+            config = RunConfig(engine=EngineName.DDP, replicas=num_ranks)
+            self.measure(config, Variant.ENGINE, seconds)
+            return Steady(1e-4 + 1e-9 * num_bytes, 10)
 
 
 class LossEngine:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from rich.console import Console
@@ -26,16 +26,17 @@ from dpdash.cli.terminal import (
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import StoreError
 from dpdash.core.scaling.plan import LEAST_SECONDS, MOST_REPEATS, MOST_SECONDS, ScalingMode, StudyPlan
-from dpdash.core.scaling.study import Study, StudyStatus
+from dpdash.core.scaling.study import AnyStudy, Study, StudyStatus
 from dpdash.core.settings import read_settings
 from dpdash.findings.scaling.curves import curves
 from dpdash.findings.scaling.verdict import Sentence, verdicts
 from dpdash.scaling.export import as_csv, as_values
-from dpdash.scaling.live import LiveStudy, StudySnapshot
+from dpdash.scaling.live import LiveStudy, Snapshot
 from dpdash.scaling.measure import require_engines
 from dpdash.scaling.service import new_study
 from dpdash.store.absent import open_store
 
+S = TypeVar("S", bound=AnyStudy)
 OWNER: Final = "command line"
 POLL_SECONDS: Final = 0.1
 USUAL_WIDTH, USUAL_DEPTH = 64, 1
@@ -113,7 +114,7 @@ def _plan(values: dict[str, Any]) -> StudyPlan:
     return StudyPlan.parse(values | parts)
 
 
-def _measured(live: LiveStudy, quiet: bool) -> Study:
+def _measured(live: LiveStudy[S], quiet: bool) -> S:
     """Measure with a progress bar; the first Ctrl+C ends the study, which is kept."""
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("measurements, {task.fields[left]}"))
     with signals_received() as received, Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
@@ -127,7 +128,7 @@ def _measured(live: LiveStudy, quiet: bool) -> Study:
     return live.snapshot().study
 
 
-def _left(shown: StudySnapshot) -> str:
+def _left(shown: Snapshot[Any]) -> str:
     return "ending" if shown.seconds_left is None else f"about {max(1, round(shown.seconds_left))} s left"
 
 

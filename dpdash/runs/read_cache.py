@@ -17,7 +17,7 @@ from dpdash.core.history import HistorySnapshot, Row
 from dpdash.store.absent import AbsentStore, Store
 from dpdash.store.data_tables import DataTables
 from dpdash.store.errors import NO_DATABASE, StoreHealth
-from dpdash.store.plans import StudyTable, SweepTable
+from dpdash.store.plans import ExchangeTable, StudyTable, SweepTable
 from dpdash.store.resuming import Past
 from dpdash.store.run_table import RunTable
 from dpdash.store.store import RunRecord
@@ -74,6 +74,11 @@ class ReadCache:
     def studies(self) -> StudyTable:
         """Where scaling studies are kept."""
         return self._store.studies
+
+    @property
+    def exchanges(self) -> ExchangeTable:
+        """Where studies of what an exchange costs are kept."""
+        return self._store.exchanges
 
     @property
     def sweeps(self) -> SweepTable:

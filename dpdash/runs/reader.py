@@ -11,7 +11,7 @@ from dpdash.runs.read_cache import ReadCache
 from dpdash.runs.run import LiveRun
 from dpdash.runs.scheduler import Scheduler
 from dpdash.runs.snapshot import RunSnapshot, of_stored_run
-from dpdash.store.plans import StudyTable, SweepTable
+from dpdash.store.plans import ExchangeTable, StudyTable, SweepTable
 from dpdash.store.store import RunRecord, StoreHealth
 from dpdash.store.transfer import RunTransfer
 
@@ -140,6 +140,11 @@ class RunReader:
     def studies(self) -> StudyTable:
         """Where scaling studies are kept."""
         return self._read_cache.studies
+
+    @property
+    def exchanges(self) -> ExchangeTable:
+        """Where studies of what an exchange costs are kept."""
+        return self._read_cache.exchanges
 
     @property
     def sweeps(self) -> SweepTable:

@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from dpdash.core.errors import N_
-from dpdash.core.scaling.study import Study, StudyStatus
+from dpdash.core.scaling.exchange_study import ExchangeStudy
+from dpdash.core.scaling.study import AnyStudy, Study, StudyStatus
 from dpdash.scaling.measure import USUAL_OVERHEAD_SECONDS
 from dpdash.scaling.messages import Ended, Fitted, FromProcess, Measured, Order, Ready
 from dpdash.training.processes.child import Child, started
@@ -26,12 +27,13 @@ GONE: Final = N_(
 NOT_STARTED: Final = N_("The process that measures could not be started. Press Start to try again.")
 
 _log = logging.getLogger(__name__)
+S = TypeVar("S", bound=AnyStudy)
 
 
 class Measuring(Protocol):
     """Measures one study somewhere."""
 
-    def measure(self, order: Order) -> Iterator[Fitted | Measured]:
+    def measure(self, order: Order[Any]) -> Iterator[Fitted | Measured]:
         """What is measured as it comes.
 
         Raises:
@@ -43,10 +45,10 @@ class Measuring(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class StudySnapshot:
+class Snapshot(Generic[S]):
     """A study at a moment."""
 
-    study: Study
+    study: S
     seconds_left: float | None
     """About; None when it is over."""
     is_cancelling: bool
@@ -60,7 +62,11 @@ class StudySnapshot:
         return len(self.study.measurements)
 
 
-def is_empty(study: Study) -> bool:
+StudySnapshot = Snapshot[Study]
+ExchangeSnapshot = Snapshot[ExchangeStudy]
+
+
+def is_empty(study: AnyStudy) -> bool:
     """Whether somebody has ended a study before anything of it could be compared."""
     return study.status is StudyStatus.CANCELLED and not study.compares
 
@@ -75,7 +81,7 @@ class MeasuringProcess:
             MeasuringError: when there can be none.
         """
         try:
-            self._child: Child[Order, FromProcess] = started(MODULE, THREADS_PER_REPLICA)
+            self._child: Child[Order[Any], FromProcess] = started(MODULE, THREADS_PER_REPLICA)
         except OSError:
             raise MeasuringError(NOT_STARTED) from None
 
@@ -83,7 +89,7 @@ class MeasuringProcess:
     def pid(self) -> int:
         return self._child.process.pid
 
-    def measure(self, order: Order) -> Iterator[Fitted | Measured]:
+    def measure(self, order: Order[Any]) -> Iterator[Fitted | Measured]:
         """See `Measuring`."""
         with self._child.orders as orders, self._child.answers as answers:
             try:
@@ -109,14 +115,14 @@ class MeasuringProcess:
         self._child.process.wait()
 
 
-class LiveStudy:
+class LiveStudy(Generic[S]):
     """Measures a study in a thread of its own; safe for threads."""
 
     def __init__(
         self,
-        study: Study,
+        study: S,
         longest_seconds: float | None = None,
-        keep: Callable[[Study], None] = lambda _study: None,
+        keep: Callable[[S], None] = lambda _study: None,
         begin: Callable[[], Measuring] = MeasuringProcess,
         on_over: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
@@ -145,11 +151,11 @@ class LiveStudy:
         """Begin to measure."""
         self._thread.start()
 
-    def snapshot(self) -> StudySnapshot:
+    def snapshot(self) -> Snapshot[S]:
         """As far as it has come."""
         with self._lock:
             is_over = self._study.status.is_over
-            return StudySnapshot(
+            return Snapshot(
                 self._study,
                 seconds_left=None if is_over else max(0.0, min(self._ends_at, self._deadline) - self._clock()),
                 is_cancelling=self._ending is not None and not is_over,

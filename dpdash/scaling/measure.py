@@ -2,20 +2,22 @@
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from statistics import fmean
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from dpdash.core.config import EngineName
 from dpdash.core.errors import N_, EngineUnavailableError
+from dpdash.core.scaling.exchange_study import DdpStep, ExchangeStudy, Subject, Timing, Transfer
 from dpdash.core.scaling.plan import Point, StudyPlan
-from dpdash.core.scaling.study import Measurement, Study
+from dpdash.core.scaling.study import AnyStudy, Measurement, Study
 from dpdash.core.scaling.variants import Variant
 from dpdash.scaling.messages import Fitted, Measured, Order
 from dpdash.training import catalog
-from dpdash.training.variants.measurer import Measurer
+from dpdash.training.variants.measurer import Exchanger, Measurer
 
 WARM_UP_SHARE: Final = 0.2
 """Of a measurement's time: what costs more the first time is paid then."""
@@ -27,6 +29,8 @@ SPARE: Final = 1.05
 """How much more time a round may take than the one before."""
 
 Turn = tuple[Point, Variant]
+S = TypeVar("S", bound=AnyStudy)
+T = TypeVar("T")
 
 
 def require_engines(plan: StudyPlan) -> None:
@@ -56,7 +60,7 @@ def by_weight(counts: Sequence[int]) -> tuple[int, ...]:
     return tuple(chosen)
 
 
-class Rounds:
+class Rounds(ABC, Generic[S, T]):
     """The rounds of a study. What does not fit into its time is left out before any of it is measured.
 
     There are fewer numbers of replicas before there are fewer rounds; the most and the fewest always stay.
@@ -64,18 +68,40 @@ class Rounds:
 
     def __init__(
         self,
-        order: Order,
-        measurer: Measurer,
+        order: Order[S],
         others: Callable[[], float | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`others` tells what share of the cores other programs took since it was asked; `clock` gives seconds."""
-        self._study, self._plan = order.study, order.study.plan
-        self._measurer, self._others, self._clock = measurer, others, clock
+        self._study, self._others, self._clock = order.study, others, clock
         self._deadline = math.inf if order.deadline is None else order.deadline
-        self._took: dict[Turn, float] = {}
+        self._took: dict[T, float] = {}
         """Seconds of each turn when it was last taken."""
-        self._num_taken: Counter[Turn] = Counter()
+        self._num_taken: Counter[T] = Counter()
+
+    @abstractmethod
+    def _turns(self, study: S) -> tuple[T, ...]:
+        """All turns of a round, in their order."""
+
+    @abstractmethod
+    def _replicas(self, turn: T) -> int:
+        """Of a turn; 1 for what others are compared with."""
+
+    @abstractmethod
+    def _kind(self, turn: T) -> object:
+        """What turns have in common that take about as long."""
+
+    @abstractmethod
+    def _warm_up(self) -> None:
+        """Pay for what costs more the first time."""
+
+    @abstractmethod
+    def _measured(self, turn: T, repeat: int) -> Measurement | Timing:
+        """Take a turn.
+
+        Raises:
+            MeasuringError: when it cannot be measured.
+        """
 
     def measure(self) -> Iterator[Fitted | Measured]:
         """All measurements as they come.
@@ -89,10 +115,83 @@ class Rounds:
         while repeat < (rounds := self._rounds_that_fit(repeat)):
             if rounds != self._study.num_rounds:
                 yield self._fit(rounds=rounds)
-            yield from self._take(self._study.points, repeat)
+            yield from self._take(self._turns(self._study), repeat)
             repeat += 1
         if repeat != self._study.num_rounds:
             yield self._fit(rounds=repeat)
+
+    def _first_round(self) -> Iterator[Fitted | Measured]:
+        seconds = (self._deadline - self._clock()) / SPARE
+        yield from self._take([turn for turn in self._turns(self._study) if self._replicas(turn) == 1], 0)
+        counts = by_weight(self._study.plan.replica_counts)
+        for number, count in enumerate(counts):
+            with_it = replace(self._study, left_out=tuple(sorted(counts[number + 1 :])))
+            if number >= ALWAYS_MEASURED and self._seconds_of(with_it) > seconds:
+                yield self._fit(left_out=tuple(sorted(counts[number:])))
+                return
+            yield from self._take([turn for turn in self._turns(self._study) if self._replicas(turn) == count], 0)
+
+    def _rounds_that_fit(self, num_done: int) -> int:
+        """How many rounds there will be, when so many are done."""
+        if self._deadline == math.inf:
+            return self._study.plan.repeats
+        one_round = self._seconds_of(replace(self._study, rounds=1))
+        more = (self._deadline - self._clock()) / (one_round * SPARE)
+        return min(self._study.plan.repeats, num_done + max(0, int(more)))
+
+    def _fit(self, *, left_out: tuple[int, ...] | None = None, rounds: int | None = None) -> Fitted:
+        if left_out is not None:
+            self._study = replace(self._study, left_out=left_out)
+        if rounds is not None:
+            self._study = replace(self._study, rounds=rounds if rounds < self._study.plan.repeats else None)
+        return Fitted(self._study.left_out, self._study.rounds)
+
+    def _take(self, turns: Sequence[T], repeat: int) -> Iterator[Measured]:
+        for turn in turns:
+            began = self._clock()
+            measurement = self._measured(turn, repeat)
+            self._took[turn] = self._clock() - began
+            self._num_taken[turn] += 1
+            yield Measured(measurement, self._seconds_left())
+
+    def _seconds_left(self) -> float:
+        rounds = self._study.num_rounds
+        return sum(self._expected(turn) * (rounds - self._num_taken[turn]) for turn in self._turns(self._study))
+
+    def _seconds_of(self, study: S) -> float:
+        """What a study takes as far as is known."""
+        return study.num_rounds * sum(map(self._expected, self._turns(study)))
+
+    def _expected(self, turn: T) -> float:
+        if turn in self._took:
+            return self._took[turn]
+        kind = self._kind(turn)
+        alike = [seconds for other, seconds in self._took.items() if self._kind(other) == kind]
+        usual = self._study.plan.seconds + USUAL_OVERHEAD_SECONDS
+        return fmean(alike or self._took.values()) if self._took else usual
+
+
+class StudyRounds(Rounds[Study, Turn]):
+    """Those of a study of how training scales."""
+
+    def __init__(
+        self,
+        order: Order[Study],
+        measurer: Measurer,
+        others: Callable[[], float | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(order, others, clock)
+        self._measurer, self._plan = measurer, order.study.plan
+
+    def _turns(self, study: Study) -> tuple[Turn, ...]:
+        return tuple((point, way) for point in study.points for way in study.ways(point))
+
+    def _replicas(self, turn: Turn) -> int:
+        return turn[0].replicas
+
+    def _kind(self, turn: Turn) -> EngineName:
+        return turn[0].engine
 
     def _warm_up(self) -> None:
         width = min(self._plan.hidden_widths)
@@ -101,44 +200,10 @@ class Rounds:
             config = self._plan.config(Point(name, replicas, width))
             self._measurer.measure(config, Variant.ENGINE, self._plan.seconds * WARM_UP_SHARE)
 
-    def _first_round(self) -> Iterator[Fitted | Measured]:
-        seconds = (self._deadline - self._clock()) / SPARE
-        yield from self._take([point for point in self._study.points if point.is_baseline], 0)
-        counts = by_weight(self._plan.replica_counts)
-        for number, count in enumerate(counts):
-            with_it = replace(self._study, left_out=tuple(sorted(counts[number + 1 :])))
-            if number >= ALWAYS_MEASURED and self._seconds_of(with_it) > seconds:
-                yield self._fit(left_out=tuple(sorted(counts[number:])))
-                return
-            points = [point for point in self._study.points if point.replicas == count]
-            yield from self._take([point for point in points if not point.is_baseline], 0)
-
-    def _rounds_that_fit(self, num_done: int) -> int:
-        """How many rounds there will be, when so many are done."""
-        if self._deadline == math.inf:
-            return self._plan.repeats
-        one_round = self._seconds_of(replace(self._study, rounds=1))
-        more = (self._deadline - self._clock()) / (one_round * SPARE)
-        return min(self._plan.repeats, num_done + max(0, int(more)))
-
-    def _fit(self, *, left_out: tuple[int, ...] | None = None, rounds: int | None = None) -> Fitted:
-        if left_out is not None:
-            self._study = replace(self._study, left_out=left_out)
-        if rounds is not None:
-            self._study = replace(self._study, rounds=rounds if rounds < self._plan.repeats else None)
-        return Fitted(self._study.left_out, self._study.rounds)
-
-    def _take(self, points: Sequence[Point], repeat: int) -> Iterator[Measured]:
-        for point in points:
-            for way in self._study.ways(point):
-                measurement = self._measured(point, way, repeat)
-                yield Measured(measurement, self._seconds_left())
-
-    def _measured(self, point: Point, way: Variant, repeat: int) -> Measurement:
-        config, began = self._plan.config(point), self._clock()
+    def _measured(self, turn: Turn, repeat: int) -> Measurement:
+        point, way = turn
+        config = self._plan.config(point)
         steady = self._measurer.measure(config, way, self._plan.seconds)
-        self._took[point, way] = self._clock() - began
-        self._num_taken[point, way] += 1
         return Measurement(
             point=point,
             repeat=repeat,
@@ -150,20 +215,39 @@ class Rounds:
             waiting_seconds=steady.waiting_seconds,
         )
 
-    def _seconds_left(self) -> float:
-        rounds = self._study.num_rounds
-        return sum(self._expected(turn) * (rounds - self._num_taken[turn]) for turn in _turns(self._study))
 
-    def _seconds_of(self, study: Study) -> float:
-        """What a study takes as far as is known."""
-        return study.num_rounds * sum(self._expected(turn) for turn in _turns(study))
+class ExchangeRounds(Rounds[ExchangeStudy, Subject]):
+    """Those of a study of what an exchange costs."""
 
-    def _expected(self, turn: Turn) -> float:
-        if turn in self._took:
-            return self._took[turn]
-        alike = [seconds for (point, _way), seconds in self._took.items() if point.engine is turn[0].engine]
-        return fmean(alike or self._took.values()) if self._took else self._plan.seconds + USUAL_OVERHEAD_SECONDS
+    def __init__(
+        self,
+        order: Order[ExchangeStudy],
+        exchanger: Exchanger,
+        others: Callable[[], float | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(order, others, clock)
+        self._exchanger, self._plan = exchanger, order.study.plan
 
+    def _turns(self, study: ExchangeStudy) -> tuple[Subject, ...]:
+        return study.turns
 
-def _turns(study: Study) -> Iterator[Turn]:
-    return ((point, way) for point in study.points for way in study.ways(point))
+    def _replicas(self, turn: Subject) -> int:
+        return turn.replicas
+
+    def _kind(self, turn: Subject) -> object:
+        # How long it takes depends on the bytes above all.
+        return turn.num_bytes if isinstance(turn, Transfer) else DdpStep
+
+    def _warm_up(self) -> None:
+        self._exchanger.measure(
+            self._plan.config(DdpStep(self._plan.replicas)), Variant.ENGINE, self._plan.seconds
+        )
+
+    def _measured(self, turn: Subject, repeat: int) -> Timing:
+        seconds = self._plan.seconds
+        if isinstance(turn, Transfer):
+            steady = self._exchanger.exchange(turn.way, turn.num_bytes, turn.replicas, seconds)
+        else:
+            steady = self._exchanger.measure(self._plan.config(turn), turn.variant, seconds)
+        return Timing(turn, repeat, steady.step_seconds, self._others())

@@ -1,15 +1,19 @@
 """What a server and the process that measures for it say to each other: plain values, in order, over two pipes."""
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from dpdash.core.scaling.study import Measurement, Study
+from dpdash.core.scaling.exchange_study import Timing
+from dpdash.core.scaling.study import AnyStudy, Measurement
+
+S = TypeVar("S", bound=AnyStudy, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Order(Generic[S]):
     """To the process, once: measure this."""
 
-    study: Study
+    study: S
     """Of which nothing is measured."""
     deadline: float | None
     """Of `time.monotonic`, which all processes of a machine share; None where it may take as long as it takes."""
@@ -34,7 +38,7 @@ class Fitted:
 class Measured:
     """From the process: what it has just measured."""
 
-    measurement: Measurement
+    measurement: Measurement | Timing
     seconds_left: float
     """About, until all is measured."""
 

@@ -5,12 +5,14 @@ import os
 import threading
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
-from typing import Never, Self, TypeAlias
+from typing import Any, Never, Self, TypeAlias
 
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import DpdashError
+from dpdash.core.scaling.exchange_study import ExchangeStudy
+from dpdash.core.scaling.study import AnyStudy, Study
 from dpdash.core.scaling.variants import Variant
-from dpdash.scaling.measure import Rounds
+from dpdash.scaling.measure import ExchangeRounds, Rounds, StudyRounds
 from dpdash.scaling.messages import Ended, FromProcess, Order, Ready
 from dpdash.scaling.other_programs import OtherPrograms
 from dpdash.training.ddp.group import RankGroup
@@ -18,7 +20,7 @@ from dpdash.training.processes.worker import seclude, standard_pipes
 from dpdash.training.variants.in_process import ONE_CORE, InThisProcess
 from dpdash.training.variants.steady import Steady
 
-Orders: TypeAlias = "Connection[Never, Order]"
+Orders: TypeAlias = "Connection[Never, Order[AnyStudy]]"
 Answers: TypeAlias = "Connection[FromProcess, Never]"
 
 _log = logging.getLogger(__name__)
@@ -42,11 +44,11 @@ def obey(orders: Orders, answers: Answers) -> None:
     answers.send(measured(order, answers))
 
 
-def measured(order: Order, answers: Answers) -> Ended:
+def measured(order: Order[AnyStudy], answers: Answers) -> Ended:
     """Measure an order and tell what comes of it, as it comes; what is to be said at its end."""
     try:
-        with OfEachEngine(order.study.plan.replicas) as measurer:
-            for told in Rounds(order, measurer, OtherPrograms().share).measure():
+        with ExitStack() as stack:
+            for told in _rounds(order, stack).measure():
                 answers.send(told)
     except DpdashError as error:
         return Ended(str(error) if error.values else error.template)
@@ -54,6 +56,17 @@ def measured(order: Order, answers: Answers) -> Ended:
         _log.exception("A study broke.")
         return Ended(f"{type(error).__name__}: {error}")
     return Ended()
+
+
+def _rounds(order: Order[AnyStudy], stack: ExitStack) -> Rounds[Any, Any]:
+    """The rounds of a study of whichever kind, with what measures it."""
+    study, others = order.study, OtherPrograms().share
+    if isinstance(study, ExchangeStudy):
+        group = stack.enter_context(RankGroup(study.plan.replicas))
+        return ExchangeRounds(Order(study, order.deadline), group, others)
+    assert isinstance(study, Study)
+    measurer = stack.enter_context(OfEachEngine(study.plan.replicas))
+    return StudyRounds(Order(study, order.deadline), measurer, others)
 
 
 def _end_with(orders: Orders) -> None:

@@ -12,7 +12,7 @@ from dpdash.core.events import EpochBlock, RunEvent
 from dpdash.core.history import History, Row
 from dpdash.store.data_tables import DataTables
 from dpdash.store.errors import NO_DATABASE, StoreHealth, unhealthy
-from dpdash.store.plans import Locks, StudyTable, SweepTable
+from dpdash.store.plans import ExchangeTable, Locks, StudyTable, SweepTable
 from dpdash.store.resuming import Resumption
 from dpdash.store.rows import RunRecord
 from dpdash.store.run_table import RunTable
@@ -32,6 +32,7 @@ class AbsentStore:
         self.health = unhealthy(problem or StoreError(NO_DATABASE))
         locks = Locks(self._refuse, lambda _name, for_good=False: None, self._refuse)
         self.studies = StudyTable(self._write, self._reading, locks)
+        self.exchanges = ExchangeTable(self._write, self._reading, locks)
         self.sweeps = SweepTable(self._write, self._reading, locks)
         self.resumption = Resumption(self._write, self._reading, lambda: self._refuse(""), lambda _run_id: None)
         self.transfer = RunTransfer(self._write, self._reading, lambda: self._refuse(""))

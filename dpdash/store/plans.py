@@ -10,16 +10,19 @@ import sqlalchemy as sa
 from pydantic import BaseModel, TypeAdapter
 
 from dpdash.core.errors import StoreError
+from dpdash.core.scaling.exchange_study import ExchangePlan, ExchangeStudy
 from dpdash.core.scaling.plan import StudyPlan
-from dpdash.core.scaling.study import Study
+from dpdash.core.scaling.study import AnyStudy, Study
 from dpdash.core.sweep import Sweep, SweepPlan, SweepStatus
 from dpdash.store.access import Reading, Write
-from dpdash.store.schema import studies, sweeps
+from dpdash.store.schema import exchanges, studies, sweeps
 
 T = TypeVar("T")
 P = TypeVar("P", bound=BaseModel)
+S = TypeVar("S", bound=AnyStudy)
 
 _STUDY: Final = TypeAdapter(Study)
+_EXCHANGE: Final = TypeAdapter(ExchangeStudy)
 _SWEEP: Final = TypeAdapter(Sweep)
 
 
@@ -122,22 +125,35 @@ class PlanTable(ABC, Generic[T, P]):
         self._write(write)
 
 
-class StudyTable(PlanTable[Study, StudyPlan]):
-    """Scaling studies, and which process measures each."""
+class MeasuredTable(PlanTable[S, P]):
+    """Studies of one kind, and which process measures each."""
 
-    def __init__(self, write: Write, reading: Reading, locks: Locks) -> None:
-        super().__init__(write, reading, studies.c.study, _STUDY, StudyPlan, locks)
+    def head(self, study: S) -> Head[P]:
+        plan = study.plan
+        assert isinstance(plan, self._plan_model)
+        return Head(study.study_id, study.owner, study.created_at, plan)
 
-    def head(self, study: Study) -> Head[StudyPlan]:
-        return Head(study.study_id, study.owner, study.created_at, study.plan)
-
-    def put(self, study: Study) -> None:
+    def put(self, study: S) -> None:
         """Save a study as it is now; it waits for the disk. Until it is over, this process measures it."""
         if not study.status.is_over:
             self.take(study.study_id)
         self._put(study.study_id, study, created_at=study.created_at)
         if study.status.is_over:
             self.let_go(study.study_id, for_good=True)
+
+
+class StudyTable(MeasuredTable[Study, StudyPlan]):
+    """Studies of how training scales."""
+
+    def __init__(self, write: Write, reading: Reading, locks: Locks) -> None:
+        super().__init__(write, reading, studies.c.study, _STUDY, StudyPlan, locks)
+
+
+class ExchangeTable(MeasuredTable[ExchangeStudy, ExchangePlan]):
+    """Studies of what an exchange costs."""
+
+    def __init__(self, write: Write, reading: Reading, locks: Locks) -> None:
+        super().__init__(write, reading, exchanges.c.exchange, _EXCHANGE, ExchangePlan, locks)
 
 
 class SweepTable(PlanTable[Sweep, SweepPlan]):

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dpdash.core.errors import StoreError
 from dpdash.store.errors import FOREIGN, NEWER
 
-REVISION: Final = "0006"
+REVISION: Final = "0007"
 """The newest script in `migrations/versions`; a database that has it is opened without loading Alembic."""
 
 metadata = sa.MetaData()
@@ -117,6 +117,15 @@ studies = sa.Table(
     sa.Column("id", sa.String, nullable=False, unique=True),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("study", sa.JSON, nullable=False),
+)
+
+exchanges = sa.Table(
+    "exchanges",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String, nullable=False, unique=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("exchange", sa.JSON, nullable=False),
 )
 
 

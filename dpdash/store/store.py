@@ -20,7 +20,7 @@ from dpdash.store.data_tables import DataTables
 from dpdash.store.database import BUSY_SECONDS
 from dpdash.store.errors import HEALTHY, INCOMPLETE, READ_ONLY, StoreHealth, newest, unhealthy
 from dpdash.store.instances import Instance
-from dpdash.store.plans import Locks, StudyTable, SweepTable
+from dpdash.store.plans import ExchangeTable, Locks, StudyTable, SweepTable
 from dpdash.store.reading import events_of, records_of, rows_of
 from dpdash.store.resuming import Resumption
 from dpdash.store.rows import (
@@ -68,6 +68,7 @@ class RunStore:
         self._writer = Writer(self._commit, max_pending_bytes)
         locks = Locks(self._hold, self._database.locks.let_go, self._is_held)
         self.studies = StudyTable(self._write, self._reading, locks)
+        self.exchanges = ExchangeTable(self._write, self._reading, locks)
         self.sweeps = SweepTable(self._write, self._reading, locks)
         self.resumption = Resumption(self._write, self._reading, lambda: self._own.id, self._writer.forget_cut)
         self.transfer = RunTransfer(self._write, self._reading, lambda: self._own.id)

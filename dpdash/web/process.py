@@ -37,7 +37,7 @@ def scaling_service() -> ScalingService:
     """The service that measures studies for the pages of this process."""
     service = run_service()
     room = service.room
-    return ScalingService(service.limits, service.runs.studies, lambda: room.is_frozen, on_over=room.resume_paused)
+    return ScalingService(service.limits, service.runs, lambda: room.is_frozen, on_over=room.resume_paused)
 
 
 @st.cache_resource(show_spinner=False)

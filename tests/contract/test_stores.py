@@ -28,6 +28,7 @@ from dpdash.core.events import (
 from dpdash.core.history import History, HistorySnapshot
 from dpdash.core.own_data import Table
 from dpdash.core.scaling.plan import ScalingMode
+from dpdash.core.scaling.study import StudyStatus
 from dpdash.core.sweep import SearchMethod, SweepStatus, Trial, TrialStatus
 from dpdash.core.sweep_axis import Axis, Value
 from dpdash.store.data_tables import DataTables, NoRoomError
@@ -40,6 +41,7 @@ from dpdash.training.trace.step import trace_config
 from tests.contract.conftest import NewUrl
 from tests.fakes import block_of
 from tests.strategies import run_configs, run_logs
+from tests.unit.findings.scaling.made_up_exchanges import study_of as exchange_study_of
 from tests.unit.sweeps.conftest import study_of, sweep_of, sweep_plan_of
 
 STARTED = RunStarted(5.0, ("cpu", "cpu"), (3, 0), emulated=True, one_device_step_seconds=0.25)
@@ -294,6 +296,27 @@ def test_a_study_comes_back_as_it_was_given(store: RunStore) -> None:
     newest = store.studies.heads(10)
     assert [head.value_id for head in newest] == ["study-c", "study-b", "study-a"], "its place stays"
     assert store.studies.heads(1) == newest[:1]
+
+
+def test_what_an_exchange_costs_comes_back_as_it_was_given(store: RunStore) -> None:
+    whole = exchange_study_of(noise=0.1, repeats=2)
+    begun = replace(
+        whole, study_id="exchange-b", status=StudyStatus.MEASURING, measurements=whole.measurements[:7]
+    )
+    for study in (whole, begun):
+        store.exchanges.put(study)
+    assert store.exchanges.get("exchange") == whole
+    assert store.exchanges.get("exchange-b") == begun
+    assert store.exchanges.is_held("exchange-b") and not store.exchanges.is_held("exchange")
+    over = replace(begun, status=StudyStatus.CANCELLED, left_out=(3,), rounds=1, message="Enough.")
+    store.exchanges.put(over)
+    assert store.exchanges.get("exchange-b") == over and not store.exchanges.is_held("exchange-b")
+    newest = store.exchanges.heads(10)
+    assert [(head.value_id, head.plan) for head in newest] == [
+        ("exchange-b", begun.plan),
+        ("exchange", whole.plan),
+    ]
+    assert store.studies.get("exchange") is None, "studies of how training scales are others"
 
 
 def test_a_sweep_comes_back_as_it_was_given(store: RunStore) -> None:

@@ -11,7 +11,7 @@ from dpdash.core.config import EngineName, RunConfig, bounds
 from dpdash.core.scaling.exchange import ExchangeWay
 from dpdash.core.scaling.gradient import bucket_caps, gradient_bytes, tensor_sizes
 from dpdash.core.scaling.plan import LEARNING_RATE, LEAST_SECONDS, MOST_REPEATS, MOST_SECONDS
-from dpdash.core.scaling.study import StudyStatus
+from dpdash.core.scaling.study import AnyStudy
 from dpdash.core.scaling.variants import Variant
 from dpdash.core.validation import Settings
 
@@ -141,25 +141,11 @@ class ExchangePlan(Settings):
 
 
 @dataclass(frozen=True)
-class ExchangeStudy:
-    """What was measured of an exchange so far."""
+class ExchangeStudy(AnyStudy):
+    """A study of what an exchange costs."""
 
-    study_id: str
-    owner: str
-    created_at: float
-    """Unix time in seconds."""
     plan: ExchangePlan
-    num_cores: int
-    """That the ranks could use."""
-    num_gpus: int
-    status: StudyStatus = StudyStatus.MEASURING
     measurements: tuple[Timing, ...] = ()
-    message: str = ""
-    """What went wrong, as a template; empty where nothing did."""
-    left_out: tuple[int, ...] = ()
-    """Numbers of ranks of the plan that are not measured, because the time does not suffice for them."""
-    rounds: int | None = None
-    """Rounds for which the time suffices; None where it does for the plan's repeats."""
 
     @property
     def turns(self) -> tuple[Subject, ...]:
@@ -170,11 +156,6 @@ class ExchangeStudy:
     def num_wanted(self) -> int:
         """Measurements that it has when it is finished."""
         return len(self.turns) * self.num_rounds
-
-    @property
-    def num_rounds(self) -> int:
-        """How often everything is measured."""
-        return self.plan.repeats if self.rounds is None else self.rounds
 
     @property
     def compares(self) -> bool:

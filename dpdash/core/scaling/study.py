@@ -1,9 +1,10 @@
 """A scaling study as far as it has come: its plan and what was measured. Plain values."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Self
+from typing import Any, Protocol, Self
 
 from dpdash.core.config import EngineName
 from dpdash.core.scaling.plan import Point, StudyPlan
@@ -62,26 +63,73 @@ class Measurement:
         return 1 / self.steps_per_second
 
 
+class TurnsPlan(Protocol):
+    """What is to be measured in turns."""
+
+    @property
+    def replicas(self) -> int:
+        """The most of them."""
+
+    @property
+    def replica_counts(self) -> tuple[int, ...]:
+        """The numbers of replicas that are measured, in rising order."""
+
+    @property
+    def repeats(self) -> int:
+        """Rounds in which everything is measured once."""
+
+    @property
+    def seconds(self) -> float:
+        """Of each measurement."""
+
+
 @dataclass(frozen=True)
-class Study:
-    """A study as far as it has come."""
+class AnyStudy(ABC):
+    """A study of whatever kind as far as it has come."""
 
     study_id: str
     owner: str
     created_at: float
     """Unix time in seconds."""
-    plan: StudyPlan
+    plan: TurnsPlan
     num_cores: int
     """That the replicas could use."""
     num_gpus: int
     status: StudyStatus = StudyStatus.MEASURING
-    measurements: tuple[Measurement, ...] = ()
+    measurements: tuple[Any, ...] = ()
     message: str = ""
     """What went wrong, as a template; empty where nothing did."""
     left_out: tuple[int, ...] = ()
     """Numbers of replicas of the plan that are not measured, because the time does not suffice for them."""
     rounds: int | None = None
     """Rounds for which the time suffices; None where it does for the plan's repeats."""
+
+    @property
+    def num_rounds(self) -> int:
+        """How often everything is measured."""
+        return self.plan.repeats if self.rounds is None else self.rounds
+
+    @property
+    @abstractmethod
+    def num_wanted(self) -> int:
+        """Measurements that it has when it is finished."""
+
+    @property
+    @abstractmethod
+    def compares(self) -> bool:
+        """Whether something can be told of what was measured."""
+
+    @abstractmethod
+    def even(self) -> Self:
+        """The same without a round that was not finished, so that nothing has fewer turns than another."""
+
+
+@dataclass(frozen=True)
+class Study(AnyStudy):
+    """A study of how training scales."""
+
+    plan: StudyPlan
+    measurements: tuple[Measurement, ...] = ()
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -95,11 +143,6 @@ class Study:
         if self.status.is_over and all(one.variant is Variant.ENGINE for one in self.measurements):
             turns = len(self.points)  # as older versions measured
         return turns * self.num_rounds
-
-    @property
-    def num_rounds(self) -> int:
-        """How often each point is measured."""
-        return self.plan.repeats if self.rounds is None else self.rounds
 
     @property
     def compares(self) -> bool:

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import DpdashError
+from dpdash.core.scaling.exchange import ExchangeWay
 from dpdash.core.scaling.variants import Variant
 from dpdash.training.variants.steady import Steady
 
@@ -20,6 +21,17 @@ class Measurer(Protocol):
 
         What a config or a variant needs is made when it is measured first and kept, so that a further turn takes
         little more than its own time.
+
+        Raises:
+            MeasuringError: when it cannot be measured.
+        """
+
+
+class Exchanger(Measurer, Protocol):
+    """Measures an exchange alone as well: a group of ranks."""
+
+    def exchange(self, way: ExchangeWay, num_bytes: int, num_ranks: int, seconds: float) -> Steady:
+        """The steady rate of adding up so many bytes of float32 of each of the first ranks, in every one of them.
 
         Raises:
             MeasuringError: when it cannot be measured.

@@ -23,7 +23,7 @@ def new(**changes: object) -> Study:
     return Study("study", "ann", 5.0, plan_of(**changes), 2, 0)
 
 
-def live_with(measuring: Measuring, study: Study | None = None, **options: object) -> LiveStudy:
+def live_with(measuring: Measuring, study: Study | None = None, **options: object) -> LiveStudy[Study]:
     return LiveStudy(study or new(), begin=lambda: measuring, **options)  # type: ignore[arg-type]
 
 

@@ -15,7 +15,7 @@ from dpdash.core.scaling.plan import ScalingMode
 from dpdash.core.scaling.study import Measurement, Study
 from dpdash.core.scaling.variants import Variant
 from dpdash.scaling.export import COLUMNS, as_csv, as_json
-from dpdash.scaling.measure import Rounds, by_weight, require_engines
+from dpdash.scaling.measure import StudyRounds, by_weight, require_engines
 from dpdash.scaling.messages import Fitted, Measured, Order
 from dpdash.training.variants.steady import Steady
 from tests.fakes import FakeClock
@@ -42,11 +42,12 @@ class Timed:
 def told(measurer: Timed, study: Study, seconds: float | None = None) -> list[Fitted | Measured]:
     """All that is said while a study is measured."""
     order = Order(study, None if seconds is None else measurer.clock.now + seconds)
-    return list(Rounds(order, measurer, lambda: 0.25, measurer.clock).measure())
+    return list(StudyRounds(order, measurer, lambda: 0.25, measurer.clock).measure())
 
 
 def measured(said: list[Fitted | Measured]) -> list[Measurement]:
-    return [each.measurement for each in said if isinstance(each, Measured)]
+    found = [each.measurement for each in said if isinstance(each, Measured)]
+    return [one for one in found if isinstance(one, Measurement)]
 
 
 def new(num_cores: int = 2, **changes: object) -> Study:

@@ -43,7 +43,7 @@ def fake() -> FakeMeasuring:
 
 @pytest.fixture
 def service(store: RunStore, fake: FakeMeasuring) -> Iterator[ScalingService]:
-    service = ScalingService(LIMITS, store.studies, lambda: False, lambda: fake)
+    service = ScalingService(LIMITS, store, lambda: False, lambda: fake)
     yield service
     fake.gate.set()
     service.close(timeout=LONG)
@@ -54,7 +54,7 @@ def test_a_study_is_measured_and_found_again(service: ScalingService, store: Run
     assert service.wait(LONG)
     shown = service.snapshot(study_id)
     assert shown is not None and shown.study.status is StudyStatus.FINISHED
-    later = ScalingService(LIMITS, store.studies, lambda: False)
+    later = ScalingService(LIMITS, store, lambda: False)
     assert [head.value_id for head in later.studies()] == [study_id]
     assert later.studies() == service.studies()
     found = later.snapshot(study_id)
@@ -116,14 +116,14 @@ def test_whoever_waits_for_the_end_of_a_study_is_called(store: RunStore, fake: F
     def over() -> None:
         ends.append(measured.measuring() is None)
 
-    measured = ScalingService(LIMITS, store.studies, lambda: False, lambda: fake, over)
+    measured = ScalingService(LIMITS, store, lambda: False, lambda: fake, over)
     for number in (1, 2):
         measured.start(plan_of(), "ann")
         eventually(lambda number=number: ends == number * [True])  # type: ignore[misc]
 
 
 def test_a_frozen_server_measures_nothing(store: RunStore, fake: FakeMeasuring) -> None:
-    service = ScalingService(LIMITS, store.studies, lambda: True, lambda: fake)
+    service = ScalingService(LIMITS, store, lambda: True, lambda: fake)
     with pytest.raises(FrozenError):
         service.start(plan_of(), "ann")
     assert service.measuring() is None and service.studies() == ()
@@ -143,7 +143,7 @@ def test_a_plan_stays_within_the_limits(
     if sentence is None:
         sentence = "wide"
         changes = changes | {"samples": MOST_VALUES // (4096 * 8) + 1}
-        service = ScalingService(replace(LIMITS, samples=100_000), AbsentStore().studies, lambda: False)
+        service = ScalingService(replace(LIMITS, samples=100_000), AbsentStore(), lambda: False)
     with pytest.raises(ConfigError, match=sentence):
         service.start(plan_of(**changes), "ann")
     assert service.measuring() is None
@@ -155,14 +155,14 @@ def test_an_engine_that_is_not_there_is_refused(service: ScalingService) -> None
 
 
 def test_without_a_store_a_study_is_shown_all_the_same(fake: FakeMeasuring) -> None:
-    service = ScalingService(LIMITS, AbsentStore().studies, lambda: False, lambda: fake)
+    service = ScalingService(LIMITS, AbsentStore(), lambda: False, lambda: fake)
     study_id = service.start(plan_of(), "ann")
     assert service.wait(LONG)
     assert [head.value_id for head in service.studies()] == [study_id]
 
 
 def test_a_database_that_fails_is_told(fake: FakeMeasuring, store: RunStore, tmp_path: Path) -> None:
-    service = ScalingService(LIMITS, store.studies, lambda: False, lambda: fake)
+    service = ScalingService(LIMITS, store, lambda: False, lambda: fake)
     (tmp_path / "runs.db").rename(tmp_path / "away.db")
     study_id = service.start(plan_of(), "ann")
     assert service.wait(LONG)
@@ -183,7 +183,7 @@ def test_the_end_of_the_server_ends_the_study(store: RunStore) -> None:
         return 100.0
 
     standing = FakeMeasuring(stands_in_the_second_round)
-    service = ScalingService(LIMITS, store.studies, lambda: False, lambda: standing)
+    service = ScalingService(LIMITS, store, lambda: False, lambda: standing)
     study_id = service.start(plan_of(), "ann")
     eventually(lambda: not standing.gate.is_set())
     service.close(timeout=LONG)
@@ -195,7 +195,7 @@ def test_the_end_of_the_server_ends_the_study(store: RunStore) -> None:
 def test_a_study_is_shown_as_measured_elsewhere_until_its_server_dies(store: RunStore, tmp_path: Path) -> None:
     other = RunStore(f"sqlite:///{tmp_path / 'runs.db'}")
     other.studies.put(study_of(lambda point: 1.0))
-    service = ScalingService(LIMITS, store.studies, lambda: False)
+    service = ScalingService(LIMITS, store, lambda: False)
     shown = service.snapshot("study")
     assert shown is not None
     assert (shown.study.status, shown.is_elsewhere, shown.was_left) == (StudyStatus.MEASURING, True, False)

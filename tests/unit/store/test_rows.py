@@ -59,7 +59,7 @@ def test_an_older_databases_runs_that_a_shutdown_stopped_are_interrupted(tmp_pat
     connection = sqlite3.connect(path)
     with connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
-        for table in ("studies", "checkpoints", "sweeps", "data_tables"):
+        for table in ("studies", "exchanges", "checkpoints", "sweeps", "data_tables"):
             connection.execute(f"DROP TABLE {table}")
         for column in ("sweep_id", "data_digest"):
             connection.execute(f"DROP INDEX ix_runs_{column}")
