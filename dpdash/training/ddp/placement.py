@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from dpdash.core.config import RunConfig
 from dpdash.problem.data import Data
 from dpdash.training.ddp.lock_step import in_step
-from dpdash.training.ddp.sharded import Carrier, Ranks, ShardedObserver, ShardStep
+from dpdash.training.ddp.sharded import Accumulation, Carrier, Ranks, ShardedObserver, ShardStep
 from dpdash.training.ddp.tracer import ShardTracer
 from dpdash.training.engines.placement import OneDevice
 from dpdash.training.loop.epoch import EpochTrainer, GradientStep, Observer
@@ -27,6 +27,8 @@ class Rank:
     names: tuple[str, ...]
     ranks: Ranks
     emulated: bool = False
+    exchanges_each: bool = False
+    """See `Accumulation`."""
 
     @property
     def leads(self) -> bool:
@@ -37,7 +39,10 @@ class Rank:
         # A straight line has no need to be carried: its slope and intercept are parameters.
         carries = self.config.hidden_depth > 0 and self.config.global_batch_size is None
         yield DistributedDataParallel(
-            Carrier(model) if carries else model, broadcast_buffers=False, process_group=self.ranks.group
+            Carrier(model) if carries else model,
+            broadcast_buffers=False,
+            process_group=self.ranks.group,
+            bucket_cap_mb=self.config.bucket_cap_mb,
         )
 
     def agree(self, wish: bool) -> bool:
@@ -49,7 +54,8 @@ class Rank:
         return alone, measure(self)
 
     def step(self, model: nn.Module, optimizer: optim.Optimizer, max_samples: int) -> GradientStep:
-        return ShardStep(model, optimizer, max_samples, self.device, self.ranks)
+        accumulation = Accumulation(self.config.accumulation_steps, self.exchanges_each)
+        return ShardStep(model, optimizer, max_samples, self.device, self.ranks, accumulation)
 
     def observer(self, model: nn.Module, x: Tensor, y: Tensor) -> Observer:
         return ShardedObserver(model, x, y, self.ranks)

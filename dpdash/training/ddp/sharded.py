@@ -1,5 +1,6 @@
 """Training of which each rank, a process, does the part of its own shard; DDP adds the gradients up."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn, optim
+from torch.nn.parallel import DistributedDataParallel
 
 from dpdash.core.optimum import Moments
 from dpdash.core.sharding import shard_sizes
@@ -40,6 +42,15 @@ class Ranks:
         start = sum(sizes[: self.rank])
         return slice(start, start + sizes[self.rank])
 
+    def parts(self, num_samples: int, num_micro_batches: int) -> list[slice]:
+        """Where this rank's shard of each micro-batch stands in a batch; shards may be empty."""
+        parts, begin = [], 0
+        for size in filter(None, shard_sizes(num_samples, num_micro_batches)):
+            shard = self.shard(size)
+            parts.append(slice(begin + shard.start, begin + shard.stop))
+            begin += size
+        return parts
+
     def agree(self, wish: bool) -> bool:
         """What the leader wishes, in every rank. All ranks have to ask."""
         return bool(self.agree_on_number(wish))
@@ -49,6 +60,15 @@ class Ranks:
         answer = torch.tensor([wish], dtype=torch.int64, device=_device())
         dist.broadcast(answer, LEADER, group=self.group)
         return int(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulation:
+    """How a batch is cut into micro-batches, whose gradients are added up before the one update."""
+
+    num_micro_batches: int = 1
+    exchanges_each: bool = False
+    """Whether the ranks exchange after each of them, as they would without `no_sync`; the sum is the same."""
 
 
 class ShardStep(GradientStep):
@@ -65,9 +85,36 @@ class ShardStep(GradientStep):
         max_samples: int,
         device: torch.device,
         ranks: Ranks,
+        accumulation: Accumulation = Accumulation(),
     ) -> None:
         super().__init__(model, optimizer, max(shard_sizes(max_samples, ranks.num_ranks)), device)
         self.ranks = ranks
+        self._accumulation = accumulation
+        self.projection: Tensor | None = None
+        """See `Carrier`, for all samples of the batch: shape (2, num_samples)."""
+
+    def train(self, x: Tensor, y: Tensor) -> None:
+        """See `GradientStep`; in micro-batches where that is wanted, with one exchange, after the last."""
+        parts = self.ranks.parts(len(y), self._accumulation.num_micro_batches)
+        for parameter in self._parameters:
+            parameter.grad = None
+        for number, part in enumerate(parts, start=1):
+            is_exchanged = number == len(parts) or self._accumulation.exchanges_each
+            with nullcontext() if is_exchanged else self._without_exchange():
+                self._backward(x, y, part)
+        self._optimizer.step()
+
+    def _without_exchange(self) -> AbstractContextManager[None]:
+        assert isinstance(self._model, DistributedDataParallel)
+        return self._model.no_sync()
+
+    def _backward(self, x: Tensor, y: Tensor, part: slice) -> None:
+        carrier = self._model.module
+        if isinstance(carrier, Carrier) and self.projection is not None:
+            carrier.projection = self.projection[:, part]
+        outputs = self._model(x[part])
+        gradient = self._scaled_error(outputs, y[part], len(y) / self.ranks.num_ranks)
+        torch.autograd.backward(outputs, gradient)
 
     def predict(self, x: Tensor) -> Tensor:
         """The training forward of this rank's shard of the batch x, shape (shard_size, 1)."""
@@ -129,10 +176,10 @@ class CarriedFullBatch:
     def __init__(self, step: ShardStep, carrier: Carrier, x: Tensor, y: Tensor, rows: Rows) -> None:
         self._step, self._row, self._x, self._y = step, carrier.row, x, y
         self._num_ranks, self._rows = step.ranks.num_ranks, rows
-        carrier.projection = line_projection(x)[:, step.ranks.shard(len(x))]
+        step.projection = line_projection(x)
 
     def train(self, row: int) -> None:
-        self._step.update(self._step.predict(self._x), self._y)
+        self._step.train(self._x, self._y)
         mean = self._row.grad
         assert mean is not None
         self._rows.loss_cells[row].copy_(mean[0])

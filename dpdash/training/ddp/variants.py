@@ -72,7 +72,7 @@ class RankMeasurer:
                 return self._together(step, seconds, ranks)
         if variant is Variant.FIRST_ALL_REDUCE:
             return self._entered(config, seconds, ranks)
-        with self._ddp(config, ranks) as step:
+        with self._ddp(config, ranks, exchanges_each=variant is Variant.EXCHANGE_EACH) as step:
             return self._together(step, seconds, ranks)
 
     def _shard(self, config: RunConfig, ranks: Ranks) -> Shard:
@@ -81,9 +81,12 @@ class RankMeasurer:
         return Shard.on(self._device, config, model, data.x[shard], data.y[shard])
 
     @contextmanager
-    def _ddp(self, config: RunConfig, ranks: Ranks, hook: Hook | None = None) -> Iterator[Step]:
+    def _ddp(
+        self, config: RunConfig, ranks: Ranks, hook: Hook | None = None, *, exchanges_each: bool = False
+    ) -> Iterator[Step]:
         """The step of the engine, on a copy of the model; a hook takes the place of the all-reduce."""
-        placement = Rank(config, self._device, self._names[: ranks.num_ranks], ranks)
+        names = self._names[: ranks.num_ranks]
+        placement = Rank(config, self._device, names, ranks, exchanges_each=exchanges_each)
         data, model = self._drawn.on(config, self._device)
         whole = Shard.on(self._device, config, model, data.x, data.y)
         with placement.distribute(whole.model) as distributed:
@@ -91,7 +94,7 @@ class RankMeasurer:
             if hook is not None:
                 distributed.register_comm_hook(None, hook)
             own = placement.step(distributed, whole.optimizer, len(data.y))
-            yield lambda: own.update(own.predict(data.x), data.y)
+            yield lambda: own.train(data.x, data.y)
 
     def _entered(self, config: RunConfig, seconds: float, ranks: Ranks) -> Steady:
         """The step while each rank notes when it enters its first all-reduce, as the CPU asks for it."""

@@ -43,6 +43,10 @@ class GradientStep:
         torch.autograd.backward(outputs, gradient)
         self._optimizer.step()
 
+    def train(self, x: Tensor, y: Tensor) -> None:
+        """Forward and update on a batch, shapes (num_samples, 1)."""
+        self.update(self.predict(x), y)
+
     def loss_gradient(self, outputs: Tensor, y: Tensor) -> Tensor:
         """The gradient of the error with respect to the outputs, in memory that the next step uses again."""
         return self._scaled_error(outputs, y, y.shape[0])
@@ -149,7 +153,7 @@ class BatchedPass:
     def train(self, row: int) -> None:
         self._observer.observe(self._rows.line_cells[row], self._rows.loss_cells[row])
         for x, y in self._batches:
-            self._step.update(self._step.predict(x), y)
+            self._step.train(x, y)
 
     def losses(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._observer.line.needs_predictions:

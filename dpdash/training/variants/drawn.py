@@ -11,6 +11,8 @@ NOT_DRAWN_FROM: dict[str, object] = {
     "engine": EngineName.SINGLE,
     "replicas": 1,
     "devices": None,
+    "bucket_cap_mb": None,
+    "accumulation_steps": 1,
 }
 """Settings that nothing is drawn from."""
 

@@ -52,6 +52,7 @@ def write_both(rank: int, folder: str) -> None:
     found["observed"] = torch.cat([loss.view(1), line])
     found["alone"] = seen_alone(model, data)
     torch.save(found, f"{folder}/rank{rank}")
+    dist.barrier()
     dist.destroy_process_group()
 
 

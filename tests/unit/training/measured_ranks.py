@@ -27,7 +27,7 @@ NUM_TOGETHER: Final = 2
 LATE_SECONDS: Final = 0.02
 SIZES: Final = (1, 2, 7, 1000)
 CONFIG: Final = RunConfig(
-    samples=9, hidden_depth=2, hidden_width=8, engine=EngineName.DDP, replicas=NUM_TOGETHER, learning_rate=1e-4
+    samples=9, hidden_depth=2, hidden_width=520, engine=EngineName.DDP, replicas=NUM_TOGETHER, learning_rate=1e-4
 )
 
 
@@ -41,6 +41,7 @@ def write_all(rank: int, folder: str) -> None:
     ranks = Ranks(rank, NUM_RANKS, ControlWord(Path(folder) / "word", NUM_RANKS))
     measurer = RankMeasurer(torch.device("cpu"), ("CPU",) * NUM_RANKS, ranks)
     torch.save({"sums": sums(ranks), "measured": measured(rank, measurer)}, f"{folder}/rank{rank}")
+    dist.barrier()
     dist.destroy_process_group()
 
 
@@ -51,6 +52,12 @@ def sums(ranks: Ranks) -> dict[tuple[str, int], Tensor]:
             found[way.value, size] = tensor = numbers_of(ranks.rank, size)
             WAYS[way](tensor, ranks)
     return found
+
+
+def bucket_sizes(ddp: DistributedDataParallel) -> str:
+    """Bytes of DDP's buckets, with commas between."""
+    known = ddp._get_ddp_logging_data()  # type: ignore[no-untyped-call]  # torch's
+    return str(known.get("rebuilt_bucket_sizes"))
 
 
 def measured(rank: int, measurer: RankMeasurer) -> dict[str, Any]:
@@ -76,7 +83,7 @@ def measured(rank: int, measurer: RankMeasurer) -> dict[str, Any]:
             wrapped.clear()
             steady = measurer.measure(Measure(StepWork(CONFIG, variant), NUM_TOGETHER, 0.05))
             flat = torch.cat([each.detach().flatten() for each in models[-1].parameters()]) if models else None
-            sizes = str(wrapped[0]._get_ddp_logging_data().get("rebuilt_bucket_sizes")) if wrapped else ""
+            sizes = bucket_sizes(wrapped[0]) if wrapped else ""
             found[variant.value] = (steady, flat, sizes)
     exchange = Measure(ExchangeWork(ExchangeWay.ALL_REDUCE, 4), NUM_TOGETHER, 0.01)
     found["exchange"] = measurer.measure(exchange)

@@ -32,13 +32,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
 @pytest.mark.parametrize("way", ExchangeWay)
 @pytest.mark.parametrize("size", SIZES)
 def test_every_rank_has_the_sum_whichever_way_it_was_exchanged(way: ExchangeWay, size: int, found: Found) -> None:
-    expected = sum(numbers_of(rank, size) for rank in range(NUM_RANKS))
+    expected = torch.stack([numbers_of(rank, size) for rank in range(NUM_RANKS)]).sum(0)
     for rank in range(NUM_RANKS):
         assert torch.equal(found[rank]["sums"][way.value, size], expected)
 
 
 def test_ranks_that_have_no_part_measure_nothing(found: Found) -> None:
-    for _name, result in found[NUM_TOGETHER]["measured"].items():
+    for result in found[NUM_TOGETHER]["measured"].values():
         assert result is None or result[0] is None
     assert found[1]["measured"][Variant.SHARD_ALONE.value][0] is None
 
