@@ -52,7 +52,7 @@ def test_each_way_has_a_steady_rate(
     usual = torch.get_num_threads()
     found = measurer.measure(wanted(name, **settings), way, SHORT)
     assert 0 < found.step_seconds < 60
-    assert found.num_steps >= 3
+    assert found.num_steps >= 1
     assert torch.get_num_threads() == usual
 
 

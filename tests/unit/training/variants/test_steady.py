@@ -2,7 +2,7 @@ from itertools import count
 
 import pytest
 
-from dpdash.training.variants.steady import LEAST_STEPS, WARM_STEPS, steady
+from dpdash.training.variants.steady import MOST_WARM_STEPS, steady
 
 
 def test_the_clock_counts_warm_steps_alone() -> None:
@@ -22,14 +22,15 @@ def test_a_first_stretch_tells_how_many_steps_fill_the_time() -> None:
     done: list[None] = []
     found = steady(lambda: done.append(None), 30, clock=map(float, count()).__next__)
     # By this clock a warm step takes a second, and each stretch takes one.
-    assert len(done) == WARM_STEPS + 3 + found.num_steps
+    assert len(done) == MOST_WARM_STEPS + 3 + found.num_steps
     assert found.num_steps == 90
 
 
-def test_a_slow_step_is_done_a_few_times_all_the_same() -> None:
+@pytest.mark.parametrize(("seconds", "num_warm", "num_steps"), [(0.4, 1, 1), (1.4, 2, 1), (2.6, 3, 3)])
+def test_a_slow_step_is_done_seldom(seconds: float, num_warm: int, num_steps: int) -> None:
     done: list[None] = []
-    found = steady(lambda: done.append(None), 0.1, clock=map(float, count()).__next__)
-    assert (found.num_steps, len(done)) == (LEAST_STEPS, WARM_STEPS + LEAST_STEPS)
+    found = steady(lambda: done.append(None), seconds, clock=map(float, count()).__next__)
+    assert (found.num_steps, len(done)) == (num_steps, num_warm + num_steps)
 
 
 def test_devices_are_waited_for_before_the_clock_is_read() -> None:
