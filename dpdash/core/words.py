@@ -8,6 +8,7 @@ from typing import Final
 from dpdash.core.config import EngineName, OptimizerName
 from dpdash.core.errors import N_
 from dpdash.core.events import RunStatus
+from dpdash.core.scaling.exchange import ExchangeWay
 from dpdash.core.scaling.plan import ScalingMode
 from dpdash.core.scaling.waterfall import Beside, Device, Part
 from dpdash.core.sweep import Objective, SearchMethod, TrialStatus
@@ -54,6 +55,11 @@ NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         Device.ONE_CORE: N_("one core"),
         Device.ONE_GPU: N_("one GPU"),
         Device.WHOLE_CPU: N_("the whole CPU"),
+    },
+    ExchangeWay: {
+        ExchangeWay.ALL_REDUCE: N_("all-reduce"),
+        ExchangeWay.RING: N_("ring by hand"),
+        ExchangeWay.NAIVE: N_("naive exchange"),
     },
     SearchMethod: {
         SearchMethod.GRID: N_("Grid"),

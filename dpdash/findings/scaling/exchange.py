@@ -28,7 +28,7 @@ OFF_THE_LINE: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CostLine:
     """Latency and time per byte of one way to exchange, each the median of the turns."""
 
     latency: float
@@ -62,14 +62,14 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class ExchangeCurve:
     """One way to exchange, by size."""
 
     way: ExchangeWay
     replicas: int
     sizes: tuple[Size, ...]
     """In rising order."""
-    line: Line | None
+    line: CostLine | None
     """None while too little is measured."""
 
     def at(self, num_bytes: int) -> Size | None:
@@ -130,7 +130,7 @@ class ExchangeInStep:
         return next(one for one in self.buckets if one.cap_mb is None)
 
 
-def exchange_curves(study: ExchangeStudy) -> tuple[Curve, ...]:
+def exchange_curves(study: ExchangeStudy) -> tuple[ExchangeCurve, ...]:
     """Each way to exchange with each number of ranks of which something is measured, in the order of a round."""
     wanted = dict.fromkeys((turn.way, turn.replicas) for turn in study.turns if isinstance(turn, Transfer))
     seconds = _seconds_by_turn(study)
@@ -138,13 +138,13 @@ def exchange_curves(study: ExchangeStudy) -> tuple[Curve, ...]:
     return tuple(curve for curve in found if curve.sizes)
 
 
-def fitted(rounds: Sequence[Mapping[int, float]]) -> Line | None:
+def fitted(rounds: Sequence[Mapping[int, float]]) -> CostLine | None:
     """The line through transfers; of each round its seconds by their bytes. None where no round has both ends."""
     lines = [line for seconds in rounds if (line := _of_round(seconds)) is not None]
     if not lines:
         return None
     latencies, slopes = zip(*lines, strict=True)
-    return Line(
+    return CostLine(
         statistics.median(latencies),
         _error(latencies),
         statistics.median(slopes),
@@ -194,7 +194,7 @@ def _seconds_by_turn(study: ExchangeStudy) -> dict[Transfer, dict[int, float]]:
     return found
 
 
-def _curve(way: ExchangeWay, replicas: int, seconds: Mapping[Transfer, Mapping[int, float]]) -> Curve:
+def _curve(way: ExchangeWay, replicas: int, seconds: Mapping[Transfer, Mapping[int, float]]) -> ExchangeCurve:
     mine = {
         turn.num_bytes: rounds
         for turn, rounds in sorted(seconds.items(), key=lambda item: item[0].num_bytes)
@@ -202,12 +202,12 @@ def _curve(way: ExchangeWay, replicas: int, seconds: Mapping[Transfer, Mapping[i
     }
     numbers = sorted({number for rounds in mine.values() for number in rounds})
     line = fitted([{size: by[number] for size, by in mine.items() if number in by} for number in numbers])
-    return Curve(
+    return ExchangeCurve(
         way, replicas, tuple(_size(num_bytes, list(by.values()), line) for num_bytes, by in mine.items()), line
     )
 
 
-def _size(num_bytes: int, seconds: Sequence[float], line: Line | None) -> Size:
+def _size(num_bytes: int, seconds: Sequence[float], line: CostLine | None) -> Size:
     median = statistics.median(seconds)
     is_off = line is not None and abs(median / line.seconds(num_bytes) - 1) > OFF_THE_LINE
     return Size(num_bytes, median, min(seconds), max(seconds), is_off)

@@ -10,7 +10,7 @@ from dpdash.core.scaling.exchange import ExchangeWay
 from dpdash.core.scaling.exchange_study import LARGEST_SMALL, SMALLEST_LARGE, ExchangeStudy
 from dpdash.core.scaling.gradient import MIB, gradient_bytes
 from dpdash.core.scaling.waterfall import Duration
-from dpdash.findings.scaling.exchange import Curve, ExchangeInStep, exchange_curves, in_step
+from dpdash.findings.scaling.exchange import ExchangeCurve, ExchangeInStep, exchange_curves, in_step
 from dpdash.findings.scaling.verdict import Sentence
 
 LATENCY_ALONE: Final = 0.1
@@ -90,7 +90,7 @@ class Mark:
     """Seconds; None where no exchange of that size was measured."""
 
 
-def most_ranks(study: ExchangeStudy) -> Curve | None:
+def most_ranks(study: ExchangeStudy) -> ExchangeCurve | None:
     """The curve of torch's all-reduce over the most ranks; None while nothing of it can be said."""
     found = [curve for curve in exchange_curves(study) if curve.way is ExchangeWay.ALL_REDUCE and curve.line]
     return max(found, key=lambda curve: curve.replicas, default=None)
@@ -131,7 +131,7 @@ def condition_sentences(study: ExchangeStudy) -> tuple[Sentence, ...]:
     return tuple(said)
 
 
-def _of_transfers(study: ExchangeStudy, curve: Curve, marked: Mark | None) -> Iterator[Sentence]:
+def _of_transfers(study: ExchangeStudy, curve: ExchangeCurve, marked: Mark | None) -> Iterator[Sentence]:
     line = curve.line
     assert line is not None
     costs = {"replicas": curve.replicas, "latency": 1e6 * line.latency, "per_byte": 1e9 * line.per_byte}
@@ -149,7 +149,7 @@ def _of_transfers(study: ExchangeStudy, curve: Curve, marked: Mark | None) -> It
     yield from _by_hand(study, curve)
 
 
-def _off(curve: Curve) -> Iterator[Sentence]:
+def _off(curve: ExchangeCurve) -> Iterator[Sentence]:
     off = [size.num_bytes / 1024 for size in curve.sizes if size.is_off]
     if off:
         values = {
@@ -162,7 +162,7 @@ def _off(curve: Curve) -> Iterator[Sentence]:
         yield Sentence(OFF_SIZES if len(off) > 1 else OFF_SIZE, values)
 
 
-def _by_hand(study: ExchangeStudy, curve: Curve) -> Iterator[Sentence]:
+def _by_hand(study: ExchangeStudy, curve: ExchangeCurve) -> Iterator[Sentence]:
     by_way = {other.way: other for other in exchange_curves(study) if other.replicas == curve.replicas}
     if not {ExchangeWay.RING, ExchangeWay.NAIVE} <= by_way.keys():
         return

@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from dpdash.charts.exchange import accumulation_figure, buckets_figure, curve_figure
 from dpdash.charts.fit import MAX_NAMED_REPLICAS, fit_base, fit_update
 from dpdash.charts.loss import MAX_POINTS, loss_base, loss_update
 from dpdash.charts.scaling import Bar, Line, efficiency_figure, map_figure, phases_figure, speed_up_figure
@@ -31,9 +32,12 @@ from dpdash.core.sweep import Sweep, TrialStatus
 from dpdash.core.sweep_axis import Axis
 from dpdash.core.translations import PSEUDO, language
 from dpdash.findings.scaling.curves import curves
+from dpdash.findings.scaling.exchange import exchange_curves, in_step
+from dpdash.findings.scaling.exchange_verdict import mark
 from dpdash.findings.scaling.fits import amdahl
 from dpdash.findings.scaling.parts import waterfalls
 from dpdash.findings.sweep import best_so_far, importances, linear_rule, slope_spreads, sweep_map
+from tests.unit.findings.scaling import made_up_exchanges
 from tests.unit.findings.scaling.made_up import measured_study, usual_milliseconds
 from tests.unit.sweeps.conftest import REPLICAS as CPU_REPLICAS
 from tests.unit.sweeps.conftest import study_of, sweep_of
@@ -121,6 +125,9 @@ def loss_at(curve: HistorySnapshot, epoch: int | None) -> Update:
     return loss_update(curve, curve.latest if epoch is None else curve.row(epoch), epoch, CONFIG.epochs, BRACKETED)
 
 
+EXCHANGES = made_up_exchanges.study_of(replicas=3)
+EXCHANGED = in_step(EXCHANGES)
+assert EXCHANGED is not None
 FIGURES = {
     "shards": (shards(), NOTHING_NEW),
     "timeline": (timeline_figure(step((3, 2)), "⟦step⟧", 0.02, BRACKETED), NOTHING_NEW),
@@ -142,6 +149,10 @@ FIGURES = {
     "waterfall": (waterfall_figure(WATERFALLS, BRACKETED), Update()),
     "waterfall of one": (waterfall_figure(WATERFALLS[:1], BRACKETED), Update()),
     "waterfall, too noisy": (waterfall_figure(NOISY, BRACKETED), Update()),
+    "exchange": (curve_figure(exchange_curves(EXCHANGES), mark(EXCHANGES, 512, 2), BRACKETED), NOTHING_NEW),
+    "exchange, nothing measured": (curve_figure((), None, BRACKETED), NOTHING_NEW),
+    "buckets": (buckets_figure(EXCHANGED, BRACKETED), NOTHING_NEW),
+    "accumulation": (accumulation_figure(EXCHANGED, BRACKETED), NOTHING_NEW),
     "map": (map_figure("⟦replicas⟧", CURVES, STUDY, BRACKETED), Update()),
     "map, begun": (map_figure("⟦replicas⟧", CURVES[:1], STUDY, BRACKETED), Update()),
     "surface": (surface(), surface_update([0.0, 1.0], [0.5, 0.2], (1.0, 0.2))),
@@ -199,6 +210,24 @@ ROLES: dict[str, dict[str, set[str]]] = {
     "waterfall, too noisy": {uid: {"muted@0.35", "background", "text"} for uid in PART_ROLES}
     | OF_ONE
     | {"step": {"muted@0.35", "text"}},
+    "exchange": {
+        "curve-all_reduce-2": {"series-1"},
+        "curve-all_reduce-3": {"series-2"},
+        "curve-ring-3": {"series-3"},
+        "curve-naive-3": {"series-4"},
+        "fitted": {"text"},
+        "gradient": {"primary"},
+        "gradient-times": {"primary"},
+    },
+    "buckets": {
+        "computing": {"series-1", "background"},
+        "shown": {"series-2", "background"},
+        "hidden": {"series-5", "background"},
+    },
+    "accumulation": {
+        "each": {"series-2", "background", "text"},
+        "once": {"series-1", "background", "text"},
+    },
     "map": {"map": {"sequential"}, "pays": {"primary"}},
     "surface": {
         "surface": {"sequential", "text@0.3"},
