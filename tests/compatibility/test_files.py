@@ -14,6 +14,8 @@ from dpdash.core.config import RunConfig
 from dpdash.core.limits import Limits
 from dpdash.core.settings import ServerSettings
 from dpdash.files.run_reader import read_runs
+from dpdash.findings.scaling.curves import curves
+from dpdash.findings.scaling.parts import waterfalls
 from dpdash.runs.service import Pace, RunService
 from dpdash.store.query import RunQuery, Viewer
 from dpdash.web.links import parse_query
@@ -101,7 +103,9 @@ def test_a_study_and_a_sweep_open(service: RunService) -> None:
     assert service.runs.sweeps is not None
     study = service.runs.studies.get(EXPECTED["study"]["id"])
     assert study is not None
-    assert len(study.measurements) == EXPECTED["study"]["measurements"]
+    assert len(study.measurements) == study.num_wanted == EXPECTED["study"]["measurements"]
+    assert [len(curve.points) for curve in curves(study)] == [2]
+    assert waterfalls(study) == (), "its runs did a step in one way only"
     sweep = service.runs.sweeps.get(EXPECTED["sweep"]["id"])
     assert sweep is not None
     assert [trial.value for trial in sweep.trials] == EXPECTED["sweep"]["values"]
