@@ -11,13 +11,15 @@ import numpy as np
 
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.events import RunEvent, RunStarted
-from dpdash.core.scaling.plan import Point, ScalingMode, StudyPlan
+from dpdash.core.scaling.exchange_study import ExchangePlan
+from dpdash.core.scaling.plan import LEAST_SECONDS, Point, ScalingMode, StudyPlan
 from dpdash.core.scaling.study import Study
 from dpdash.core.scaling.waterfall import Duration, Part, Waterfall
+from dpdash.findings.scaling.exchange import CostLine, exchange_curves
 from dpdash.findings.scaling.parts import waterfalls
 from dpdash.findings.turns import redrawn_medians
 from dpdash.scaling.live import LiveStudy
-from dpdash.scaling.service import new_study
+from dpdash.scaling.service import new_exchange, new_study
 from dpdash.training.control import RunControl
 from dpdash.training.processes.child import started
 from dpdash.training.processes.handle import TrainingProcess
@@ -29,6 +31,7 @@ LONGEST_SECONDS: Final = 90.0
 SHARE_REPEATED: Final = 0.9
 ERRORS: Final = 2
 """Combined standard errors within which two measurements of one thing have to lie."""
+LARGEST_CHANGE: Final = 0.2
 ONE_THREAD: Final = 1
 START_SECONDS: Final = 60.0
 
@@ -76,6 +79,35 @@ def measure(size: Size) -> Iterator[Figure]:
     yield _sums(studies)
     yield _repeated(studies)
     yield _as_train_says(studies[-1], size)
+    yield from _exchanges(size)
+
+
+def _exchanges(size: Size) -> Iterator[Figure]:
+    """Latency and time per byte of two ranks, in one study after the other."""
+    lines = [_line(size) for _ in range(size.num_studies)]
+    for name, values in (
+        ("latency of an exchange", [line.latency for line in lines]),
+        ("time of its bytes", [line.per_byte for line in lines]),
+    ):
+        yield Figure(
+            f"{name}, in the next study",
+            f"how far that of two ranks is from the study before, as a share of it; {size.num_studies} studies",
+            tuple(abs(after / before - 1) for before, after in pairwise(values)),
+            "",
+            "at most",
+            LARGEST_CHANGE,
+        )
+
+
+def _line(size: Size) -> CostLine:
+    values = {"replicas": 2, "samples": 10_000, "hidden_width": 512, "hidden_depth": 2}
+    plan = ExchangePlan.parse(values | {"repeats": size.repeats, "seconds": LEAST_SECONDS})
+    live = LiveStudy(new_exchange(plan, "bench"))
+    live.start()
+    live.wait()
+    line = exchange_curves(live.snapshot().study)[0].line
+    assert line is not None
+    return line
 
 
 def _study(size: Size) -> Study:
