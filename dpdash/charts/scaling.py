@@ -1,22 +1,22 @@
-"""Speed-up and efficiency over the replicas, where a step's time goes, and where parallelism begins to pay."""
+"""Speed-up and efficiency over the replicas, and where parallelism begins to pay."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from dpdash.charts.spec import SMALL_TEXT_SIZE, Figure, Spec, base_layout
-from dpdash.core.scaling.curve import Curve
+from dpdash.core.scaling.curve import Curve, CurvePoint
 from dpdash.core.scaling.study import Study
+from dpdash.core.scaling.waterfall import Device
 from dpdash.core.translations import Language
 
 SYMBOLS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 NUM_COLORS: Final = 8
+NOISY_COLOR: Final = "role:muted@0.5"
 LAW_POINTS: Final = 40
 COLOR_BAR_WIDTH: Final = 84
-PATTERNS: Final = ("", "/", "\\", "x", "-", "|", "+", ".")
-"""So that neighbours in a stack are told apart without their colours."""
 EVERY_REPLICA_UP_TO: Final = 16
 
 SpeedUp = Callable[[float], float]
@@ -33,24 +33,28 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """A step with what it was spent on."""
+class Baseline:
+    """What replicas are compared with."""
 
-    name: str
-    seconds: Mapping[str, float]
-    """By what took them, in the order of the stack."""
+    device: Device
+    whole_cpu: float | None = None
+    """How many times as fast a device is whose operations take all cores; None where that was not measured."""
 
 
-def speed_up_figure(lines: Sequence[Line], replicas: int, language: Language) -> Figure:
-    """Speed-up with standard errors, the ideal line, and the fitted laws."""
+def speed_up_figure(lines: Sequence[Line], replicas: int, baseline: Baseline, language: Language) -> Figure:
+    """Speed-up with standard errors, the ideal line, one device that takes all cores, and the fitted laws."""
     _ = language.text
-    title = _("Speed-up over one device")
-    layout = base_layout(title, _("replicas"), _("times one device"), language)
+    device = language.name(baseline.device)
+    title = _("Speed-up over {device}").format(device=device)
+    layout = base_layout(title, _("replicas"), _("times {device}").format(device=device), language)
     _replica_axis(layout, replicas)
     layout["yaxis"]["rangemode"] = "tozero"
     ideal = _reference("ideal", _("ideal"), [1, replicas], [1, replicas], "dash")
-    one = _reference("one", _("one device"), [0.5, replicas + 0.5], [1, 1], "dot")
-    traces = [ideal, one]
+    edges = [0.5, replicas + 0.5]
+    traces = [ideal, _reference("one", device, edges, [1, 1], "dot")]
+    if baseline.whole_cpu is not None:
+        cpu = language.name(Device.WHOLE_CPU)
+        traces.append(_reference("cpu", cpu, edges, [baseline.whole_cpu] * 2, "longdashdot"))
     for index, line in enumerate(lines):
         points = line.curve.points
         values = [point.speed_up.median for point in points]
@@ -77,35 +81,6 @@ def efficiency_figure(lines: Sequence[Line], replicas: int, language: Language) 
         traces.append(_curve(index, line, values, errors, "%{y:.0%}", language))
     description = _("Line chart of the speed-up as a share of the number of replicas, with error bars.")
     return Figure(title, description, tuple(traces), layout)
-
-
-def phases_figure(bars: Sequence[Bar], language: Language) -> Figure:
-    """One stacked bar a step, in milliseconds."""
-    _ = language.text
-    title = _("Time of a step")
-    layout = base_layout(title, "", _("milliseconds"), language)
-    layout["barmode"] = "stack"
-    layout["xaxis"] |= {"type": "category", "automargin": False}
-    parts = dict.fromkeys(name for bar in bars for name in bar.seconds)
-    names = [bar.name for bar in bars]
-    traces = tuple(
-        {
-            "uid": f"part-{index}",
-            "type": "bar",
-            "name": part,
-            "x": names,
-            "y": [1000 * bar.seconds.get(part, 0.0) for bar in bars],
-            "marker": {
-                "color": f"role:series-{index % NUM_COLORS + 1}",
-                "line": {"color": "role:background", "width": 1},
-                "pattern": {"shape": PATTERNS[index % len(PATTERNS)], "size": 6, "solidity": 0.25},
-            },
-            "hovertemplate": f"{part} %{{y:.3~g}} ms<extra></extra>",
-        }
-        for index, part in enumerate(parts)
-    )
-    description = _("Stacked bars of what a step's time goes to, one bar for each number of replicas.")
-    return Figure(title, description, traces, layout)
 
 
 def map_figure(name: str, curves: Sequence[Curve], study: Study, language: Language) -> Figure:
@@ -160,7 +135,7 @@ def map_figure(name: str, curves: Sequence[Curve], study: Study, language: Langu
     several = [values[1:] for values in z]
     if len(rows) > 1 and len(counts) > 2 and all(value is not None for values in several for value in values):
         traces.append(_begins_to_pay(counts[1:], rows, several, language))
-    description = _("Heat map of the speed-up over one device, by hidden width and number of replicas.")
+    description = _("Heat map of the speed-up, by hidden width and number of replicas.")
     return Figure(title, description, tuple(traces), layout)
 
 
@@ -188,7 +163,7 @@ def _speed_up(curves: Sequence[Curve], width: int, replicas: int) -> float | Non
         for curve in curves
         if curve.hidden_width == width
         for point in curve.points
-        if point.replicas == replicas
+        if point.replicas == replicas and not point.is_noisy
     ]
     return found[0] if found else None
 
@@ -202,12 +177,11 @@ def _replica_axis(layout: Spec, replicas: int) -> None:
 def _curve(
     index: int, line: Line, values: Sequence[float], errors: Sequence[float], hover: str, language: Language
 ) -> Spec:
-    """Points with error bars; hollow where replicas share what they run on."""
-    _ = language.text
+    """Points with error bars; hollow where replicas share what they run on, grey where they are too noisy."""
     points = line.curve.points
     color = f"role:series-{index % NUM_COLORS + 1}"
     symbol = SYMBOLS[index % len(SYMBOLS)]
-    shared = _("oversubscribed")
+    colors = [NOISY_COLOR if point.is_noisy else color for point in points]
     return {
         "uid": f"curve-{index}",
         "type": "scatter",
@@ -216,16 +190,22 @@ def _curve(
         "x": [point.replicas for point in points],
         "y": list(values),
         "error_y": {"type": "data", "array": list(errors), "color": color, "thickness": 1.5, "width": 5},
-        "line": {"color": color, "width": 3},
+        "line": {"color": NOISY_COLOR if all(point.is_noisy for point in points[1:]) else color, "width": 3},
         "marker": {
             "size": 11,
-            "color": color,
+            "color": colors,
             "symbol": [f"{symbol}-open" if point.is_oversubscribed else symbol for point in points],
-            "line": {"width": 2, "color": color},
+            "line": {"width": 2, "color": colors},
         },
-        "text": [f", {shared}" if point.is_oversubscribed else "" for point in points],
+        "text": [_remark(point, language) for point in points],
         "hovertemplate": f"{line.name}, %{{x}}: {hover}%{{text}}<extra></extra>",
     }
+
+
+def _remark(point: CurvePoint, language: Language) -> str:
+    _ = language.text
+    remarks = ((point.is_oversubscribed, _("oversubscribed")), (point.is_noisy, _("too noisy to tell")))
+    return "".join(f", {text}" for holds, text in remarks if holds)
 
 
 def _law(index: int, line: Line, law: SpeedUp, replicas: int) -> Spec:

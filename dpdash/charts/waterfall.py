@@ -32,7 +32,7 @@ def waterfall_figure(waterfalls: Sequence[Waterfall], language: Language) -> Fig
         "tickvals": list(range(len(waterfalls))),
         "ticktext": labels,
         "tickangle": 0,
-        "range": [-0.55, len(waterfalls) - 0.45],
+        "range": [-0.55, max(len(waterfalls), 1) - 0.45],
         "showgrid": False,
     }
     layout["xaxis"]["title"]["text"] = axis_title
@@ -116,7 +116,10 @@ def _part(part: Part, waterfalls: Sequence[Waterfall], language: Language) -> Sp
             "pattern": {
                 "shape": ["" if empty else PATTERNS[part] for empty in hollow],
                 "size": 6,
-                "solidity": 0.25,
+                "solidity": 0.3,
+                "fillmode": "overlay",
+                "fgcolor": "role:background",
+                "fgopacity": 0.6,
             },
         },
         "customdata": [

@@ -1,7 +1,8 @@
 """Measure how training scales over replicas: `python -m dpdash scaling`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -27,10 +28,14 @@ from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.errors import StoreError
 from dpdash.core.scaling.plan import LEAST_SECONDS, MOST_REPEATS, MOST_SECONDS, ScalingMode, StudyPlan
 from dpdash.core.scaling.study import AnyStudy, Study, StudyStatus
+from dpdash.core.scaling.waterfall import Duration, Part, Waterfall
 from dpdash.core.settings import read_settings
 from dpdash.findings.scaling.curves import curves
-from dpdash.findings.scaling.verdict import Sentence, verdicts
-from dpdash.scaling.export import as_csv, as_values
+from dpdash.findings.scaling.parts import waterfalls
+from dpdash.findings.scaling.sentence import Sentence
+from dpdash.findings.scaling.shown import shown_parts
+from dpdash.findings.scaling.verdict import verdicts
+from dpdash.scaling.export import as_csv, as_values, parts_csv
 from dpdash.scaling.live import LiveStudy, Snapshot
 from dpdash.scaling.measure import require_engines
 from dpdash.scaling.service import new_study
@@ -75,6 +80,9 @@ def scaling(
     ] = 0.25,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write every measurement into this file.")] = None,
+    parts: Annotated[
+        Path | None, typer.Option("--parts-csv", help="Write the parts of each step into this file.")
+    ] = None,
 ) -> None:
     """Measure the speed-up of 1, 2, … replicas on this machine; Ctrl+C keeps what is measured."""
     values = {
@@ -90,6 +98,7 @@ def scaling(
     plan = or_exit(lambda: _plan(values))
     or_exit(lambda: require_engines(plan))
     require_writable(csv)
+    require_writable(parts)
     url = or_exit(read_settings).database_url
     with _kept(url) as keep:
         study = _measured(LiveStudy(new_study(plan, OWNER), keep=keep), quiet=as_json)
@@ -98,6 +107,7 @@ def scaling(
     else:
         _print(study)
     write_result(csv, as_csv(study))
+    write_result(parts, parts_csv(study))
     if study.status is StudyStatus.FAILED:
         complain(study.message)
         raise typer.Exit(FAILED)
@@ -153,13 +163,42 @@ def _print(study: Study) -> None:
         print_table(table)
     else:
         typer.echo("Nothing could be compared: the study ended before its first round did.")
+    _print_parts(waterfalls(study))
     for said in verdicts(study, shown):
-        typer.echo(
-            f"{ENGLISH_WORDS.name(said.engine)}: {' '.join(_written(sentence) for sentence in said.sentences)}"
-        )
+        typer.echo(f"{ENGLISH_WORDS.name(said.engine)}:")
+        for sentence in said.sentences:
+            typer.echo(f"  {_written(sentence)}")
     if study.status is not StudyStatus.FINISHED:
         done, wanted = len(study.measurements), study.num_wanted
         typer.echo(f"Ended after {done} of {wanted} measurements.")
+
+
+def _print_parts(found: Sequence[Waterfall]) -> None:
+    """A column for each part of a step; what cannot be told from nothing stands in brackets."""
+    parts = [part for part in Part if any(part in one.parts for one in found)]
+    if not parts:
+        return
+    columns = ("width", "replicas", *map(ENGLISH_WORDS.name, parts), "= ms a step", "± error")
+    table = table_of(columns, ("engine",), justify="right")
+    for one in found:
+        shown = shown_parts(one)
+        cells = (_part(one.parts[part], shown.parts[part]) if part in one.parts else "" for part in parts)
+        error = shown.written(Duration(one.step.error, 0))
+        marks = " too noisy" if one.is_noisy else ""
+        table.add_row(
+            str(one.hidden_width),
+            f"{one.replicas}{marks}",
+            *cells,
+            ENGLISH_WORDS.decimal(shown.step),
+            ENGLISH_WORDS.decimal(error),
+            ENGLISH_WORDS.name(one.engine),
+        )
+    print_table(table)
+
+
+def _part(duration: Duration, shown: Decimal) -> str:
+    text = ENGLISH_WORDS.decimal(shown)
+    return f"({text})" if duration.is_lost_in_noise else text
 
 
 def _written(sentence: Sentence) -> str:

@@ -30,16 +30,21 @@ def speed_up(one: Sequence[float], many: Sequence[float]) -> Spread:
     return Spread(median, min(*ratios, median), max(*ratios, median), float(np.std(alone / together)))
 
 
-def is_noisy(one: Sequence[float], many: Sequence[float], replicas: int) -> bool:
-    """Whether turns are too noisy to say what makes replicas fast or slow; the arguments are those of `speed_up`.
-
-    They are where the replicas are faster than their number allows, or where the error of the step or of the
-    speed-up is a large share of it.
-    """
+def largest_error(one: Sequence[float], many: Sequence[float]) -> float:
+    """The error of a step or of the speed-up, whichever is larger, as a share of it; arguments as above."""
     found = speed_up(one, many)
     step_error = float(np.std(redrawn_medians(many))) / statistics.median(many)
+    return max(step_error, found.standard_error / found.median)
+
+
+def is_noisy(one: Sequence[float], many: Sequence[float], replicas: int) -> bool:
+    """Whether turns are too noisy to say what makes replicas fast or slow; arguments as above.
+
+    They are where the replicas are faster than their number allows, or where an error is a large share.
+    """
+    found = speed_up(one, many)
     return (
         len(many) < LEAST_TURNS
         or found.median - ERRORS * found.standard_error > replicas
-        or max(step_error, found.standard_error / found.median) > LARGEST_ERROR
+        or largest_error(one, many) > LARGEST_ERROR
     )

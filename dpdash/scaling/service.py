@@ -86,9 +86,7 @@ class ScalingService:
             FrozenError: when the teacher lets nothing new start.
             TooManyRunsError: when a study is being measured.
         """
-        # The most samples are in the last point.
-        self._require_allowed(plan.config(plan.points[-1]), plan.samples, plan.most_values)
-        require_engines(plan)
+        self.require(plan)
         return self._start(self._studies, new_study(plan, owner))
 
     def start_exchange(self, plan: ExchangePlan, owner: str) -> str:
@@ -101,6 +99,17 @@ class ScalingService:
         self._require_allowed(config, plan.samples, plan.most_values)
         require(config)
         return self._start(self._exchanges, new_exchange(plan, owner))
+
+    def require(self, plan: StudyPlan) -> None:
+        """Refuse a plan that cannot be measured here.
+
+        Raises:
+            ConfigError: when the plan is beyond what this server allows.
+            EngineUnavailableError: when this machine cannot measure all of it.
+        """
+        # The most samples are in the last point.
+        self._require_allowed(plan.config(plan.points[-1]), plan.samples, plan.most_values)
+        require_engines(plan)
 
     def cancel(self, owner: str) -> None:
         """End the study that is being measured; what is measured stays. Does nothing where there is none.

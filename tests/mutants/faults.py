@@ -377,14 +377,14 @@ FAULTS: Final = (
     ),
     Fault(
         "dpdash/findings/scaling/verdict.py",
-        "judged = (fair or parallel)[-1]",
-        "judged = (fair or parallel)[0]",
+        "judged = (fair or clear)[-1]",
+        "judged = (fair or clear)[0]",
         ("tests/unit/findings",),
     ),
     Fault(
         "dpdash/findings/scaling/verdict.py",
-        "point.speed_up.median > 1 + _margin(point))",
-        "point.speed_up.median > 1 - _margin(point))",
+        "point.speed_up.median > 1 + _margin(point.speed_up))",
+        "point.speed_up.median > 1 - _margin(point.speed_up))",
         ("tests/unit/findings",),
     ),
     Fault(

@@ -28,6 +28,10 @@ class CurvePoint:
     is_oversubscribed: bool
     is_noisy: bool = False
     """Whether its numbers are too noisy to say what makes it fast or slow."""
+    error: float = 0.0
+    """Standard error of the step or of the speed-up, whichever is larger, as a share of it."""
+    num_turns: int = 0
+    """In which it and one device were measured."""
 
     @property
     def efficiency(self) -> float:

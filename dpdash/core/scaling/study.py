@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 from dpdash.core.config import EngineName
 from dpdash.core.scaling.plan import Point, StudyPlan
 from dpdash.core.scaling.variants import Variant, variants_of
+from dpdash.core.scaling.waterfall import Device
 
 
 class StudyStatus(StrEnum):
@@ -172,6 +173,11 @@ class Study(AnyStudy):
     def of(self, point: Point, variant: Variant = Variant.ENGINE) -> tuple[Measurement, ...]:
         """The turns of a point that were measured in one way, in their order."""
         return tuple(one for one in self.measurements if one.point == point and one.variant is variant)
+
+    @property
+    def device(self) -> Device:
+        """What its replicas are compared with."""
+        return Device.ONE_GPU if self.num_gpus else Device.ONE_CORE
 
     def is_oversubscribed(self, engine: EngineName, replicas: int) -> bool:
         """Whether there are more replicas than there is to run them on: they share cores, or DDP's ranks GPUs."""

@@ -95,10 +95,5 @@ class Waterfall:
     is_noisy: bool
     """Whether its numbers are too noisy to say anything: no cause is named then."""
     num_turns: int
-    is_on_gpus: bool
-    """Whether one device is a GPU, and not a core."""
-
-    @property
-    def device(self) -> "Device":
-        """What the replicas are compared with."""
-        return Device.ONE_GPU if self.is_on_gpus else Device.ONE_CORE
+    device: Device
+    """What the replicas are compared with: one core, or one GPU."""

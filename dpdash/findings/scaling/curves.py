@@ -7,7 +7,7 @@ from dpdash.core.config import EngineName
 from dpdash.core.scaling.curve import Curve, CurvePoint, Spread
 from dpdash.core.scaling.plan import Point
 from dpdash.core.scaling.study import Measurement, Study
-from dpdash.findings.speed_up import is_noisy, speed_up
+from dpdash.findings.speed_up import is_noisy, largest_error, speed_up
 
 
 def curves(study: Study) -> tuple[Curve, ...]:
@@ -15,18 +15,6 @@ def curves(study: Study) -> tuple[Curve, ...]:
     plan = study.plan
     found = (_curve(study, engine, width) for width in plan.hidden_widths for engine in plan.engines)
     return tuple(curve for curve in found if curve is not None)
-
-
-def phase_seconds(measurements: Sequence[Measurement]) -> dict[str, float]:
-    """Median seconds of each phase over the repeats that took a step apart; empty where none did."""
-    traced = [measured for measured in measurements if measured.traced_seconds is not None]
-    names = dict.fromkeys(part.phase for measured in traced for part in measured.phases)
-    return {
-        name: statistics.median(
-            sum(part.seconds for part in measured.phases if part.phase == name) for measured in traced
-        )
-        for name in names
-    }
 
 
 def step_seconds(measurements: Sequence[Measurement]) -> float:
@@ -52,6 +40,8 @@ def _curve(study: Study, engine: EngineName, width: int) -> Curve | None:
                     step_seconds(measured),
                     study.is_oversubscribed(engine, replicas),
                     is_noisy(one, many, replicas),
+                    largest_error(one, many),
+                    len(one),
                 )
             )
     return Curve(engine, width, emulated, tuple(points))

@@ -46,8 +46,8 @@ class Fit:
 
 
 def fit(curve: Curve, mode: ScalingMode) -> Fit | None:
-    """The law of a mode that fits a curve's medians best; None where nothing but one device is measured."""
-    parallel = [point for point in curve.points if point.replicas > 1]
+    """The law of a mode that fits a curve's medians best, without noisy ones; None where there are no others."""
+    parallel = [point for point in curve.points if point.replicas > 1 and not point.is_noisy]
     if not parallel:
         return None
     counts, speed_ups = [point.replicas for point in parallel], [point.speed_up.median for point in parallel]

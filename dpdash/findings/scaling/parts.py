@@ -74,7 +74,7 @@ def _waterfall(study: Study, point: Point) -> Waterfall | None:
         speed_up_of_cpu=speed_up([seconds * batches for seconds in cpu], steps[-1]) if cpu else None,
         is_noisy=is_noisy(one_device, steps[-1], replicas),
         num_turns=len(rounds),
-        is_on_gpus=study.num_gpus > 0,
+        device=study.device,
     )
 
 

@@ -89,6 +89,7 @@ def show_controls(measuring: StudySnapshot | None) -> None:
                 disabled=not is_mine or measuring.is_cancelling,
                 help=_("What is measured so far stays."),
             )
+        _show_measured()
 
 
 def wanted_plan(widths: Sequence[int]) -> StudyPlan:
@@ -187,34 +188,34 @@ def _chosen(name: str) -> int:
     return _input(name).get()
 
 
-def show_measured() -> None:
-    """Say which model is measured, how long that takes, and what a device and a replica are on this machine."""
+def _show_measured() -> None:
+    """Say which model is measured, from where its settings are, and how long that takes."""
     try:
         plan = wanted_plan((_chosen("hidden_width"),))
     except ConfigError as error:
-        st.markdown(escaped(error_text(error)))
-    else:
-        text = _(
-            "Measured: {model}, on {samples} samples; both are those of the run in Train until they are set here. "
-            "There are {measurements} measurements of {seconds} s each."
+        st.caption(escaped(error_text(error)))
+        return
+    text = _(
+        "Measured: {model}, on {samples} samples; both are those of the run in Train until they are set here. "
+        "There are {measurements} measurements of {seconds} s each."
+    )
+    st.caption(
+        text.format(
+            model=current().model(plan.hidden_depth, _chosen("hidden_width")),
+            samples=number(plan.samples),
+            measurements=number(new_study(plan, owner()).num_wanted),
+            seconds=number(plan.seconds),
         )
-        st.markdown(
-            text.format(
-                model=current().model(plan.hidden_depth, _chosen("hidden_width")),
-                samples=number(plan.samples),
-                measurements=number(new_study(plan, owner()).num_wanted),
-                seconds=number(plan.seconds),
-            )
-        )
-    _show_machine()
+    )
 
 
-def _show_machine() -> None:
-    offer = catalog.offer()
-    if offer.num_gpus >= 2:
-        text = _("One device is one GPU of this machine, and each replica has a GPU of its own.")
+def show_machine() -> None:
+    """Say what a device and a replica are on this machine."""
+    if catalog.offer().num_gpus:
+        text = _("Replicas are compared with one GPU of this machine, and each has a GPU of its own.")
     else:
         text = _(
-            "One device is one core of this CPU, and each replica has one thread. Cores of this machine: {cores}."
+            "Replicas have one thread each. They are compared with one core, and with one device whose operations "
+            "take the whole CPU. Cores of this machine: {cores}."
         ).format(cores=number(num_cores()))
-    st.markdown(text)
+    st.caption(text)

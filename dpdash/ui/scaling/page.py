@@ -4,34 +4,40 @@ The charts stand inside the fragment, whole: a study says something new once a s
 figures are a few points each.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 import streamlit as st
 
+from dpdash.core.config import EngineName
 from dpdash.core.scaling.plan import StudyPlan
 from dpdash.core.scaling.study import Study, StudyStatus
-from dpdash.findings.scaling.curves import curves
-from dpdash.findings.scaling.verdict import ScalingVerdict, Sentence, verdicts
-from dpdash.scaling.export import as_csv, as_json
+from dpdash.core.words import SHORT_ENGINES
+from dpdash.scaling.export import as_csv, as_json, parts_csv
 from dpdash.scaling.live import StudySnapshot
 from dpdash.scaling.service import ScalingService
 from dpdash.store.plans import Head
-from dpdash.ui.parts.controls import selection
+from dpdash.ui.parts.controls import choice, selection
 from dpdash.ui.parts.header import show_title
 from dpdash.ui.parts.labels import distinct
-from dpdash.ui.parts.notices import escaped, show_problem_or_freeze, show_warnings
 from dpdash.ui.parts.present import present_button
 from dpdash.ui.parts.refreshing import refreshing
-from dpdash.ui.scaling.charts import show_breakdown, show_curves
-from dpdash.ui.scaling.controls import show_controls, show_measured
+from dpdash.ui.scaling.charts import show_curves, show_more, steps_of
+from dpdash.ui.scaling.controls import show_controls, show_machine
+from dpdash.ui.scaling.notices import show_end, show_notices, who_trains
+from dpdash.ui.scaling.verdict import show_causes, show_headlines
+from dpdash.ui.scaling.waterfall import show_parts
 from dpdash.ui.session.clock import written_time
-from dpdash.ui.session.inputs import STUDY
-from dpdash.ui.session.language import _, current, number, sentence, setting
-from dpdash.web.process import owner, run_service, scaling_service
+from dpdash.ui.session.inputs import STUDY, Input
+from dpdash.ui.session.language import _, current, number, setting
+from dpdash.web.process import run_service, scaling_service
 
 REFRESH_SECONDS: Final = 0.5
+ENGINE: Final = Input("scaling_step_of", EngineName.CPU_REPLICAS)
+"""Whose step is shown part by part, where a study has several engines."""
+WIDTH: Final = Input("scaling_width_shown", 0)
+"""Of the hidden layers, where a study has several; the widest until one is chosen."""
 
 
 def show_scaling() -> None:
@@ -44,52 +50,72 @@ def show_scaling() -> None:
         with st.container(horizontal=True, vertical_alignment="center", key="scaling_head"):
             show_title(_("Scaling: what more replicas bring"))
             present_button()
-        _show_notices(measuring)
+        show_notices(measuring)
         show_controls(measuring)
-        show_measured()
         studies = service.studies()
         _choose_study(studies)
         interval = None if measuring is None else REFRESH_SECONDS
         refreshing(service.measuring, _show_study, _frame, drawn, interval)
+        show_machine()
         if studies:
             _show_downloads()
 
 
 def _frame(measuring: StudySnapshot | None) -> tuple[object, ...]:
     """What the rest of the page has drawn; when it changes, the whole page is run again."""
-    if measuring is None:
-        return run_service().room.is_frozen, None, False
-    return run_service().room.is_frozen, measuring.study.study_id, measuring.is_cancelling
+    room = run_service().room.is_frozen, who_trains()
+    return room, None if measuring is None else (measuring.study.study_id, measuring.is_cancelling)
 
 
 def _show_study(_measuring: StudySnapshot | None) -> None:
     shown = _shown()
     _show_progress(shown)
-    show_curves(None if shown is None else shown.study)
-    if shown is not None:
-        _show_verdict(shown.study)
-        show_breakdown(shown.study)
+    if shown is None:
+        show_curves(None, EngineName.CPU_REPLICAS, 0)
+        return
+    study = shown.study
+    engine, width = _part_of(study.plan)
+    show_headlines(study, width)
+    show_curves(study, engine, width)
+    steps = steps_of(study, engine, width)
+    said, numbers = st.columns(2) if steps else (st.container(), None)
+    with said:
+        show_causes(study, engine, width)
+    if numbers is not None:
+        with numbers:
+            show_parts(steps)
+    show_more(study, width)
+
+
+def _part_of(plan: StudyPlan) -> tuple[EngineName, int]:
+    """The engine and the width that are shown."""
+    engine, width = ENGINE.get(), WIDTH.get()
+    return (
+        engine if engine in plan.engines else plan.engines[0],
+        width if width in plan.hidden_widths else max(plan.hidden_widths),
+    )
 
 
 def _shown() -> StudySnapshot | None:
     return scaling_service().snapshot(STUDY.get()) if STUDY.get() else None
 
 
-def _show_notices(measuring: StudySnapshot | None) -> None:
-    show_problem_or_freeze(_("The teacher has paused new runs. Nothing new can be measured either."))
-    if measuring is not None and measuring.study.owner != owner():
-        st.info(_("Another browser measures now. Its study is shown here as it comes."))
-    not_saved = scaling_service().problem or run_service().runs.health.problem
-    if not_saved is not None:
-        show_warnings([not_saved])
-
-
 def _choose_study(studies: tuple[Head[StudyPlan], ...]) -> None:
-    """The study to show: the one that was started or chosen last, else the newest."""
+    """The study to show, the one that was started or chosen last, else the newest; and which part of it."""
     if not studies:
         return
     names = distinct({study.value_id: _label(study) for study in studies})
-    STUDY.put(selection(STUDY, _("Study"), names, help=_("Every study that was measured here, the newest first.")))
+    hidden = "collapsed"
+    with st.container(horizontal=True, vertical_alignment="center", key="scaling_shown"):
+        STUDY.put(selection(STUDY, _("Study, the newest first"), names, label_visibility=hidden))
+        plan = next(study.plan for study in studies if study.value_id == STUDY.get())
+        if len(plan.engines) > 1:
+            engines = {engine: _(SHORT_ENGINES[engine]) for engine in plan.engines}
+            choice(ENGINE, _("Whose step is shown"), engines, label_visibility=hidden)
+        if plan.is_map:
+            widths = sorted(plan.hidden_widths, reverse=True)
+            written = {width: _("width {value}").format(value=setting(width)) for width in widths}
+            choice(WIDTH, _("Which width is shown"), written, label_visibility=hidden)
 
 
 def _label(study: Head[StudyPlan]) -> str:
@@ -108,50 +134,21 @@ def _show_progress(shown: StudySnapshot | None) -> None:
     if shown is None:
         st.progress(0.0, _("Nothing measured yet. Press Start to measure this machine."))
         return
-    study = shown.study
-    done, wanted = shown.num_measured, study.num_wanted
-    text = _("{done} of {wanted} measurements").format(done=number(done), wanted=number(wanted))
+    if shown.study.status is StudyStatus.MEASURING:
+        st.progress(min(1.0, shown.num_measured / shown.study.num_wanted), _progress(shown))
+    show_end(shown)
+
+
+def _progress(shown: StudySnapshot) -> str:
+    text = _("{done} of {wanted} measurements")
+    text = text.format(done=number(shown.num_measured), wanted=number(shown.study.num_wanted))
     if shown.is_cancelling:
-        text = _("{progress} · ending").format(progress=text)
-    elif shown.seconds_left is not None and study.status is StudyStatus.MEASURING:
-        seconds = max(1, round(shown.seconds_left))
-        left = _("{progress} · about 1 s left") if seconds == 1 else _("{progress} · about {seconds} s left")
-        text = left.format(progress=text, seconds=number(seconds))
-    st.progress(min(1.0, done / wanted), text)
-    _show_end(shown)
-
-
-def _show_end(shown: StudySnapshot) -> None:
-    study = shown.study
-    if study.status is StudyStatus.FAILED:
-        # Those that this program makes itself are in the catalogue; any other stays as it is.
-        st.error(escaped(_("The study ended early: {message}").format(message=_(study.message))))
-    elif study.status is StudyStatus.CANCELLED:
-        st.info(_("Cancelled. What was measured is kept."))
-    elif study.status is StudyStatus.OUT_OF_TIME:
-        st.info(_("The time that a study may take here was over. What was measured is kept."))
-    elif shown.is_elsewhere:
-        st.info(_("Another process measures this study. What it has measured so far stands here."))
-    elif shown.was_left:
-        st.warning(_("The server ended while this study was measured. What was measured is kept."))
-
-
-def _show_verdict(study: Study) -> None:
-    found = verdicts(study, curves(study))
-    if not found:
-        return
-    with st.container(key="scaling_verdict"):
-        for said in found:
-            st.markdown(f"**{_named(said, said.sentences[:1])}**")
-    with st.expander(_("Why, and what would change it")):
-        for said in found:
-            st.markdown(_named(said, said.sentences[1:]))
-
-
-def _named(said: ScalingVerdict, sentences: Sequence[Sentence]) -> str:
-    """Sentences about an engine, as markdown shows them."""
-    text = " ".join(sentence(part.template, part.values) for part in sentences)
-    return escaped(f"{current().name(said.engine)}: {text}")
+        return _("{progress} · ending").format(progress=text)
+    if shown.seconds_left is None:
+        return text
+    seconds = max(1, round(shown.seconds_left))
+    left = _("{progress} · about 1 s left") if seconds == 1 else _("{progress} · about {seconds} s left")
+    return left.format(progress=text, seconds=number(seconds))
 
 
 def _show_downloads() -> None:
@@ -161,12 +158,16 @@ def _show_downloads() -> None:
         return
     study_id, service = shown.study.study_id, scaling_service()
     with st.container(horizontal=True):
-        for kind, make in (("csv", as_csv), ("json", as_json)):
+        for name, label, make in (
+            (f"dpdash-scaling-{study_id}.csv", _("Download the study (CSV)"), as_csv),
+            (f"dpdash-scaling-{study_id}-parts.csv", _("Download the parts (CSV)"), parts_csv),
+            (f"dpdash-scaling-{study_id}.json", _("Download the study (JSON)"), as_json),
+        ):
             st.download_button(
-                _("Download the study ({kind})").format(kind=kind.upper()),
+                label,
                 data=partial(_file, service, study_id, make),
-                file_name=f"dpdash-scaling-{study_id}.{kind}",
-                mime=f"text/{kind}",
+                file_name=name,
+                mime="application/json" if make is as_json else "text/csv",
                 icon=":material/download:",
                 on_click="ignore",
             )

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
@@ -9,14 +10,16 @@ import streamlit as st
 
 from dpdash.charts.spec import Figure
 from dpdash.charts.waterfall import step_names, waterfall_figure
+from dpdash.core.scaling.curve import Spread
 from dpdash.core.scaling.waterfall import Beside, Device, Duration, Part, Waterfall
 from dpdash.core.translations import Language
 from dpdash.findings.scaling.shown import shown_parts
 from dpdash.ui.parts.live_chart import chart
-from dpdash.ui.session.language import _, current, number
+from dpdash.ui.session.language import _, current
 from dpdash.ui.session.state import NUM_SHARED
 
 NOT_THERE: Final = "–"
+RATIO: Final = Decimal("0.001")
 
 _Cell = Callable[[Waterfall], str]
 
@@ -88,12 +91,17 @@ def _compared(waterfalls: Sequence[Waterfall]) -> Iterable[tuple[str, _Cell]]:
 
 
 def _speed_up(one: Waterfall) -> str:
-    return f"{number(one.speed_up.median)} ± {number(one.speed_up.standard_error, 2)}"
+    return _times(one.speed_up)
 
 
 def _speed_up_of_cpu(one: Waterfall) -> str:
-    found = one.speed_up_of_cpu
-    return NOT_THERE if found is None else f"{number(found.median)} ± {number(found.standard_error, 2)}"
+    return NOT_THERE if one.speed_up_of_cpu is None else _times(one.speed_up_of_cpu)
+
+
+def _times(speed_up: Spread) -> str:
+    """A ratio and its error, with the same decimals."""
+    times, error = (Decimal(value).quantize(RATIO) for value in (speed_up.median, speed_up.standard_error))
+    return f"{current().decimal(times)} ± {current().decimal(error)}"
 
 
 def _part(one: Waterfall, part: Part) -> str:

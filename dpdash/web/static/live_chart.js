@@ -190,7 +190,8 @@ function enlarged(part, name = "") {
 // A narrow plot, or one that fills a screen, keeps room for a legend of many rows; what its own does not take, the plot does.
 function fill(node, { margin, height, meta }, usual) {
   if (meta?.compact || (height <= usual && !document.querySelector(PRESENTED))) return;
-  const titled = node.querySelector(".xtitle")?.getBBox();
+  // Where the labels of an axis say all, it has no title.
+  const titled = (node.querySelector(".xtitle") ?? node.querySelector(".xaxislayer-above"))?.getBBox();
   if (!titled) return;
   const legend = node.querySelector("g.legend")?.getBBox().height ?? 0;
   const bottom = Math.ceil(titled.y + titled.height - (height - margin.b) + legend + LEGEND_GAP);

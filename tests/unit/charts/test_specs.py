@@ -14,7 +14,7 @@ import pytest
 from dpdash.charts.exchange import accumulation_figure, buckets_figure, curve_figure
 from dpdash.charts.fit import MAX_NAMED_REPLICAS, fit_base, fit_update
 from dpdash.charts.loss import MAX_POINTS, loss_base, loss_update
-from dpdash.charts.scaling import Bar, Line, efficiency_figure, map_figure, phases_figure, speed_up_figure
+from dpdash.charts.scaling import Baseline, Line, efficiency_figure, map_figure, speed_up_figure
 from dpdash.charts.slope import slope_base, slope_update
 from dpdash.charts.spec import Figure, Update, packed, power_of_ten
 from dpdash.charts.step import imbalance, memory_figure, shards_figure, timeline_figure
@@ -26,7 +26,7 @@ from dpdash.charts.waterfall import waterfall_figure
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.events import COLUMNS, EpochBlock, LearningRateChanged
 from dpdash.core.history import History, HistorySnapshot, Row
-from dpdash.core.scaling.waterfall import Part
+from dpdash.core.scaling.waterfall import Device, Part
 from dpdash.core.steps import Phase, ReplicaStep, Span, StepTrace
 from dpdash.core.sweep import Sweep, TrialStatus
 from dpdash.core.sweep_axis import Axis
@@ -86,13 +86,12 @@ def shards() -> Figure:
 
 
 NOTHING_NEW = Update()
-STUDY = study_of(lambda point: 0.02 * point.hidden_width * point.replicas, num_cores=2, hidden_widths=(8, 64))
+STUDY = study_of(lambda point: 0.015 * point.hidden_width * point.replicas, num_cores=2, hidden_widths=(8, 64))
 CURVES = curves(STUDY)
 LINES = [
     Line("⟦replicas⟧", CURVES[1], lambda count: amdahl(0.1, count), "⟦Amdahl⟧"),
     Line("⟦none⟧", CURVES[0], None, ""),
 ]
-BARS = [Bar("one device", {"⟦loss⟧": 0.002}), Bar("2×", {"⟦loss⟧": 0.002, "⟦scatter⟧": 0.001})]
 
 WATERFALLS = waterfalls(measured_study(engines=(CPU_REPLICAS, EngineName.DDP)))
 NOISY = waterfalls(measured_study(lambda point, way, turn: usual_milliseconds(point, way, turn) * (1 + turn % 3)))
@@ -142,12 +141,12 @@ FIGURES = {
     "fit": (fit(2), fit_update((2.0, 0.1), [(0.5, 0.0), (1.0, 0.2)])),
     "fit, nothing trained": (fit(64), fit_update(None)),
     "slope": (slope_base(CONFIG, BRACKETED, (3.0, 0.0)), slope_update(history(700))),
-    "speed-up": (speed_up_figure(LINES, 3, BRACKETED), Update()),
-    "speed-up, nothing measured": (speed_up_figure([], 2, BRACKETED), Update()),
+    "speed-up": (speed_up_figure(LINES, 3, Baseline(Device.ONE_CORE, 1.4), BRACKETED), Update()),
+    "speed-up, nothing measured": (speed_up_figure([], 2, Baseline(Device.ONE_GPU), BRACKETED), Update()),
     "efficiency": (efficiency_figure(LINES, 3, BRACKETED), Update()),
-    "phases": (phases_figure(BARS, BRACKETED), Update()),
     "waterfall": (waterfall_figure(WATERFALLS, BRACKETED), Update()),
     "waterfall of one": (waterfall_figure(WATERFALLS[:1], BRACKETED), Update()),
+    "waterfall of nothing": (waterfall_figure((), BRACKETED), Update()),
     "waterfall, too noisy": (waterfall_figure(NOISY, BRACKETED), Update()),
     "exchange": (curve_figure(exchange_curves(EXCHANGES), mark(EXCHANGES, 512, 2), BRACKETED), NOTHING_NEW),
     "exchange, nothing measured": (curve_figure((), None, BRACKETED), NOTHING_NEW),
@@ -202,11 +201,11 @@ ROLES: dict[str, dict[str, set[str]]] = {
         "slope": {"primary"},
         "intercept": {"series-1"},
     },
-    "speed-up": CURVE_ROLES | {"ideal": {"reference"}, "one": {"reference"}},
+    "speed-up": CURVE_ROLES | {"ideal": {"reference"}, "one": {"reference"}, "cpu": {"reference"}},
     "efficiency": CURVE_ROLES | {"ideal": {"reference"}},
-    "phases": {"part-0": {"series-1", "background"}, "part-1": {"series-2", "background"}},
     "waterfall": PART_ROLES | OF_ONE,
     "waterfall of one": PART_ROLES | OF_ONE,
+    "waterfall of nothing": {"levels": {"muted"}, "step": {"text"}},
     "waterfall, too noisy": {uid: {"muted@0.35", "background", "text"} for uid in PART_ROLES}
     | OF_ONE
     | {"step": {"muted@0.35", "text"}},
@@ -354,7 +353,7 @@ def test_an_error_bar_is_a_standard_error_in_the_unit_of_its_axis() -> None:
     errors = [point.speed_up.standard_error for point in curve.points]
     assert max(errors) > 0
     for figure, expected in (
-        (speed_up_figure(lines, 3, BRACKETED), errors),
+        (speed_up_figure(lines, 3, Baseline(Device.ONE_CORE), BRACKETED), errors),
         (
             efficiency_figure(lines, 3, BRACKETED),
             [e / p.replicas for e, p in zip(errors, curve.points, strict=True)],
@@ -553,13 +552,17 @@ def test_a_map_divides_where_parallelism_pays_from_where_not() -> None:
     assert [trace["type"] for trace in whole.traces] == ["heatmap", "contour"]
     assert [trace["type"] for trace in begun.traces] == ["heatmap"]
     assert whole.traces[0]["z"] == [
-        [1.0, pytest.approx(0.32), pytest.approx(0.48)],
-        [1.0, *[pytest.approx(v) for v in (2.56, 3.84)]],
+        [1.0, pytest.approx(0.24), pytest.approx(0.36)],
+        [1.0, *[pytest.approx(v) for v in (1.92, 2.88)]],
     ]
 
 
 def test_points_that_share_cores_are_hollow() -> None:
-    curve = next(trace for trace in speed_up_figure(LINES, 3, BRACKETED).traces if trace["uid"] == "curve-0")
+    curve = next(
+        trace
+        for trace in speed_up_figure(LINES, 3, Baseline(Device.ONE_CORE, 1.4), BRACKETED).traces
+        if trace["uid"] == "curve-0"
+    )
     assert curve["marker"]["symbol"] == ["circle", "circle", "circle-open"]
     assert curve["text"][2] == ", ⟦oversubscribed⟧"
 
