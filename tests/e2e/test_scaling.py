@@ -1,6 +1,9 @@
 """The Scaling page in a real browser, with real engines in a real process of their own."""
 
 import re
+import time
+from dataclasses import replace
+from decimal import Decimal
 from operator import attrgetter
 from pathlib import Path
 
@@ -9,9 +12,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dpdash.core.scaling.study import StudyStatus
+from dpdash.store.store import RunStore
 from tests.e2e.browser import NOT_RUNNING, address, assert_for_everybody, wait_for_script, wait_until_drawn
 from tests.e2e.conftest import OpenPage
 from tests.e2e.server import Server, newest
+from tests.unit.findings.scaling.made_up import measured_study
 
 STUDY_MS = 90_000
 POINTS = """() => { const plot = document.querySelector('.dpdash-plot');
@@ -80,9 +85,8 @@ def test_a_study_shows_progress_a_curve_and_a_verdict(open_page: OpenPage, serve
     page.locator(f"{key('start')} button:visible").wait_for(timeout=STUDY_MS)
     wait_for_script(page, f"({POINTS})() === 2")
     verdict = page.locator(key("verdict"))
-    expect(verdict).to_contain_text("one device")
-    page.get_by_text("Why, and what would change it").click()
-    expect(page.get_by_text("Emulated:")).to_be_visible()
+    expect(verdict).to_contain_text("2 replicas were measured once")
+    expect(page.get_by_role("table").filter(has_text="measured step")).to_be_visible()
     study = newest(server.database, attrgetter("studies"))
     assert study.status is StudyStatus.FINISHED
     with page.expect_download() as download:
@@ -93,6 +97,22 @@ def test_a_study_shows_progress_a_curve_and_a_verdict(open_page: OpenPage, serve
     later.goto(address(page))
     wait_until_drawn(later)
     wait_for_script(later, f"({POINTS})() === 2")
+
+
+def test_three_causes_are_read_with_milliseconds_that_sum_up(open_page: OpenPage, server: Server) -> None:
+    store = RunStore(f"sqlite:///{server.database}")
+    store.studies.put(replace(measured_study(), created_at=time.time(), status=StudyStatus.FINISHED))
+    store.close()
+    page = opened(open_page)
+    page.get_by_label("Study, the newest first").wait_for()
+    causes = page.locator(".st-key-scaling li")
+    expect(causes).to_have_count(4)
+    whole = page.get_by_text("Split ideally it would take")
+    step, ideal = (Decimal(text) for text in re.findall(r"takes? ([\d.]+) ms", whole.inner_text()))
+    read = [Decimal(re.match(r"[\d.]+", text)[0]) for text in causes.all_inner_texts()]  # type: ignore[index]
+    assert read == sorted(read, reverse=True) and sum(read, ideal) == step
+    expect(page.get_by_role("row").filter(has_text="measured step")).to_contain_text(str(step))
+    assert_for_everybody(page)
 
 
 def measuring(open_page: OpenPage) -> Page:

@@ -11,7 +11,7 @@ from dpdash.core.scaling.exchange_study import LARGEST_SMALL, SMALLEST_LARGE, Ex
 from dpdash.core.scaling.gradient import MIB, gradient_bytes
 from dpdash.core.scaling.waterfall import Duration
 from dpdash.findings.scaling.exchange import ExchangeCurve, ExchangeInStep, exchange_curves, in_step
-from dpdash.findings.scaling.verdict import Sentence
+from dpdash.findings.scaling.sentence import Sentence
 
 LATENCY_ALONE: Final = 0.1
 """Bytes that take less than this share of the latency are as good as none."""

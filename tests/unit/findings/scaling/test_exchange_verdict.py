@@ -8,7 +8,7 @@ import pytest
 from dpdash.core.scaling.exchange_study import DdpStep, Subject, Transfer
 from dpdash.core.scaling.variants import Variant
 from dpdash.findings.scaling import exchange_verdict as said
-from dpdash.findings.scaling.verdict import Sentence
+from dpdash.findings.scaling.sentence import Sentence
 from tests.unit.findings.scaling.made_up_exchanges import (
     COMPUTING,
     EXCHANGE,
