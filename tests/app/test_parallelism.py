@@ -139,6 +139,46 @@ def test_a_run_that_is_over_keeps_its_step_until_another_is_measured(
     assert any("settings of the run that is shown" in caption.value for caption in page.caption)
 
 
+def test_a_run_without_a_step_says_how_to_get_one_and_is_measured_with_its_settings(
+    open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dpdash.runs.run.FIRST_TRACE_SECONDS", 0.0)
+    config = RunConfig(samples=90, epochs=20, engine="cpu_replicas", replicas=3)
+    run_id = service.start(config, "somebody else", Pace.full_speed())
+    assert service.runs.wait(run_id, 30)
+    assert service.runs.snapshot(run_id).history.traced is None
+    page = go(open_page(run=run_id), PARALLELISM)
+    (info,) = [info.value for info in page.info if "traced" in info.value]
+    assert info == (
+        "No step of this run has been traced yet. Trace a step does it 20 times, in turns with as many that "
+        "nobody watches."
+    )
+    page.select_slider(key="samples").set_value(200).run()
+    page.button(key="trace_step").click().run()
+    settled(page)
+    assert len(cells(page)) == 3 + 3 and cells(page)[0][0] == "30"
+    assert any("settings of the run that is shown" in caption.value for caption in page.caption)
+
+
+def test_a_slow_step_says_how_long_its_trace_takes(
+    open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dpdash.runs.run.FIRST_TRACE_SECONDS", 0.0)
+    monkeypatch.setattr("dpdash.core.history.HistorySnapshot.epochs_per_second", 4.0)
+    run_id = service.start(RunConfig(samples=90, epochs=20, global_batch_size=45), "ann", Pace.full_speed())
+    assert service.runs.wait(run_id, 30)
+    page = go(open_page(run=run_id), PARALLELISM)
+    assert any("That takes about 5 s." in info.value for info in page.info), "forty steps of an eighth of a second"
+
+
+def test_the_page_says_what_tracing_costs(open_page: OpenPage) -> None:
+    page = settled(go(open_page(**FOUR), PARALLELISM))
+    (said,) = [caption.value for caption in page.caption if "warm steps" in caption.value]
+    assert re.match(r"20 warm steps: the median ± .* [\d.]+ times as long\.", said.replace("\\", ""))
+    (phases,) = [html.body for html in page.html if "class='dpdash-phases'" in html.body]
+    assert len(re.findall(r"<small>[\d.]+ ± [\d.]+ ms</small>", phases)) == len(Phase)
+
+
 def test_somebody_elses_run_can_only_be_looked_at(open_page: OpenPage, service: RunService) -> None:
     config = RunConfig(samples=50, epochs=100_000, engine="cpu_replicas", replicas=3)
     run_id = service.start(config, "somebody else", Pace.rate(2.0))
