@@ -5,13 +5,13 @@ from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Final
 
+from dpdash.core.config import bounds
+
 BYTES_OF_A_NUMBER: Final = 4
 MIB: Final = 2**20
 FIRST_BUCKET_BYTES, OTHER_BUCKETS_BYTES = MIB, 25 * MIB
 """torch's own limits, where no size is set."""
 MOST_CAPS: Final = 5
-LEAST_CAP: Final = 1024
-"""Bytes: a bucket that is smaller than this holds less than its own bookkeeping."""
 
 
 def tensor_sizes(hidden_width: int, hidden_depth: int) -> tuple[int, ...]:
@@ -48,11 +48,11 @@ def bucket_sizes(sizes: Sequence[int], cap_mb: float | None) -> tuple[int, ...]:
 def bucket_caps(sizes: Sequence[int]) -> tuple[float | None, ...]:
     """Bucket sizes in MiB that cut a gradient differently: torch's own limits, one bucket, and on to many."""
     caps: dict[tuple[int, ...], float | None] = {bucket_sizes(sizes, None): None}
-    cap = sum(sizes)
-    while cap >= LEAST_CAP:
-        rounded = _rounded_up(cap / MIB)
-        caps.setdefault(bucket_sizes(sizes, rounded), rounded)
-        cap //= 2
+    least, cap = bounds("bucket_cap_mb")[0], _rounded_up(sum(sizes) / MIB)
+    while cap > least:
+        caps.setdefault(bucket_sizes(sizes, cap), cap)
+        cap = _rounded_up(cap / 2)
+    caps.setdefault(bucket_sizes(sizes, least), least)
     found = list(caps.values())
     return tuple(found if len(found) <= MOST_CAPS else [*found[: MOST_CAPS - 1], found[-1]])
 
