@@ -79,7 +79,32 @@ def measure(size: Size) -> Iterator[Figure]:
     yield _sums(studies)
     yield _repeated(studies)
     yield _as_train_says(studies[-1], size)
+    yield _ratios(studies[-1], size)
     yield from _exchanges(size)
+
+
+def _ratios(study: Study, size: Size) -> Figure:
+    """How many ratios are on Parallelism, which measures one number of replicas, what they are on Scaling."""
+    alone = {
+        (each.engine, each.replicas): each
+        for count in study.plan.replica_counts
+        for each in waterfalls(_study(size, count))
+    }
+    agree = [
+        abs(each.speed_up.median - other.speed_up.median)
+        < ERRORS * math.hypot(each.speed_up.standard_error, other.speed_up.standard_error)
+        for each in waterfalls(study)
+        for other in (alone[each.engine, each.replicas],)
+    ]
+    return Figure(
+        "ratios that Parallelism and Scaling agree in",
+        f"the share of the {len(agree)} numbers of replicas whose speed-ups, in the last study and in one of that "
+        f"number alone, differ by less than {ERRORS} combined standard errors",
+        (_share(agree),),
+        "",
+        "at least",
+        SHARE_REPEATED,
+    )
 
 
 def _exchanges(size: Size) -> Iterator[Figure]:
@@ -110,11 +135,13 @@ def _line(size: Size) -> CostLine:
     return line
 
 
-def _study(size: Size) -> Study:
+def _study(size: Size, only: int | None = None) -> Study:
+    """A study of all numbers of replicas, or of one."""
     plan = StudyPlan(
         engines=ENGINES,
         mode=ScalingMode.STRONG,
-        replicas=size.replicas,
+        replicas=only or size.replicas,
+        counts=None if only is None else (only,),
         samples=10_000,
         hidden_widths=(64,),
         hidden_depth=1,
