@@ -173,7 +173,9 @@ def _under_way(shown: RunSnapshot | None, step: ShownStep) -> str:
 
 
 def _not_traced(shown: RunSnapshot | None) -> str:
-    yet = _("No step has been traced here yet.") if shown is None else _("No step of this run has been traced yet.")
+    yet = (
+        _("No step has been traced here yet.") if shown is None else _("No step of this run has been traced yet.")
+    )
     return _joined(yet, _how_often(), _how_long(shown))
 
 

@@ -75,15 +75,16 @@ def _show_study(_measuring: StudySnapshot | None) -> None:
         return
     study = shown.study
     engine, width = _part_of(study.plan)
-    show_headlines(study, width)
+    show_headlines(study, engine, width)
     show_curves(study, engine, width)
-    steps = steps_of(study, engine, width)
-    said, numbers = st.columns(2) if steps else (st.container(), None)
-    with said:
-        show_causes(study, engine, width)
-    if numbers is not None:
-        with numbers:
-            show_parts(steps)
+    with st.container(key="scaling_parts"):
+        said, numbers = st.columns(2)
+        with said:
+            show_causes(study, engine, width)
+        steps = steps_of(study, engine, width)
+        if steps:
+            with numbers:
+                show_parts(steps)
     show_more(study, width)
 
 

@@ -16,6 +16,7 @@ from dpdash.findings.scaling.sentence import Sentence
 from dpdash.findings.scaling.verdict import ScalingVerdict, verdict, where_it_pays
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.notices import escaped
+from dpdash.ui.session.inputs import PRESENT
 from dpdash.ui.session.language import _, current, sentence, setting
 from dpdash.ui.train import commands
 from dpdash.web.process import run_service, scaling_service
@@ -28,15 +29,16 @@ _LABELS: Final = {
 }
 
 
-def show_headlines(study: Study, width: int) -> None:
-    """Show in a line for each engine how fast its replicas are at a width."""
+def show_headlines(study: Study, engine: EngineName, width: int) -> None:
+    """Show how fast the replicas of each engine are at a width, in a line; of a map, and to a room, of one."""
     found = curves(study)
-    said = [verdict(study, curve) for curve in found if curve.hidden_width == width]
-    pays = [where_it_pays(study, found, engine) for engine in study.plan.engines] if study.plan.is_map else []
-    lines = [
-        *(_named(engine, (begins,)) for engine, begins in zip(study.plan.engines, pays, strict=False) if begins),
-        *(_named(one.engine, one.headline) for one in said if one is not None),
-    ]
+    pays = where_it_pays(study, found, engine)
+    lines = [] if pays is None else [_named(engine, (pays,))]
+    shown = (engine,) if study.plan.is_map or PRESENT.get() else study.plan.engines
+    for curve in found:
+        if curve.hidden_width == width and curve.engine in shown:
+            said = verdict(study, curve)
+            lines += [] if said is None else [_named(curve.engine, said.headline)]
     if lines:
         with st.container(key="scaling_verdict"):
             st.markdown("  \n".join(f"**{line}**" for line in lines))
