@@ -255,6 +255,17 @@ def test_a_step_that_cannot_be_traced_is_still_trained(
 
 
 @pytest.mark.long
+def test_micro_batches_are_done_one_after_the_other_and_exchanged_once() -> None:
+    trace = trace_config(config_for(EngineName.DDP, accumulation_steps=4))
+    for lane in range(2):
+        count = {phase: sum(s.phase is phase and s.lane == lane for s in trace.spans) for phase in Phase}
+        assert count[Phase.PARALLEL_APPLY] == count[Phase.LOSS] == count[Phase.BACKWARD] == 4
+        assert count[Phase.REDUCE] == count[Phase.OPTIMIZER] == 1
+    assert trace.residual < LARGEST_RESIDUAL
+    assert all(0 < entry.after.median < trace.timed.traced.median for entry in trace.timed.entries)
+
+
+@pytest.mark.long
 def test_a_rank_that_is_slow_inside_backward_is_found_by_when_it_enters_its_first_all_reduce(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

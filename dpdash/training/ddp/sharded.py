@@ -113,7 +113,7 @@ class ShardStep(GradientStep):
         if isinstance(carrier, Carrier) and self.projection is not None:
             carrier.projection = self.projection[:, part]
         outputs = self._model(x[part])
-        gradient = self._scaled_error(outputs, y[part], len(y) / self.ranks.num_ranks)
+        gradient = self.scaled_error(outputs, y[part], len(y) / self.ranks.num_ranks)
         torch.autograd.backward(outputs, gradient)
 
     def predict(self, x: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ class ShardStep(GradientStep):
     def loss_gradient(self, outputs: Tensor, y: Tensor) -> Tensor:
         """See `GradientStep`; `outputs` are the shard's, and `y` is the whole batch's."""
         num_samples = y.shape[0]
-        return self._scaled_error(outputs, y[self.ranks.shard(num_samples)], num_samples / self.ranks.num_ranks)
+        return self.scaled_error(outputs, y[self.ranks.shard(num_samples)], num_samples / self.ranks.num_ranks)
 
     def full_batch(self, x: Tensor, y: Tensor, observer: Observer, rows: Rows) -> EpochTrainer:
         """See `GradientStep`."""

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn, optim
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.hooks import RemovableHandle
 
 from dpdash.core.config import RunConfig
 from dpdash.core.steps import (
@@ -167,16 +168,24 @@ class _TracedShard:
         """Do the step, and say when each phase ran here; all ranks have to."""
         coming, step, buckets = self._coming, self._step, self._buckets
         stopwatch = Stopwatch((self._device,))
+
+        def watch_backward(_module: nn.Module, _inputs: object, outputs: Tensor) -> None:
+            assert outputs.grad_fn is not None
+            hooks.append(outputs.grad_fn.register_prehook(lambda _gradients: buckets.backward_begins(stopwatch)))
+
+        # Of several micro-batches, those that are not exchanged end their backward where the next one begins.
+        hooks: list[RemovableHandle] = [
+            coming.model.register_forward_pre_hook(lambda *_: buckets.backward_ends()),
+            self._distributed.register_forward_hook(watch_backward),
+        ]
         instruments = Instruments(stopwatch, coming.model, self._distributed, step, coming.optimizer)
         buckets.stopwatch = stopwatch
         dist.barrier()
         stopwatch.start()
-        outputs = step.predict(coming.x)
-        assert outputs.grad_fn is not None
-        hook = outputs.grad_fn.register_prehook(lambda _gradients: buckets.backward_begins(stopwatch))
-        step.update(outputs, coming.y)
+        step.train(coming.x, coming.y)
         stopwatch.pause()
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
         instruments.leave()
         buckets.stopwatch = None
         coming.undo()
@@ -240,11 +249,16 @@ class _Buckets:
         self.gradients: dict[Tensor, Tensor] | None = None
         """Where each parameter's gradient is kept as it was before the sum; None where it is not."""
         self.num_bytes = 0
-        self._backward_ends: Callable[[], None] = _nothing
+        self._ends_backward: Callable[[], None] = _nothing
 
     def backward_begins(self, stopwatch: Stopwatch) -> None:
         """Time this rank's backward, which ends when its last bucket is full."""
-        self._backward_ends = stopwatch.begin(Phase.BACKWARD, 0)
+        self._ends_backward = stopwatch.begin(Phase.BACKWARD, 0)
+
+    def backward_ends(self) -> None:
+        """Note that it has ended, where it has begun."""
+        ends, self._ends_backward = self._ends_backward, _nothing
+        ends()
 
     def add_up(self, bucket: "GradBucket") -> torch.futures.Future[Tensor]:
         """Add a bucket up over the ranks, as DDP does by itself: the mean, asynchronously."""
@@ -268,7 +282,7 @@ class _Buckets:
         if self.stopwatch is None:
             return _nothing
         if bucket.is_last():
-            self._backward_ends()
+            self.backward_ends()
         return self.stopwatch.begin(Phase.REDUCE, 0)
 
 
@@ -303,7 +317,12 @@ def _on_one_clock(noted: Sequence[_Noted]) -> OneStep:
 
 
 def _entry(spans: Sequence[Span]) -> float | None:
-    """Seconds from the begin of a rank's backward until its first bucket is full; None for an idle rank."""
-    begins = {phase: min((span.start for span in spans if span.phase is phase), default=None) for phase in Phase}
-    backward, reduced = begins[Phase.BACKWARD], begins[Phase.REDUCE]
-    return None if backward is None or reduced is None else reduced - backward
+    """Seconds from the begin of a rank's backward until its first bucket is full; None for an idle rank.
+
+    Of several micro-batches it is the backward that is exchanged, which is the latest to begin before it.
+    """
+    reduced = min((span.start for span in spans if span.phase is Phase.REDUCE), default=None)
+    begins = [span.start for span in spans if span.phase is Phase.BACKWARD]
+    if reduced is None or not begins:
+        return None
+    return reduced - max((begin for begin in begins if begin <= reduced), default=reduced)

@@ -49,9 +49,9 @@ class GradientStep:
 
     def loss_gradient(self, outputs: Tensor, y: Tensor) -> Tensor:
         """The gradient of the error with respect to the outputs, in memory that the next step uses again."""
-        return self._scaled_error(outputs, y, y.shape[0])
+        return self.scaled_error(outputs, y, y.shape[0])
 
-    def _scaled_error(self, outputs: Tensor, y: Tensor, divisor: float) -> Tensor:
+    def scaled_error(self, outputs: Tensor, y: Tensor, divisor: float) -> Tensor:
         """The gradient of the sum of the squares divided by `divisor`."""
         num_samples = y.shape[0]
         gradient = self._buffer if num_samples == self._buffer.shape[0] else self._buffer[:num_samples]

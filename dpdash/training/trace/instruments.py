@@ -53,7 +53,7 @@ class Instruments:
         if isinstance(distributed, nn.DataParallel):
             for name, phase in DATA_PARALLEL_PHASES.items():
                 self._time(distributed, name, phase)
-        self._time(step, "loss_gradient", Phase.LOSS)
+        self._time(step, "scaled_error", Phase.LOSS)
         self._hooks: list[RemovableHandle] = [
             model.register_forward_pre_hook(self._forward_begins),
             model.register_forward_hook(self._forward_ends),

@@ -69,14 +69,14 @@ class NextStep:
 
     def do(self, step: GradientStep) -> None:
         """Do the step once, and undo what it did."""
-        step.update(step.predict(self.x), self.y)
+        step.train(self.x, self.y)
         self.undo()
 
     def seconds_of(self, step: GradientStep) -> float:
         """What the step takes when nobody watches: it begins and ends with nothing left to do on any device."""
         self._wait()
         began = time.perf_counter()
-        step.update(step.predict(self.x), self.y)
+        step.train(self.x, self.y)
         self._wait()
         seconds = time.perf_counter() - began
         self.undo()
