@@ -3,9 +3,7 @@
 import math
 import os
 import threading
-import time
 from contextlib import suppress
-from multiprocessing.connection import wait
 from queue import SimpleQueue
 from typing import Final
 
@@ -26,8 +24,6 @@ from dpdash.training.processes.messages import Obey, Said, Stands, Train
 MODULE: Final = "dpdash.training.ddp.worker"
 NUM_STARTS: Final = 2
 """A start that fails is normal enough to try once more: ports and memory may be short for a moment."""
-GRACE_SECONDS: Final = 1.0
-"""A rank that is gone breaks the others, which may say so first: so long the one that is gone is looked for."""
 RANK_GONE: Final = N_(
     "One of the processes that trained this run ended before the run did; perhaps it was killed because memory "
     "was short. What was trained is kept. Press Start to train again, with fewer replicas if it happens again."
@@ -160,7 +156,7 @@ class _Run:
             self._control.stands(message.num_commands)
         elif isinstance(message, Said):
             if isinstance(message.event, RunFailed):
-                text = RANK_GONE if _is_one_gone(launch) else message.event.message
+                text = RANK_GONE if launch.has_lost_one() else message.event.message
                 return self.failed(text, message.event.traceback)
             if isinstance(message.event, TerminalEvent):
                 return message.event
@@ -177,17 +173,3 @@ class _Run:
     def failed(self, message: str, told: str) -> RunFailed:
         """The end of a run of which no more can be trained."""
         return RunFailed(self._num_epochs, message, told, self._seconds)
-
-
-def _is_one_gone(launch: Launch) -> bool:
-    """Whether a rank is gone, or soon is found to be."""
-    deadline = time.monotonic() + GRACE_SECONDS
-    while (seconds := deadline - time.monotonic()) > 0:
-        speaking = set(wait(list(launch.ranks), seconds))
-        for connection in launch.ranks:
-            try:
-                if connection in speaking:
-                    connection.recv()
-            except (EOFError, OSError):
-                return True
-    return False

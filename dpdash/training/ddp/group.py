@@ -1,5 +1,6 @@
 """Ranks of DDP that stay for a whole study and measure what they are told to."""
 
+import logging
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Final, Self
@@ -14,6 +15,7 @@ from dpdash.training.ddp.launch import Launch, NoFolderError, RankSilentError, S
 from dpdash.training.variants.measurer import MeasuringError
 from dpdash.training.variants.steady import Steady
 
+_log = logging.getLogger(__name__)
 RANK_GONE: Final = N_(
     "One of the processes of DDP ended while it measured; perhaps it was killed because memory was short. What "
     "was measured is kept. Press Start to measure again, with fewer replicas or samples if it happens again."
@@ -35,6 +37,8 @@ class RankGroup:
         self._num_ranks = num_ranks
         self._module = module
         self._open = ExitStack()
+        self._problem: str | None = None
+        """Why no more can be measured."""
 
     def __enter__(self) -> Self:
         """Start the ranks.
@@ -64,7 +68,7 @@ class RankGroup:
         """The steady rate of adding up so many bytes of float32 of each of the first ranks, in every one of them.
 
         Raises:
-            MeasuringError: when it cannot be measured.
+            MeasuringError: when it cannot be measured; nothing else can be then.
         """
         return self._measured(Measure(ExchangeWork(way, num_bytes), num_ranks, seconds))
 
@@ -76,15 +80,17 @@ class RankGroup:
         return launch
 
     def _measured(self, order: Measure) -> Steady:
+        if self._problem is not None:
+            raise MeasuringError(self._problem)
         with suppress(OSError):  # one that is gone already is found to be when it is listened to
             for connection in self._launch.ranks:
                 connection.send(order)
         try:
             answers = self._answers()
         except RankSilentError:
-            raise MeasuringError(RANK_HANGS) from None
+            raise self._broken(RANK_HANGS) from None
         except (EOFError, OSError):
-            raise MeasuringError(RANK_GONE) from None
+            raise self._broken(RANK_GONE) from None
         # The step is over when the slowest rank has done it; the first rank knows what it has gathered.
         slowest = max(answer.step_seconds for answer in answers)
         return replace(answers[0], step_seconds=slowest)
@@ -95,10 +101,17 @@ class RankGroup:
         for connection in self._launch.speaking():
             message = connection.recv()
             if isinstance(message, NotMeasured):
-                raise MeasuringError(message.problem)
+                raise self._broken(RANK_GONE if self._launch.has_lost_one() else message.problem)
             if not isinstance(message, Beat):
                 assert isinstance(message, Measured)
                 answers[self._launch.ranks[connection]] = message.steady
             if len(answers) == self._num_ranks:
                 break
         return [answer for _rank, answer in sorted(answers.items()) if answer is not None]
+
+    def _broken(self, problem: str) -> MeasuringError:
+        """What is raised when no more can be measured: the other ranks may wait for one that is gone for ever."""
+        _log.warning("The ranks measure no more: %s\n%s", problem, self._launch.log())
+        self._open.close()
+        self._problem = problem
+        return MeasuringError(problem)

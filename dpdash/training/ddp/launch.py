@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Final, Self
 
@@ -34,6 +34,8 @@ START_SECONDS: Final = 120.0
 LOOK_SECONDS: Final = 0.05
 SILENT_SECONDS: Final = 6.0
 """A rank whose heartbeat fails for so long hangs."""
+GRACE_SECONDS: Final = 1.0
+"""A rank that is gone breaks the others, which may say so first: so long the one that is gone is looked for."""
 END_SECONDS: Final = 5.0
 END_LOOK_SECONDS: Final = 0.005
 LOOPBACKS: Final = ("lo", "lo0")
@@ -134,6 +136,18 @@ class Launch:
                 elif now - heard_at[connection] > SILENT_SECONDS:
                     raise RankSilentError(f"Rank {rank} gives no sign of life.")
             yield from (connection for connection in self.ranks if connection in speaking)
+
+    def has_lost_one(self) -> bool:
+        """Whether a rank is gone, or soon is found to be. What the others say meanwhile is lost."""
+        deadline = time.monotonic() + GRACE_SECONDS
+        while (seconds := deadline - time.monotonic()) > 0:
+            for connection in wait(list(self.ranks), seconds):
+                assert isinstance(connection, Connection)
+                try:
+                    connection.recv()
+                except (EOFError, OSError):
+                    return True
+        return False
 
     def log(self) -> str:
         """The end of what torchrun and the ranks wrote."""
