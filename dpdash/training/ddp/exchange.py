@@ -62,12 +62,23 @@ WAYS: Final[dict[ExchangeWay, Callable[[Tensor, Ranks], None]]] = {
 }
 
 
+def exchange(way: ExchangeWay, tensor: Tensor, ranks: Ranks) -> None:
+    """Add up over the ranks, in place, in one of the ways."""
+    if way is ExchangeWay.ALL_REDUCE or not tensor.is_cuda or dist.get_backend(ranks.group) != "gloo":
+        WAYS[way](tensor, ranks)
+        return
+    # From rank to rank Gloo sends what is in the computer's memory; its own all-reduce copies just so.
+    copy = tensor.cpu()
+    WAYS[way](copy, ranks)
+    tensor.copy_(copy)
+
+
 def _passed_on(sent: Tensor, received: Tensor, ranks: Ranks) -> Tensor:
     """What comes from the rank before, while the next one gets what is sent."""
     after, before = (ranks.rank + 1) % ranks.num_ranks, (ranks.rank - 1) % ranks.num_ranks
-    sending = dist.isend(sent, after, group=ranks.group) if sent.numel() else None
-    if received.numel():
-        dist.recv(received, before, group=ranks.group)
-    if sending is not None:
-        sending.wait()
+    both = ((dist.isend, sent, after), (dist.irecv, received, before))
+    # In one batch, because over NCCL each rank would wait in its send for the other's receive.
+    wanted = [dist.P2POp(do, part, peer, ranks.group) for do, part, peer in both if part.numel()]
+    for work in dist.batch_isend_irecv(wanted) if wanted else ():
+        work.wait()
     return received

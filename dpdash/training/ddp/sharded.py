@@ -53,13 +53,20 @@ class Ranks:
 
     def agree(self, wish: bool) -> bool:
         """What the leader wishes, in every rank. All ranks have to ask."""
-        return bool(self.agree_on_number(wish))
-
-    def agree_on_number(self, wish: int) -> int:
-        """The leader's number, in every rank. All ranks have to ask."""
-        answer = torch.tensor([wish], dtype=torch.int64, device=_device())
+        answer = self._told(wish)
         dist.broadcast(answer, LEADER, group=self.group)
+        return bool(answer)
+
+    def fewest(self, count: int) -> int:
+        """The least of what the ranks count, in every rank, once all have asked: they go on together."""
+        answer = self._told(count)
+        dist.all_reduce(answer, dist.ReduceOp.MIN, group=self.group)
         return int(answer)
+
+    def _told(self, number: int) -> Tensor:
+        """A number where the ranks can exchange it."""
+        device = "cuda" if dist.get_backend(self.group) == "nccl" else "cpu"
+        return torch.tensor([number], dtype=torch.int64, device=device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +222,3 @@ class ShardedObserver(Observer):
         line_cell.copy_(row[1:])
         if loss_cell is not None:
             loss_cell.copy_(row[0])
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")

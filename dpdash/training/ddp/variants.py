@@ -1,6 +1,5 @@
 """A rank's part in measuring: ways to do a step with DDP and without it, and the exchange alone."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,10 +17,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from dpdash.core.config import RunConfig
 from dpdash.core.scaling.variants import Variant
+from dpdash.core.steps import Phase
 from dpdash.training.ddp.channel import ExchangeWork, Measure, StepWork
-from dpdash.training.ddp.exchange import WAYS, numbers
+from dpdash.training.ddp.exchange import exchange, numbers
+from dpdash.training.ddp.layout import layout
 from dpdash.training.ddp.placement import Rank
 from dpdash.training.ddp.sharded import LEADER, Ranks
+from dpdash.training.trace.stopwatch import Stopwatch
 from dpdash.training.variants.drawn import Drawn
 from dpdash.training.variants.shards import Shard
 from dpdash.training.variants.steady import Steady, Step, steady
@@ -47,13 +49,14 @@ class RankMeasurer:
             return None
         if isinstance(order.work, ExchangeWork):
             tensor = numbers(order.work.num_bytes, self._device)
-            return self._together(partial(WAYS[order.work.way], tensor, ranks), order.seconds, ranks)
+            return self._together(partial(exchange, order.work.way, tensor, ranks), order.seconds, ranks)
         return self._step(order.work, order.seconds, ranks)
 
     def _first(self, num_ranks: int) -> Ranks:
         """The first ranks as a group of their own, which torch has all ranks make together."""
         if num_ranks not in self._groups:
-            group = dist.new_group(list(range(num_ranks)))
+            # Among fewer ranks each may have a GPU of its own, and they speak as they would in a run.
+            group = dist.new_group(list(range(num_ranks)), backend=layout(num_ranks).backend)
             self._groups[num_ranks] = replace(self._ranks, num_ranks=num_ranks, group=group)
         return self._groups[num_ranks]
 
@@ -94,40 +97,63 @@ class RankMeasurer:
             if hook is not None:
                 distributed.register_comm_hook(None, hook)
             own = placement.step(distributed, whole.optimizer, len(data.y))
+            # DDP cuts its buckets anew after the first step, for which the ranks speak: a short one will do.
+            few = slice(ranks.num_ranks)
+            own.train(data.x[few], data.y[few])
             yield lambda: own.train(data.x, data.y)
 
     def _entered(self, config: RunConfig, seconds: float, ranks: Ranks) -> Steady:
-        """The step while each rank notes when it enters its first all-reduce, as the CPU asks for it."""
-        entries: list[float] = []
-        is_first = True
+        """The step while each rank notes when it enters its first all-reduce."""
+        entries = _Entries(self._device)
         group = ranks.group
         assert group is not None
 
         def noted(_state: object, bucket: GradBucket) -> torch.futures.Future[Tensor]:
-            nonlocal is_first
-            if is_first:
-                entries.append(time.perf_counter())
-                is_first = False
+            entries.enter()
             return allreduce_hook(group, bucket)
 
         with self._ddp(config, ranks, noted) as step:
 
             def noting() -> None:
-                nonlocal is_first
-                is_first = True
+                entries.begin_step()
                 step()
 
             measured = self._together(noting, seconds, ranks)
         of_all: list[list[float]] | None = [[]] * ranks.num_ranks if ranks.is_leader else None
-        dist.gather_object(entries[-measured.num_steps :], of_all, LEADER, group=ranks.group)
+        dist.gather_object(entries.of_last(measured.num_steps), of_all, LEADER, group=ranks.group)
         if of_all is None:
             return measured
         waiting = median(max(entered) - min(entered) for entered in zip(*of_all, strict=True))
         return replace(measured, waiting_seconds=waiting)
 
     def _together(self, step: Step, seconds: float, ranks: Ranks) -> Steady:
-        return steady(step, seconds, self._wait, ranks.agree_on_number)
+        return steady(step, seconds, self._wait, ranks.fewest)
 
     def _wait(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+
+
+class _Entries:
+    """When this rank enters its first all-reduce of each step, by the clock that all processes here share."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._steps: list[Stopwatch] = []
+        self._has_entered = True
+
+    def begin_step(self) -> None:
+        """Wait for the next one."""
+        self._steps.append(Stopwatch((self._device,)))
+        self._steps[-1].start()
+        self._has_entered = False
+
+    def enter(self) -> None:
+        """Note an all-reduce, if it is the step's first."""
+        if not self._has_entered:
+            self._steps[-1].begin(Phase.REDUCE, 0)()
+        self._has_entered = True
+
+    def of_last(self, num_steps: int) -> list[float]:
+        """Seconds at which it was entered in so many steps, once they are done."""
+        return [step.began_at + step.each()[0].start for step in self._steps[-num_steps:]]

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
@@ -14,13 +15,14 @@ from torch.nn.parallel import DistributedDataParallel
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.scaling.exchange import ExchangeWay
 from dpdash.core.scaling.variants import OF_DDP
-from dpdash.training.ddp import placement
+from dpdash.training.ddp import placement, variants
 from dpdash.training.ddp.channel import ExchangeWork, Measure, StepWork
-from dpdash.training.ddp.exchange import WAYS
+from dpdash.training.ddp.exchange import exchange
 from dpdash.training.ddp.sharded import Ranks
 from dpdash.training.ddp.shared_words import ControlWord
 from dpdash.training.ddp.variants import RankMeasurer
 from dpdash.training.variants.shards import Shard
+from dpdash.training.variants.steady import Steady, Step, steady
 
 NUM_RANKS: Final = 3
 NUM_TOGETHER: Final = 2
@@ -50,7 +52,7 @@ def sums(ranks: Ranks) -> dict[tuple[str, int], Tensor]:
     for way in ExchangeWay:
         for size in SIZES:
             found[way.value, size] = tensor = numbers_of(ranks.rank, size)
-            WAYS[way](tensor, ranks)
+            exchange(way, tensor, ranks)
     return found
 
 
@@ -60,12 +62,37 @@ def bucket_sizes(ddp: DistributedDataParallel) -> str:
     return str(known.get("rebuilt_bucket_sizes"))
 
 
+class Counting:
+    """Measures a steady rate, and counts how often the ranks speak with each other while the clock counts."""
+
+    def __init__(self) -> None:
+        self.num_exchanges = 0
+
+    def __call__(
+        self, step: Step, seconds: float, wait: Callable[[], None], agree: Callable[[int], int] = abs
+    ) -> Steady:
+        ranks = getattr(agree, "__self__", None)
+        counts: list[int] = []
+
+        def clock() -> float:
+            # torch counts what a group does together.
+            group = ranks.group if isinstance(ranks, Ranks) else None
+            num_calls = group._get_sequence_number_for_group() if group else 0  # type: ignore[attr-defined]  # torch's
+            counts.append(num_calls)
+            return time.perf_counter()
+
+        found = steady(step, seconds, wait, agree, clock)
+        self.num_exchanges = counts[-1] - counts[-2]
+        return found
+
+
 def measured(rank: int, measurer: RankMeasurer) -> dict[str, Any]:
-    """What each order gives in this rank, the parameters of its model afterwards, and the buckets of DDP."""
+    """What each order gives in this rank, its model's parameters then, DDP's buckets and its exchanges."""
     found: dict[str, Any] = {}
     models: list[nn.Module] = []
     wrapped: list[DistributedDataParallel] = []
     make_shard = Shard.on
+    counting = Counting()
 
     def kept(device: torch.device, config: RunConfig, model: nn.Module, x: Tensor, y: Tensor) -> Shard:
         shard = make_shard(device, config, model, x, y)
@@ -78,13 +105,17 @@ def measured(rank: int, measurer: RankMeasurer) -> dict[str, Any]:
         wrapped.append(DistributedDataParallel(*arguments, **options))
         return wrapped[-1]
 
-    with patch.object(Shard, "on", kept), patch.object(placement, "DistributedDataParallel", wrapping):
+    with (
+        patch.object(Shard, "on", kept),
+        patch.object(placement, "DistributedDataParallel", wrapping),
+        patch.object(variants, "steady", counting),
+    ):
         for variant in OF_DDP:
             wrapped.clear()
-            steady = measurer.measure(Measure(StepWork(CONFIG, variant), NUM_TOGETHER, 0.05))
+            told = measurer.measure(Measure(StepWork(CONFIG, variant), NUM_TOGETHER, 0.05))
             flat = torch.cat([each.detach().flatten() for each in models[-1].parameters()]) if models else None
             sizes = bucket_sizes(wrapped[0]) if wrapped else ""
-            found[variant.value] = (steady, flat, sizes)
+            found[variant.value] = (told, flat, sizes, counting.num_exchanges)
     exchange = Measure(ExchangeWork(ExchangeWay.ALL_REDUCE, 4), NUM_TOGETHER, 0.01)
     found["exchange"] = measurer.measure(exchange)
     return found

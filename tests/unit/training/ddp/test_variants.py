@@ -58,6 +58,22 @@ def test_models_stay_alike_where_gradients_are_exchanged(variant: Variant, is_al
     assert torch.equal(first, second) == is_alike
 
 
+@pytest.mark.parametrize(
+    ("variant", "a_step"),
+    [
+        (Variant.SHARDS_AT_ONCE, 0),
+        (Variant.NO_EXCHANGE, 0),
+        (Variant.ONE_BUCKET, 1),
+        (Variant.ENGINE, 2),
+        (Variant.FIRST_ALL_REDUCE, 2),
+    ],
+)
+def test_ranks_speak_while_the_clock_counts_once_a_bucket(variant: Variant, a_step: int, found: Found) -> None:
+    for rank in range(NUM_TOGETHER):
+        steady, _parameters, _buckets, num_exchanges = found[rank]["measured"][variant.value]
+        assert num_exchanges == a_step * steady.num_steps
+
+
 def test_all_who_measure_together_do_as_many_steps(found: Found) -> None:
     for variant in Variant:
         steadies = [rank["measured"].get(variant.value, (None,))[0] for rank in found]
@@ -72,6 +88,6 @@ def test_a_late_rank_is_waited_for(found: Found) -> None:
 
 
 def test_one_bucket_takes_all_gradients(found: Found) -> None:
-    _steady, parameters, sizes = found[0]["measured"][Variant.ONE_BUCKET.value]
+    _steady, parameters, sizes, _exchanges = found[0]["measured"][Variant.ONE_BUCKET.value]
     row = 3
     assert sizes == str((len(parameters) + row) * 4)
