@@ -14,7 +14,7 @@ from typing import Final
 from dpdash.core.config import TRUE_SLOPE, X_HIGH, X_LOW, EngineName, OptimizerName, RunConfig
 from dpdash.core.errors import N_
 from dpdash.core.events import LearningRateChanged
-from dpdash.core.learning_rates import moves
+from dpdash.core.learning_rates import WARMUP_FACTOR, moves
 from dpdash.core.translations import Language
 from dpdash.core.translations import language as language_of
 
@@ -102,6 +102,8 @@ SAID: Final = (
     N_("a straight line: its weight is the slope, its bias the intercept"),
     N_("A network has no slope of its own: this is the line that fits its predictions best."),
     N_("standard deviation, in units of y"),
+    N_("in which the learning rate rises to it"),
+    N_("who moves the learning rate ends the warm-up"),
     N_("over all replicas"),
     N_("epochs"),
     N_("from these epochs on: somebody moved it while the run trained"),
@@ -162,6 +164,8 @@ def script(
         "all" if config.global_batch_size is None else "batches",
         "own" if config.data else "drawn",
         "moved" if moved else "",
+        "warming up" if config.warmup_epochs else "",
+        "moved while warming up" if moved and moved[0].epoch <= config.warmup_epochs else "",
     )
     lines = map(language.text, _lines_for(sections, template))
     source = Template("\n".join(lines)).substitute(
@@ -169,7 +173,7 @@ def script(
         settings="\n".join((*_settings(config), *_moved_rates(moved))),
         data=_data(config),
         model=MLP if config.hidden_depth else LINE,
-        optimizer=f"optimizer = {OPTIMIZERS[config.optimizer]}",
+        optimizer="\n".join(_optimizer(config)),
         result=MLP_RESULT if config.hidden_depth else LINE_RESULT,
         true_slope=" (true: 3)" if config.data is None else "",
         true_intercept=" (true: 0)" if config.data is None else "",
@@ -183,6 +187,14 @@ def _data(config: RunConfig) -> str:
     return OWN_DATA + (STANDARDISED if config.data.is_standardised else "") + OWN_END
 
 
+def _optimizer(config: RunConfig) -> Iterator[str]:
+    yield f"optimizer = {OPTIMIZERS[config.optimizer]}"
+    if config.warmup_epochs:
+        yield "scheduler = optim.lr_scheduler.LinearLR("
+        yield f"    optimizer, start_factor={WARMUP_FACTOR}, total_iters=WARMUP_EPOCHS"
+        yield ")"
+
+
 def _settings(config: RunConfig) -> Iterator[str]:
     yield f"SAMPLES = {config.samples}"
     if config.data is None:
@@ -192,6 +204,8 @@ def _settings(config: RunConfig) -> Iterator[str]:
     yield f"SEED = {config.seed}"
     yield f"EPOCHS = {config.epochs}"
     yield f"LEARNING_RATE = {config.learning_rate!r}"
+    if config.warmup_epochs:
+        yield f"WARMUP_EPOCHS = {config.warmup_epochs}  # in which the learning rate rises to it"
     if config.global_batch_size is not None:
         yield f"GLOBAL_BATCH_SIZE = {config.global_batch_size}  # over all replicas"
     if config.hidden_depth:

@@ -25,6 +25,8 @@ MOST_THREADS: Final = 1024
 NUMBERS: Final = ("epoch", "seconds", "learning_rate", "num_threads")
 """What stands in the tensor `numbers`, in float64, which holds each of them exactly."""
 MODEL, OPTIMIZER, GENERATOR = "model.", "optimizer.", "generator"
+MOVED: Final = "moved"
+"""A tensor that is there where somebody has moved the learning rate."""
 DAMAGED: Final = N_(
     "The checkpoint of this run cannot be used ({detail}). Press Start to train with these settings from the "
     "first epoch."
@@ -52,6 +54,8 @@ class State:
     """Learning rates that the run had at later epochs before it was cut back to this one."""
     tensors: Mapping[str, Tensor]
     """Of model, optimizer and generator, under names that begin so; none before the first epoch."""
+    is_moved: bool = False
+    """Whether somebody has asked for a learning rate, which ends a warm-up."""
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> Self:
@@ -70,6 +74,7 @@ class State:
                 learning_rate=numbers["learning_rate"],
                 num_threads=int(numbers["num_threads"]),
                 replays=tuple(LearningRateChanged(int(epoch), rate) for epoch, rate in changes),
+                is_moved=tensors.pop(MOVED, None) is not None,
                 tensors=tensors,
             )
         except (SafetensorError, LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
@@ -84,6 +89,8 @@ class State:
         if self.replays:
             changes = [(change.epoch, change.learning_rate) for change in self.replays]
             tensors["replays"] = torch.tensor(changes, dtype=torch.float64)
+        if self.is_moved:
+            tensors[MOVED] = torch.ones(1)
         return Checkpoint(self.epoch, self.seconds, save(tensors))
 
     def _check(self, checkpoint: Checkpoint) -> None:
@@ -133,6 +140,7 @@ class Keeper:
             learning_rate=self.rates.current,
             num_threads=torch.get_num_threads(),
             replays=self.rates.replays_after(epoch),
+            is_moved=self.rates.is_moved,
             tensors=tensors,
         )
         return state.packed()
@@ -151,7 +159,7 @@ class Keeper:
             except (LookupError, TypeError, ValueError, RuntimeError) as error:
                 raise CheckpointError(DAMAGED, detail=type(error).__name__) from error
         # After the optimizer, which would bring its own along.
-        self.rates.restore(state.learning_rate, state.replays)
+        self.rates.restore(state.learning_rate, state.replays, is_moved=state.is_moved)
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for name, tensor in self._model.state_dict().items():

@@ -36,6 +36,7 @@ CONFIGS: Final[Mapping[str, RunConfig]] = {
     "batches": RunConfig(samples=500, epochs=10, global_batch_size=64, seed=7, noise=1.5),
     "uneven": RunConfig(**UNEVEN, engine=EngineName.CPU_REPLICAS, replicas=4),
     "mlp": RunConfig(**MLP),
+    "warm-up": RunConfig(samples=200, epochs=12, warmup_epochs=5, learning_rate=0.05),
     "mlp in batches": RunConfig(**MLP, global_batch_size=70, engine=EngineName.CPU_REPLICAS, replicas=2),
     **{
         optimizer: RunConfig(samples=200, epochs=12, optimizer=optimizer, learning_rate=0.02)

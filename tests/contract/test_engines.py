@@ -76,10 +76,11 @@ def test_catalogue_knows_every_engine() -> None:
         {"optimizer": OptimizerName.RMSPROP},
         {"global_batch_size": 64, "epochs": 5},
         {"hidden_depth": 2, "hidden_width": 16, "epochs": 10},
+        {"hidden_depth": 1, "hidden_width": 8, "warmup_epochs": 6, "learning_rate": 0.05, "epochs": 12},
         # Few samples, and shards as uneven as can be: there each sample counts.
         {"hidden_depth": 1, "hidden_width": 16, "samples": 9, "global_batch_size": 5, "epochs": 30},
     ],
-    ids=["full batch", "rmsprop", "batches", "mlp", "mlp in batches"],
+    ids=["full batch", "rmsprop", "batches", "mlp", "warm-up", "mlp in batches"],
 )
 def test_losses_are_those_of_single(name: EngineName, settings: dict[str, Any]) -> None:
     watcher = run(config_for(name, **settings))
@@ -110,6 +111,27 @@ def test_events_tell_a_whole_run(name: EngineName) -> None:
         assert block.loss.dtype == block.slope.dtype == block.intercept.dtype == np.float32
         assert block.learning_rate.dtype == block.seconds.dtype == np.float64
     assert (watcher.column("learning_rate") == config.learning_rate).all()
+
+
+def test_the_learning_rate_of_a_warm_up_rises_and_is_told(name: EngineName) -> None:
+    config = config_for(name, warmup_epochs=4, learning_rate=0.1, epochs=7)
+    told = run(config).column("learning_rate")
+    np.testing.assert_allclose(told, [0.01, 0.0325, 0.055, 0.0775, 0.1, 0.1, 0.1], rtol=1e-12)
+
+
+def test_who_moves_the_learning_rate_ends_the_warm_up(name: EngineName) -> None:
+    control = RunControl()
+
+    def react(event: RunEvent) -> None:
+        if isinstance(event, EpochBlock) and event.last_epoch == 1:
+            control.set_learning_rate(0.02)
+
+    watcher = run(config_for(name, warmup_epochs=2000, learning_rate=0.1, epochs=2000, samples=20), control, react)
+    changes = [event for event in watcher.events if isinstance(event, LearningRateChanged)]
+    (change,) = changes
+    told = watcher.column("learning_rate")
+    assert (np.diff(told[: change.epoch - 1]) > 0).all()
+    assert (told[change.epoch - 1 :] == 0.02).all()
 
 
 def test_blocks_are_never_written_again(name: EngineName) -> None:

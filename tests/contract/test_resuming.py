@@ -86,8 +86,9 @@ def assert_same(found: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> 
         {"global_batch_size": 64, "optimizer": OptimizerName.SGD_MOMENTUM, "learning_rate": 0.001},
         {"hidden_depth": 1, "hidden_width": 16, "optimizer": OptimizerName.RMSPROP},
         {"hidden_depth": 2, "hidden_width": 8, "global_batch_size": 64, "optimizer": OptimizerName.ADAMW},
+        {"warmup_epochs": 25, "optimizer": OptimizerName.SGD},
     ],
-    ids=["full batch", "batches", "mlp", "mlp in batches"],
+    ids=["full batch", "batches", "mlp", "mlp in batches", "warm-up"],
 )
 def test_a_run_that_was_stopped_goes_on_as_if_it_never_had(name: EngineName, settings: dict[str, Any]) -> None:
     config = config_for(name, **settings)

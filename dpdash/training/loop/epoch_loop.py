@@ -90,6 +90,7 @@ class EpochLoop:
             DivergedError: if a row or the final line is not finite.
         """
         while self._num_epochs < self._epochs:
+            self._rates.enter(self._num_epochs + 1)
             for change in self._rates.replays_at(self._num_epochs + 1):
                 yield from self._flush()
                 self._rates.replay(change)
@@ -154,9 +155,8 @@ class EpochLoop:
             progress.num_epochs += num_finite
             progress.seconds = float(seconds[-1])
             loss, slope, intercept = np.ascontiguousarray(rows[:num_finite].T)
-            yield EpochBlock(
-                first_epoch, loss, slope, intercept, np.full(num_finite, self._rates.current), seconds
-            )
+            rates = self._rates.of(first_epoch, num_finite)
+            yield EpochBlock(first_epoch, loss, slope, intercept, rates, seconds)
         if num_finite < num_rows:
             raise DivergedError(first_epoch + num_finite)
         self._flush_at = self._clock() + FLUSH_SECONDS

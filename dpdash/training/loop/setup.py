@@ -61,7 +61,7 @@ def set_up(
         trainer = BatchedPass(step, batches, looking, Moments.of(data.x.cpu(), data.y.cpu()), rows)
     else:
         trainer = step.full_batch(data.x, data.y, observer, rows)
-    rates = LearningRates(optimizer, config.learning_rate)
+    rates = LearningRates(optimizer, config)
     keeper = Keeper(model, optimizer, data.generator, rates, takes=placement.leads)
     return Training(trainer, optimizer, observer, rows, keeper)
 

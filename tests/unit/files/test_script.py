@@ -19,6 +19,7 @@ NAMES = {
     "seed": "SEED",
     "epochs": "EPOCHS",
     "learning_rate": "LEARNING_RATE",
+    "warmup_epochs": "WARMUP_EPOCHS",
     "global_batch_size": "GLOBAL_BATCH_SIZE",
     "replicas": "REPLICAS",
     "hidden_width": "HIDDEN_WIDTH",
@@ -49,6 +50,7 @@ def test_every_config_gives_a_script_that_compiles_and_holds_its_settings(
     compile(source, name.file_name, "exec")
     absent = ONLY_BATCHES if config.global_batch_size is None else set()
     absent = absent | (set() if config.hidden_depth else ONLY_MLP)
+    absent = absent | (set() if config.warmup_epochs else {"warmup_epochs"})
     values = values_in(source)
     shown = {setting: values[constant] for setting, constant in NAMES.items() if setting not in absent}
     assert shown == {setting: getattr(config, setting) for setting in shown}
@@ -85,6 +87,21 @@ def test_a_script_for_own_data_knows_no_true_line_in_any_language(name: ScriptNa
 
 
 @pytest.mark.parametrize("name", ScriptName)
+def test_a_warm_up_is_torchs_linear_lr_and_ends_where_the_rate_was_moved(name: ScriptName) -> None:
+    config = RunConfig(warmup_epochs=5)
+    for changes, ends in (
+        ((), False),
+        ((LearningRateChanged(5, 0.01),), True),
+        ((LearningRateChanged(6, 1),), False),
+    ):
+        source = script(name, config, changes=changes)
+        compile(source, name.file_name, "exec")
+        assert source.count("    scheduler.step()\n") == source.count("LinearLR(") == 1
+        assert ("total_iters = 0" in source) is ends
+    assert "scheduler" not in script(name, RunConfig())
+
+
+@pytest.mark.parametrize("name", ScriptName)
 def test_a_learning_rate_that_was_moved_changes_at_its_epochs(name: ScriptName) -> None:
     changes = (LearningRateChanged(59, 0.5), LearningRateChanged(80, 0.1))
     for config in (RunConfig(), RunConfig(global_batch_size=100)):
@@ -97,7 +114,7 @@ def test_a_learning_rate_that_was_moved_changes_at_its_epochs(name: ScriptName) 
         assert script(name, config, changes=back) == script(name, config)
 
 
-LATER = ("warmup_epochs", "bucket_cap_mb", "accumulation_steps")
+LATER = ("bucket_cap_mb", "accumulation_steps")
 
 
 def test_every_setting_is_in_a_script() -> None:

@@ -39,7 +39,7 @@ def keeper_of(config: RunConfig, num_steps: int = 2) -> tuple[Keeper, torch.nn.M
         optimizer.zero_grad()
         torch.autograd.backward(torch.nn.functional.mse_loss(model(data.x), data.y))
         optimizer.step()
-    return Keeper(model, optimizer, data.generator, LearningRates(optimizer, config.learning_rate)), model
+    return Keeper(model, optimizer, data.generator, LearningRates(optimizer, config)), model
 
 
 def taken(keeper: Keeper) -> Checkpoint:
@@ -59,6 +59,8 @@ def test_numbers_come_back_exactly() -> None:
     assert State.of(BEGUN.packed()) == BEGUN
     odd = replace(BEGUN, seconds=math.pi, learning_rate=0.1 + 0.2, num_threads=MOST_THREADS, replays=())
     assert State.of(odd.packed()) == odd
+    moved = replace(BEGUN, is_moved=True)
+    assert State.of(moved.packed()) == moved
 
 
 @pytest.mark.parametrize("optimizer", OptimizerName)
