@@ -25,6 +25,7 @@ from dpdash.core.events import (
     TerminalEvent,
 )
 from dpdash.core.limits import Limits
+from dpdash.core.turns import StepTurn, StepTurns
 
 
 def _whole(setting: str) -> st.SearchStrategy[int]:
@@ -107,6 +108,9 @@ settings.load_profile("suite")
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 DURATIONS = FINITE.map(abs)
+STEP_SECONDS = st.floats(1e-9, 1e6)
+STEP_TURN = st.builds(StepTurn, STEP_SECONDS, STEP_SECONDS, st.none() | STEP_SECONDS)
+STEP_TURNS = st.builds(StepTurns, st.lists(STEP_TURN, min_size=1, max_size=3).map(tuple), st.booleans())
 COUNTS = st.integers(0, 10**6)
 
 
@@ -130,6 +134,7 @@ def run_logs(draw: st.DrawFn) -> tuple[RunEvent, ...]:
         emulated=draw(st.booleans()),
         one_device_step_seconds=draw(st.none() | DURATIONS),
         replicas_step_seconds=draw(st.none() | DURATIONS),
+        turns=draw(st.none() | STEP_TURNS),
     )
     log: list[RunEvent] = [started]
     epoch = 0

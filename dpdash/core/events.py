@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dpdash.core.steps import StepTrace
+from dpdash.core.turns import StepTurns
 
 Column = NDArray[np.float32] | NDArray[np.float64]
 
@@ -63,10 +64,12 @@ class RunStarted:
     """Samples of the first batch on each replica; 0 for an idle one."""
     emulated: bool
     """True when the replicas are threads on the CPU instead of GPUs."""
-    one_device_step_seconds: float | None
-    """Median seconds of a step on one device, measured just before; None where the run uses one."""
+    one_device_step_seconds: float | None = None
+    """Of a run of an older version: seconds of a step on one device, with as many cores as an operation took."""
     replicas_step_seconds: float | None = None
-    """Median seconds of the same step on the replicas, measured right after it, so that the two compare."""
+    """Of a run of an older version: seconds of the same step on the replicas."""
+    turns: StepTurns | None = None
+    """What a step took on the replicas and beside them, measured just before; None where the run has none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,10 +13,12 @@ from dpdash.store.query import MOST_TAGS
 
 LOWEST_EPOCH, HIGHEST_EPOCH = (int(bound) for bound in bounds("epochs"))
 MOST_SAMPLES: Final = int(bounds("samples")[1])
+MOST_TURNS: Final = 100
 
 Epoch = Annotated[int, Field(ge=LOWEST_EPOCH, le=HIGHEST_EPOCH)]
 Count = Annotated[int, Field(ge=0, le=HIGHEST_EPOCH)]
 Seconds = Annotated[float, Field(ge=0)]
+StepSeconds = Annotated[float, Field(ge=1e-9, le=1e6)]
 Column = Annotated[list[Any], Field(min_length=1, max_length=MOST_PART_ROWS)]
 """Its numbers are checked all at once, by numpy."""
 
@@ -37,6 +39,21 @@ class HeadPart(_Part):
     version: Literal[1]
 
 
+class TurnPart(_Part):
+    """Seconds of a step on the replicas and beside them."""
+
+    replicas: StepSeconds
+    one_device: StepSeconds
+    whole_cpu: StepSeconds | None = None
+
+
+class TurnsPart(_Part):
+    """What a step took before the first epoch."""
+
+    turns: Annotated[list[TurnPart], Field(min_length=1, max_length=MOST_TURNS)]
+    is_on_gpus: bool = False
+
+
 class StartedPart(_Part):
     """Where the run was trained."""
 
@@ -46,6 +63,7 @@ class StartedPart(_Part):
     emulated: bool
     one_device_step_seconds: Seconds | None = None
     replicas_step_seconds: Seconds | None = None
+    turns: TurnsPart | None = None
 
 
 class EndedPart(_Part):

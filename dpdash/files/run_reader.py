@@ -22,6 +22,7 @@ from dpdash.core.events import (
     TerminalEvent,
 )
 from dpdash.core.own_data import LARGEST, Table
+from dpdash.core.turns import StepTurn, StepTurns
 from dpdash.core.validation import MISSING, shown
 from dpdash.files.bounds import (
     LONGEST_MESSAGE,
@@ -38,6 +39,7 @@ from dpdash.files.parts import (
     RowsPart,
     RunPart,
     StartedPart,
+    TurnsPart,
     checked,
     refused,
 )
@@ -276,7 +278,13 @@ def _started(part: StartedPart, now: float) -> RunStarted:
         emulated=part.emulated,
         one_device_step_seconds=part.one_device_step_seconds,
         replicas_step_seconds=part.replicas_step_seconds,
+        turns=None if part.turns is None else _turns(part.turns),
     )
+
+
+def _turns(part: TurnsPart) -> StepTurns:
+    turns = (StepTurn(turn.replicas, turn.one_device, turn.whole_cpu) for turn in part.turns)
+    return StepTurns(tuple(turns), part.is_on_gpus)
 
 
 def _ended(part: EndedPart, number: int) -> TerminalEvent:

@@ -17,7 +17,8 @@ from dpdash.scaling.messages import Ended, FromProcess, Order, Ready
 from dpdash.scaling.other_programs import OtherPrograms
 from dpdash.training.ddp.group import RankGroup
 from dpdash.training.processes.worker import seclude, standard_pipes
-from dpdash.training.variants.in_process import ONE_CORE, InThisProcess
+from dpdash.training.threads import ONE_CORE
+from dpdash.training.variants.in_process import InThisProcess
 from dpdash.training.variants.steady import Steady
 
 Orders: TypeAlias = "Connection[Never, Order[AnyStudy]]"

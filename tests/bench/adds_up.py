@@ -218,8 +218,8 @@ def _of_runs(process: TrainingProcess, config: RunConfig, num_runs: int) -> Dura
 
         def hear(event: RunEvent, control: RunControl = control) -> None:
             if isinstance(event, RunStarted):
-                assert event.replicas_step_seconds is not None
-                seconds.append(event.replicas_step_seconds)
+                assert event.turns is not None
+                seconds.append(float(np.median(event.turns.replicas)))
                 control.stop()
 
         process.run(config, hear, control)

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from dpdash.core.config import EngineName, OptimizerName, RunConfig
+from dpdash.core.cores import num_cores
 from dpdash.core.events import (
     EpochBlock,
     LearningRateChanged,
@@ -100,8 +101,13 @@ def test_events_tell_a_whole_run(name: EngineName) -> None:
     assert isinstance(started, RunStarted)
     assert len(started.devices) == config.replicas == len(started.shard_sizes)
     assert sum(started.shard_sizes) == 20
-    for measured in (started.one_device_step_seconds, started.replicas_step_seconds):
-        assert (measured is None) == (name is EngineName.SINGLE)
+    turns = started.turns
+    assert (turns is None) == (name is EngineName.SINGLE)
+    if turns is not None:
+        has_more_cores = num_cores() > 1 and not turns.is_on_gpus
+        devices = (turns.replicas, turns.one_device, turns.whole_cpu)
+        assert [bool(seconds) for seconds in devices] == [True, True, has_more_cores]
+        assert all(second > 0 for seconds in devices for second in seconds)
     assert isinstance(first, EpochBlock) and len(first) == 1, "the first point shows at once"
     assert [block.first_epoch for block in watcher.blocks[1:]] == [b.last_epoch + 1 for b in watcher.blocks[:-1]]
     assert history.snapshot().num_epochs == 3000

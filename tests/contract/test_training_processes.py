@@ -75,7 +75,7 @@ def without_times(event: RunEvent) -> RunEvent:
         case EpochBlock():
             return replace(event, seconds=np.zeros(len(event)))
         case RunStarted():
-            return replace(event, started_at=0.0, one_device_step_seconds=None, replicas_step_seconds=None)
+            return replace(event, started_at=0.0, turns=None)
         case RunFinished():
             return replace(event, seconds=0.0)
     return event

@@ -1,6 +1,6 @@
 """A rank of DDP as a placement: each step, look, trace and epoch is done by all ranks together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -45,13 +45,15 @@ class Rank:
             bucket_cap_mb=self.config.bucket_cap_mb,
         )
 
+    @property
+    def alone(self) -> Placement | None:
+        return OneDevice(self.device, self.names[:1])
+
     def agree(self, wish: bool) -> bool:
         return self.ranks.agree(wish)
 
-    def step_seconds(self, measure: Callable[[Placement], float]) -> tuple[float | None, float | None]:
-        # The other ranks wait meanwhile: they would share what one device has to itself.
-        alone = measure(OneDevice(self.device, self.names[:1])) if self.leads else None
-        return alone, measure(self)
+    def agree_on_number(self, number: int) -> int:
+        return self.ranks.agree_on_number(number)
 
     def step(self, model: nn.Module, optimizer: optim.Optimizer, max_samples: int) -> GradientStep:
         accumulation = Accumulation(self.config.accumulation_steps, self.exchanges_each)

@@ -16,6 +16,7 @@ from dpdash.training.engines.placement import Replicas
 from dpdash.training.hardware import CPU
 from dpdash.training.loop.placement import Placement
 from dpdash.training.loop.run import train
+from dpdash.training.threads import ONE_CORE, set_here
 
 
 class CpuReplicas:
@@ -29,14 +30,14 @@ class CpuReplicas:
 
     def run(self, config: RunConfig, emit: Emit, control: RunControl, start: Checkpoint | None = None) -> None:
         """See `Engine.run`."""
-        train(config, emit, control, lambda: self.place(config), start=start)
+        train(config, emit, control, lambda: self.place(config), start=start, num_threads=ONE_CORE)
 
     def place(self, config: RunConfig) -> Placement:
         """See `InProcess.place`."""
 
         @contextmanager
         def distribute(model: nn.Module) -> Iterator[nn.Module]:
-            with ThreadPoolExecutor(config.replicas, thread_name_prefix="replica") as pool:
+            with ThreadPoolExecutor(config.replicas, "replica", set_here, (ONE_CORE,)) as pool:
                 yield CpuDataParallel(model, config.replicas, pool)
 
         return Replicas(torch.device("cpu"), (CPU,) * config.replicas, distribute, emulated=True)

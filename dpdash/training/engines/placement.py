@@ -1,6 +1,5 @@
 """Placements that are all in this process: one device, and replicas that are spread from it."""
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -24,11 +23,15 @@ class OneDevice:
     emulated: bool = False
     leads: bool = True
 
+    @property
+    def alone(self) -> Placement | None:
+        return None
+
     def agree(self, wish: bool) -> bool:
         return wish
 
-    def step_seconds(self, measure: Callable[[Placement], float]) -> tuple[float | None, float | None]:
-        return None, None
+    def agree_on_number(self, number: int) -> int:
+        return number
 
     def step(self, model: nn.Module, optimizer: optim.Optimizer, max_samples: int) -> GradientStep:
         return GradientStep(model, optimizer, max_samples, self.device)
@@ -45,5 +48,6 @@ class OneDevice:
 class Replicas(OneDevice):
     """Replicas over which the model is spread from one device, which alone updates it."""
 
-    def step_seconds(self, measure: Callable[[Placement], float]) -> tuple[float | None, float | None]:
-        return measure(OneDevice(self.device, self.names[:1])), measure(self)
+    @property
+    def alone(self) -> Placement | None:
+        return OneDevice(self.device, self.names[:1])

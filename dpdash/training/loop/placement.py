@@ -45,11 +45,15 @@ class Placement(Protocol):
     @property
     def distribute(self) -> Distribute: ...
 
+    @property
+    def alone(self) -> "Placement | None":
+        """The one device that its replicas are compared with; None where it has no replicas."""
+
     def agree(self, wish: bool) -> bool:
         """What the process that leads wishes."""
 
-    def step_seconds(self, measure: Callable[["Placement"], float]) -> tuple[float | None, float | None]:
-        """What a step takes on one device, and here; None where there is nothing to compare."""
+    def agree_on_number(self, number: int) -> int:
+        """What the process that leads says."""
 
     def step(self, model: nn.Module, optimizer: optim.Optimizer, max_samples: int) -> GradientStep:
         """The update of a distributed model."""

@@ -7,9 +7,8 @@ training: it surfaces at the receiver, and the generator is closed.
 import time
 import traceback
 from collections.abc import Callable, Generator
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import nn
@@ -25,8 +24,9 @@ from dpdash.training.engine import Emit
 from dpdash.training.failures import sentence
 from dpdash.training.loop.epoch_loop import DivergedError, EpochLoop, Events, Progress
 from dpdash.training.loop.placement import Placement
-from dpdash.training.loop.setup import batch_size, measured_step_seconds, set_up
-from dpdash.training.threads import as_many_threads
+from dpdash.training.loop.setup import batch_size, set_up
+from dpdash.training.loop.turns import step_turns
+from dpdash.training.threads import AS_HERE, as_many_threads
 
 
 def train(
@@ -36,12 +36,14 @@ def train(
     place: Callable[[], Placement],
     clock: Callable[[], float] = time.perf_counter,
     start: Checkpoint | None = None,
+    num_threads: int = AS_HERE,
 ) -> None:
     """Train a run to its end; see `Engine.run`.
 
-    `place` says where to train; it is called here, so that its failure is the run's. `clock` gives seconds.
+    `place` says where to train; it is called here, so that its failure is the run's. `clock` gives seconds. Each
+    operation has `num_threads`, unless the run has begun with others.
     """
-    with closing(_events(config, control, place, clock, start)) as events:
+    with closing(_events(config, control, place, clock, start, num_threads)) as events:
         for event in events:
             emit(event)
 
@@ -52,13 +54,14 @@ def _events(
     place: Callable[[], Placement],
     clock: Callable[[], float],
     start: Checkpoint | None,
+    num_threads: int,
 ) -> Generator[RunEvent, None, None]:
     """All events of a run; the last is the terminal one."""
     progress = Progress(start.epoch, start.seconds) if start else Progress(0, 0.0)
     ending: TerminalEvent
     try:
         state = State.of(start) if start else None
-        with as_many_threads(state.num_threads) if state else nullcontext():
+        with as_many_threads((state.num_threads if state else AS_HERE) or num_threads):
             ending = yield from _train(config, control, place(), clock, progress, state)
     except DivergedError as error:
         ending = RunDiverged(progress.num_epochs, error.epoch, progress.seconds)
@@ -88,7 +91,7 @@ def _train(
     state: State | None,
 ) -> Events:
     data, model = drawn_on(config, placement.device)
-    alone, together = placement.step_seconds(partial(measured_step_seconds, config, data, model))
+    turns = step_turns(config, data, model, placement)
     with placement.distribute(model) as distributed:
         training = set_up(config, data, model, distributed, placement)
         if state is not None:
@@ -98,8 +101,7 @@ def _train(
             devices=placement.names,
             shard_sizes=shard_sizes(batch_size(config), len(placement.names)),
             emulated=placement.emulated,
-            one_device_step_seconds=alone,
-            replicas_step_seconds=together,
+            turns=turns,
         )
         # Only now, because what is restored takes the place of the optimizer's own groups.
         trainer, tracer = placement.traceable(config, data, model, training.trainer, training.optimizer)

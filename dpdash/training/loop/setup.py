@@ -1,12 +1,8 @@
 """Everything that a run needs in memory before its first epoch."""
 
-import copy
-import statistics
-import time
 from dataclasses import dataclass
 from typing import Final
 
-import torch
 from torch import nn, optim
 
 from dpdash.core.config import RunConfig
@@ -22,9 +18,6 @@ from dpdash.training.loop.rows import Rows
 
 ROWS_PER_BLOCK: Final = 1024
 """More than the epochs that fit between two flushes: the fastest takes some 60 microseconds."""
-MEASURED_SECONDS: Final = 0.05
-MIN_MEASURED_STEPS: Final = 5
-LONGEST_MEASURED_SECONDS: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +62,3 @@ def set_up(
 def batch_size(config: RunConfig) -> int:
     """Samples in the first update of an epoch."""
     return config.global_batch_size or config.samples
-
-
-def measured_step_seconds(config: RunConfig, data: Data, model: nn.Module, placement: Placement) -> float:
-    """Median seconds of one update, measured on a copy of the model with the first samples.
-
-    Takes some 50 milliseconds; with slow steps up to 0.3 seconds, or one step where that is longer.
-    """
-    model = copy.deepcopy(model)
-    size, device = batch_size(config), data.x.device
-    x, y = data.x[:size], data.y[:size]
-    durations: list[float] = []
-    with placement.distribute(model) as distributed:
-        step = placement.step(distributed, build_optimizer(config, model, device), size)
-        while placement.agree(_worth_another_step(durations)):
-            began = time.perf_counter()
-            step.update(step.predict(x), y)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            durations.append(time.perf_counter() - began)
-    return statistics.median(durations[1:] or durations)
-
-
-def _worth_another_step(durations: list[float]) -> bool:
-    # The first step is left out: it also allocates and starts threads. One other may be odd on a busy machine.
-    if len(durations) <= MIN_MEASURED_STEPS:
-        return sum(durations) < LONGEST_MEASURED_SECONDS
-    return sum(durations) < MEASURED_SECONDS

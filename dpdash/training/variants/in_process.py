@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Final
 
 import torch
 
@@ -16,13 +15,11 @@ from dpdash.training.engine import InProcess
 from dpdash.training.failures import sentence
 from dpdash.training.hardware import chosen_gpus
 from dpdash.training.loop.placement import Placement
-from dpdash.training.threads import as_many_threads
+from dpdash.training.threads import ONE_CORE, as_many_threads
 from dpdash.training.variants.drawn import Drawn
 from dpdash.training.variants.measurer import MeasuringError
 from dpdash.training.variants.shards import Shard, at_once, with_one_backward
 from dpdash.training.variants.steady import Steady, Step, steady
-
-ONE_CORE: Final = 1
 
 
 class InThisProcess:

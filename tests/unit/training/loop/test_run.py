@@ -32,6 +32,7 @@ from dpdash.training.loop.epoch_loop import (
 from dpdash.training.loop.placement import Placement
 from dpdash.training.loop.run import train
 from dpdash.training.loop.setup import ROWS_PER_BLOCK
+from dpdash.training.threads import AS_HERE
 from tests.reference import listing
 
 SMALL = RunConfig(samples=8, epochs=20)
@@ -219,23 +220,34 @@ def test_a_run_goes_on_with_the_number_of_threads_that_it_had() -> None:
     assert torch.get_num_threads() == usual
 
 
-def test_a_run_tells_how_long_a_step_takes_alone_and_together() -> None:
-    class Measured(OneDevice):
-        def step_seconds(self, measure: Callable[[Placement], float]) -> tuple[float | None, float | None]:
-            return 2.0, 0.5
-
+def test_a_run_tells_how_long_a_step_takes_on_its_replicas_and_beside_them() -> None:
     events: list[RunEvent] = []
-    train(SMALL, events.append, RunControl(), lambda: Measured(torch.device("cpu"), ("first", "second")))
+    train(SMALL, events.append, RunControl(), lambda: Replicas(torch.device("cpu"), ("first", "second")))
     started = events[0]
     assert isinstance(started, RunStarted)
-    assert (started.one_device_step_seconds, started.replicas_step_seconds) == (2.0, 0.5)
+    assert started.turns is not None and all(seconds > 0 for seconds in started.turns.one_device)
+    train(SMALL, events.append, RunControl(), cpu)
+    (alone,) = (event for event in events[1:] if isinstance(event, RunStarted))
+    assert alone.turns is None
 
 
-def test_a_step_alone_is_measured_on_one_device_and_together_on_all() -> None:
-    names = ("first", "second", "third")
-    replicas = Replicas(torch.device("cpu"), names)
-    assert replicas.step_seconds(lambda placement: float(len(placement.names))) == (1.0, 3.0)
-    assert cpu().step_seconds(lambda _placement: 1.0) == (None, None)
+def test_a_run_has_the_threads_that_its_engine_wants_unless_it_has_begun_with_others() -> None:
+    usual, seen = torch.get_num_threads(), []
+    begun = State(0, 0.0, SMALL.learning_rate, usual + 2, (), {}).packed()
+    anew = State(0, 0.0, SMALL.learning_rate, AS_HERE, (), {}).packed()
+    for start in (None, begun, anew):
+        threads: set[int] = set()
+        train(
+            SMALL,
+            lambda _event, threads=threads: threads.add(torch.get_num_threads()),  # type: ignore[misc]
+            RunControl(),
+            cpu,
+            start=start,
+            num_threads=usual + 1,
+        )
+        seen.append(max(threads))
+    assert seen == [usual + 1, usual + 2, usual + 1]
+    assert torch.get_num_threads() == usual
 
 
 def test_a_placement_that_fails_is_a_failed_run() -> None:
