@@ -116,8 +116,8 @@ def _point(one: Waterfall) -> dict[str, Any]:
         "replicas": one.replicas,
         "step_ms": _milliseconds(one.step.nanoseconds),
         "step_error_ms": _milliseconds(one.step.error),
-        "parts": {part.value: _both(duration) for part, duration in one.parts.items()},
-        "beside": {name.value: _both(duration) for name, duration in one.beside.items()},
+        "parts": {part.value: both(duration) for part, duration in one.parts.items()},
+        "beside": {name.value: both(duration) for name, duration in one.beside.items()},
         "one_device": one.device.value,
         "one_device_ms": _milliseconds(one.one_device.nanoseconds),
         "whole_cpu_ms": None if one.whole_cpu is None else _milliseconds(one.whole_cpu.nanoseconds),
@@ -128,7 +128,8 @@ def _point(one: Waterfall) -> dict[str, Any]:
     }
 
 
-def _both(duration: Duration) -> dict[str, float]:
+def both(duration: Duration) -> dict[str, float]:
+    """A time and its error, in milliseconds to the nanosecond."""
     return {"ms": _milliseconds(duration.nanoseconds), "error_ms": _milliseconds(duration.error)}
 
 

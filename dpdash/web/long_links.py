@@ -15,9 +15,11 @@ MOST_PARAMETERS: Final = 1000
 RUN_PARAMETER: Final = "run"
 PRESENT_PARAMETER: Final = "present"
 """Says that the page is shown to a room: `present=on`."""
+SCALING_PARAMETER: Final = "measures"
+"""Says what the Scaling page measures: `measures=exchange`."""
 COUNT_PARAMETER: Final = "parameters"
 """Says how many there were, in a query that was shortened."""
-KNOWN: Final = frozenset((*FIELD_NAMES, RUN_PARAMETER, PRESENT_PARAMETER))
+KNOWN: Final = frozenset((*FIELD_NAMES, RUN_PARAMETER, PRESENT_PARAMETER, SCALING_PARAMETER))
 ADDED: Final = re.compile("utm_|mtm_|pk_|hsa_|_hs|mc_|__cft__|__tn__|oly_|vero_|trk_|ga_")
 """Begins the name of a parameter that a mail, a campaign or a network adds to every link."""
 ADDED_WHOLE: Final = frozenset(

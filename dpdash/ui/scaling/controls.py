@@ -1,7 +1,7 @@
 """What a study is to measure, laid out by hand, with its buttons."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ from dpdash.core.cores import num_cores
 from dpdash.core.errors import ConfigError
 from dpdash.core.scales import scale
 from dpdash.core.scaling.plan import ScalingMode, StudyPlan
-from dpdash.scaling.live import StudySnapshot
+from dpdash.scaling.live import Snapshot
 from dpdash.scaling.service import new_study
 from dpdash.training import catalog
 from dpdash.training.hardware import MIN_CPU_REPLICAS
@@ -43,9 +43,40 @@ def offered_engines() -> tuple[EngineName, ...]:
     )
 
 
-def show_controls(measuring: StudySnapshot | None) -> None:
+def show_controls(measuring: Snapshot[Any] | None) -> None:
     """Show what to measure, and Start or Cancel."""
     _choose_engines()
+    show_sliders()
+    is_frozen = run_service().room.is_frozen
+    with st.container(horizontal=True, vertical_alignment="center", key="scaling_buttons"):
+        if measuring is None:
+            button(
+                _("Start"),
+                "scaling_start",
+                "play_arrow",
+                lambda: commands.start_study(lambda: wanted_plan((chosen("hidden_width"),))),
+                type="primary",
+                disabled=is_frozen,
+                help=_("Measure 1, 2, … replicas of the chosen engines, one after another, in turns."),
+            )
+            button(
+                _("Map"),
+                "scaling_map",
+                "grid_on",
+                lambda: commands.start_study(lambda: wanted_plan(MAP_WIDTHS)),
+                disabled=is_frozen or not chosen("hidden_depth"),
+                help=_(
+                    "Measure several hidden widths, to see from which on parallelism pays. It takes longer, and "
+                    "needs a hidden layer."
+                ),
+            )
+        else:
+            cancel_button(measuring)
+        _show_measured()
+
+
+def show_sliders() -> None:
+    """Show how many replicas at most, the model and its samples, and how often everything is measured."""
     if settings_to_begin_with().data is not None:
         st.caption(_("Measured with points around y = 3x: how long a step takes does not depend on the numbers."))
     columns = st.columns(2 + len(FIELDS))
@@ -56,40 +87,18 @@ def show_controls(measuring: StudySnapshot | None) -> None:
             _field(name)
     with columns[-1]:
         _repeats()
-    is_frozen = run_service().room.is_frozen
-    is_mine = measuring is not None and measuring.study.owner == owner()
-    with st.container(horizontal=True, vertical_alignment="center", key="scaling_buttons"):
-        if measuring is None:
-            button(
-                _("Start"),
-                "scaling_start",
-                "play_arrow",
-                lambda: commands.start_study(lambda: wanted_plan((_chosen("hidden_width"),))),
-                type="primary",
-                disabled=is_frozen,
-                help=_("Measure 1, 2, … replicas of the chosen engines, one after another, in turns."),
-            )
-            button(
-                _("Map"),
-                "scaling_map",
-                "grid_on",
-                lambda: commands.start_study(lambda: wanted_plan(MAP_WIDTHS)),
-                disabled=is_frozen or not _chosen("hidden_depth"),
-                help=_(
-                    "Measure several hidden widths, to see from which on parallelism pays. It takes longer, and "
-                    "needs a hidden layer."
-                ),
-            )
-        else:
-            button(
-                _("Cancel"),
-                "scaling_cancel",
-                "stop",
-                commands.cancel_study,
-                disabled=not is_mine or measuring.is_cancelling,
-                help=_("What is measured so far stays."),
-            )
-        _show_measured()
+
+
+def cancel_button(measuring: Snapshot[Any]) -> None:
+    """Show the button that ends what is being measured."""
+    button(
+        _("Cancel"),
+        "scaling_cancel",
+        "stop",
+        commands.cancel_study,
+        disabled=measuring.study.owner != owner() or measuring.is_cancelling,
+        help=_("What is measured so far stays."),
+    )
 
 
 def wanted_plan(widths: Sequence[int]) -> StudyPlan:
@@ -102,11 +111,11 @@ def wanted_plan(widths: Sequence[int]) -> StudyPlan:
         {
             "engines": tuple(engine for engine in offered_engines() if engine in _engines().get()),
             "mode": MODE.get(),
-            "replicas": _chosen("replicas"),
-            "samples": _chosen("samples"),
+            "replicas": chosen("replicas"),
+            "samples": chosen("samples"),
             "hidden_widths": tuple(widths),
-            "hidden_depth": _chosen("hidden_depth"),
-            "repeats": _chosen("repeats"),
+            "hidden_depth": chosen("hidden_depth"),
+            "repeats": chosen("repeats"),
             "seconds": SECONDS,
         }
     )
@@ -163,13 +172,13 @@ def _field(name: str) -> None:
 def _options(name: str) -> tuple[int, ...]:
     """The values that are offered for a run's setting."""
     if name == "hidden_width":
-        return tuple(sorted({*WIDTHS, _chosen(name)}))
+        return tuple(sorted({*WIDTHS, chosen(name)}))
     if name == "hidden_depth":
         low, high = bounds(name)
         return tuple(range(int(low), int(high) + 1))
     low, high = run_service().limits.bounds(name)
     offered = (int(size) for size in scale(max(low, min(LEAST_SAMPLES, high)), high))
-    return tuple(sorted({*offered, _chosen(name)}))
+    return tuple(sorted({*offered, chosen(name)}))
 
 
 def _engines() -> Input[tuple[EngineName, ...]]:
@@ -184,14 +193,15 @@ def _input(name: str) -> Input[int]:
     return Input(f"scaling_{name}", getattr(settings_to_begin_with(), name))
 
 
-def _chosen(name: str) -> int:
+def chosen(name: str) -> int:
+    """What a slider stands at."""
     return _input(name).get()
 
 
 def _show_measured() -> None:
     """Say which model is measured, from where its settings are, and how long that takes."""
     try:
-        plan = wanted_plan((_chosen("hidden_width"),))
+        plan = wanted_plan((chosen("hidden_width"),))
     except ConfigError as error:
         st.caption(escaped(error_text(error)))
         return
@@ -201,7 +211,7 @@ def _show_measured() -> None:
     )
     st.caption(
         text.format(
-            model=current().model(plan.hidden_depth, _chosen("hidden_width")),
+            model=current().model(plan.hidden_depth, chosen("hidden_width")),
             samples=number(plan.samples),
             measurements=number(new_study(plan, owner()).num_wanted),
             seconds=number(plan.seconds),

@@ -1,9 +1,12 @@
 """What a person must know before the figures of a study: who else uses the machine, and what was left out."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import streamlit as st
 
-from dpdash.core.scaling.study import Study, StudyStatus
-from dpdash.scaling.live import StudySnapshot
+from dpdash.core.scaling.study import AnyStudy, StudyStatus
+from dpdash.scaling.live import Snapshot
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.notices import escaped, show_problem_or_freeze, show_warnings
 from dpdash.ui.session.language import _, number
@@ -12,7 +15,7 @@ from dpdash.web.process import owner, run_service, scaling_service
 from dpdash.web.teacher import has_room, is_teacher
 
 
-def show_notices(measuring: StudySnapshot | None) -> None:
+def show_notices(measuring: Snapshot[Any] | None) -> None:
     """Show what could not be done, who measures, and who trains meanwhile."""
     show_problem_or_freeze(_("The teacher has paused new runs. Nothing new can be measured either."))
     if measuring is not None and measuring.study.owner != owner():
@@ -55,8 +58,43 @@ def _show_who_trains() -> None:
                 button(_("Let them go on"), "scaling_resume", "play_arrow", commands.resume_paused)
 
 
-def show_end(shown: StudySnapshot) -> None:
-    """Show how a study ended, and what of its plan was not measured."""
+def show_progress(shown: Snapshot[Any] | None) -> None:
+    """Show how far a study has come, or how it ended."""
+    if shown is None:
+        st.progress(0.0, _("Nothing measured yet. Press Start to measure this machine."))
+        return
+    if shown.study.status is StudyStatus.MEASURING:
+        st.progress(min(1.0, shown.num_measured / shown.study.num_wanted), _progress(shown))
+    _show_end(shown)
+
+
+def show_downloads(files: Sequence[tuple[str, str, Callable[[], bytes]]]) -> None:
+    """Show a button for each file, of its name and its label, which is made when it is asked for."""
+    with st.container(horizontal=True):
+        for name, label, make in files:
+            st.download_button(
+                label,
+                data=make,
+                file_name=name,
+                mime="application/json" if name.endswith("json") else "text/csv",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def _progress(shown: Snapshot[Any]) -> str:
+    text = _("{done} of {wanted} measurements")
+    text = text.format(done=number(shown.num_measured), wanted=number(shown.study.num_wanted))
+    if shown.is_cancelling:
+        return _("{progress} · ending").format(progress=text)
+    if shown.seconds_left is None:
+        return text
+    seconds = max(1, round(shown.seconds_left))
+    left = _("{progress} · about 1 s left") if seconds == 1 else _("{progress} · about {seconds} s left")
+    return left.format(progress=text, seconds=number(seconds))
+
+
+def _show_end(shown: Snapshot[Any]) -> None:
     study = shown.study
     if study.status is StudyStatus.FAILED:
         # Those that this program makes itself are in the catalogue; any other stays as it is.
@@ -72,7 +110,7 @@ def show_end(shown: StudySnapshot) -> None:
     _show_left_out(study)
 
 
-def _show_left_out(study: Study) -> None:
+def _show_left_out(study: AnyStudy) -> None:
     if study.left_out:
         counts = ", ".join(number(count) for count in study.left_out)
         st.caption(_("Left out, because the time does not suffice: {replicas} replicas.").format(replicas=counts))

@@ -12,11 +12,10 @@ import streamlit as st
 
 from dpdash.core.config import EngineName
 from dpdash.core.scaling.plan import StudyPlan
-from dpdash.core.scaling.study import Study, StudyStatus
+from dpdash.core.scaling.study import Study
 from dpdash.core.words import SHORT_ENGINES
 from dpdash.scaling.export import as_csv, as_json, parts_csv
 from dpdash.scaling.live import StudySnapshot
-from dpdash.scaling.service import ScalingService
 from dpdash.store.plans import Head
 from dpdash.ui.parts.controls import choice, selection
 from dpdash.ui.parts.header import show_title
@@ -25,12 +24,13 @@ from dpdash.ui.parts.present import present_button
 from dpdash.ui.parts.refreshing import refreshing
 from dpdash.ui.scaling.charts import show_curves, show_more, steps_of
 from dpdash.ui.scaling.controls import show_controls, show_machine
-from dpdash.ui.scaling.notices import show_end, show_notices, who_trains
+from dpdash.ui.scaling.exchange import choose_view, show_exchange
+from dpdash.ui.scaling.notices import show_downloads, show_notices, show_progress, who_trains
 from dpdash.ui.scaling.verdict import show_causes, show_headlines
 from dpdash.ui.scaling.waterfall import show_parts
 from dpdash.ui.session.clock import written_time
-from dpdash.ui.session.inputs import STUDY, Input
-from dpdash.ui.session.language import _, current, number, setting
+from dpdash.ui.session.inputs import STUDY, Input, ScalingView
+from dpdash.ui.session.language import _, current, setting
 from dpdash.web.process import run_service, scaling_service
 
 REFRESH_SECONDS: Final = 0.5
@@ -51,6 +51,9 @@ def show_scaling() -> None:
             show_title(_("Scaling: what more replicas bring"))
             present_button()
         show_notices(measuring)
+        if choose_view(measuring) is ScalingView.EXCHANGE:
+            show_exchange(measuring, REFRESH_SECONDS)
+            return
         show_controls(measuring)
         studies = service.studies()
         _choose_study(studies)
@@ -69,7 +72,7 @@ def _frame(measuring: StudySnapshot | None) -> tuple[object, ...]:
 
 def _show_study(_measuring: StudySnapshot | None) -> None:
     shown = _shown()
-    _show_progress(shown)
+    show_progress(shown)
     if shown is None:
         show_curves(None, EngineName.CPU_REPLICAS, 0)
         return
@@ -131,49 +134,25 @@ def _label(study: Head[StudyPlan]) -> str:
     )
 
 
-def _show_progress(shown: StudySnapshot | None) -> None:
-    if shown is None:
-        st.progress(0.0, _("Nothing measured yet. Press Start to measure this machine."))
-        return
-    if shown.study.status is StudyStatus.MEASURING:
-        st.progress(min(1.0, shown.num_measured / shown.study.num_wanted), _progress(shown))
-    show_end(shown)
-
-
-def _progress(shown: StudySnapshot) -> str:
-    text = _("{done} of {wanted} measurements")
-    text = text.format(done=number(shown.num_measured), wanted=number(shown.study.num_wanted))
-    if shown.is_cancelling:
-        return _("{progress} · ending").format(progress=text)
-    if shown.seconds_left is None:
-        return text
-    seconds = max(1, round(shown.seconds_left))
-    left = _("{progress} · about 1 s left") if seconds == 1 else _("{progress} · about {seconds} s left")
-    return left.format(progress=text, seconds=number(seconds))
-
-
 def _show_downloads() -> None:
-    """Show buttons whose files are made when they are asked for."""
     shown = _shown()
     if shown is None:
         return
-    study_id, service = shown.study.study_id, scaling_service()
-    with st.container(horizontal=True):
-        for name, label, make in (
-            (f"dpdash-scaling-{study_id}.csv", _("Download the study (CSV)"), as_csv),
-            (f"dpdash-scaling-{study_id}-parts.csv", _("Download the parts (CSV)"), parts_csv),
-            (f"dpdash-scaling-{study_id}.json", _("Download the study (JSON)"), as_json),
-        ):
-            st.download_button(
-                label,
-                data=partial(_file, service, study_id, make),
-                file_name=name,
-                mime="application/json" if make is as_json else "text/csv",
-                icon=":material/download:",
-                on_click="ignore",
-            )
+    study_id = shown.study.study_id
+    found = partial(scaling_service().snapshot, study_id)
+    show_downloads(
+        (
+            (f"dpdash-scaling-{study_id}.csv", _("Download the study (CSV)"), partial(_file, found, as_csv)),
+            (
+                f"dpdash-scaling-{study_id}-parts.csv",
+                _("Download the parts (CSV)"),
+                partial(_file, found, parts_csv),
+            ),
+            (f"dpdash-scaling-{study_id}.json", _("Download the study (JSON)"), partial(_file, found, as_json)),
+        )
+    )
 
 
-def _file(service: ScalingService, study_id: str, make: Callable[[Study], str]) -> bytes:
-    shown = service.snapshot(study_id)
+def _file(found: Callable[[], StudySnapshot | None], make: Callable[[Study], str]) -> bytes:
+    shown = found()
     return b"" if shown is None else make(shown.study).encode()

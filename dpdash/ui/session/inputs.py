@@ -1,6 +1,7 @@
 """What a person has set: each input has one owner in the session, and that is no widget (ADR 0021)."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import streamlit as st
@@ -68,9 +69,20 @@ class Setting:
         return type(RunConfig.model_fields[self.name].default)
 
 
+class ScalingView(StrEnum):
+    """What the Scaling page measures."""
+
+    SPEED_UP = "speed_up"
+    EXCHANGE = "exchange"
+
+
+SCALING_VIEW: Final = Input("scaling_view", ScalingView.SPEED_UP)
+"""Which of them is shown; it stands in the address."""
 PRESENT: Final = Input("present", usual=False)
 """Whether the page is shown to a room: large, and nothing beside what is shown."""
 STUDY: Final = Input("scaling_study", "")
 """Id of the study that is shown."""
+EXCHANGE: Final = Input("exchange_study", "")
+"""Id of the study of what an exchange costs that is shown."""
 SWEEP: Final = Input("sweep_shown", "")
 """Id of the sweep that is shown."""

@@ -12,10 +12,10 @@ import streamlit as st
 from dpdash.core.config import RunConfig
 from dpdash.core.places import PAGES
 from dpdash.core.translations import HAVE_A_COLUMN
-from dpdash.ui.session.inputs import PRESENT
+from dpdash.ui.session.inputs import PRESENT, SCALING_VIEW, ScalingView
 from dpdash.ui.session.state import PROBLEMS_KEY, put_settings, show_run, wanted_settings
 from dpdash.web.links import parse_query
-from dpdash.web.long_links import PRESENT_PARAMETER, RUN_PARAMETER
+from dpdash.web.long_links import PRESENT_PARAMETER, RUN_PARAMETER, SCALING_PARAMETER
 from dpdash.web.process import run_service
 from dpdash.web.streamlit_internals.history import is_step_in_history
 from dpdash.web.streamlit_internals.push import RUN_KEY
@@ -30,6 +30,8 @@ def read_link() -> None:
         return
     query = {name: st.query_params.get_all(name) for name in st.query_params}
     PRESENT.put(query.pop(PRESENT_PARAMETER, [""])[-1] == PRESENTED)
+    is_exchange = query.pop(SCALING_PARAMETER, [""])[-1] == ScalingView.EXCHANGE
+    SCALING_VIEW.put(ScalingView.EXCHANGE if is_exchange else ScalingView.SPEED_UP)
     link = parse_query(query, run_service().limits)
     data = wanted_settings().data if READ_KEY in st.session_state else None
     # An address says nothing of own data, so a step back leaves them as they are.
@@ -43,7 +45,9 @@ def read_link() -> None:
 def write_link() -> None:
     """Put every setting and the run shown into the address, and whether a room looks at it."""
     presented = {PRESENT_PARAMETER: PRESENTED} if PRESENT.get() else {}
-    query = query_of(wanted_settings(), st.session_state[RUN_KEY]) | presented
+    is_usual = SCALING_VIEW.get() is SCALING_VIEW.usual
+    measures = {} if is_usual else {SCALING_PARAMETER: SCALING_VIEW.get().value}
+    query = query_of(wanted_settings(), st.session_state[RUN_KEY]) | presented | measures
     # Each time that it is written is a step of the browser's history.
     if st.query_params.to_dict() != query:
         st.query_params.from_dict(query)

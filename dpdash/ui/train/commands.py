@@ -14,11 +14,12 @@ import streamlit as st
 from dpdash.core.config import RunConfig
 from dpdash.core.errors import DpdashError
 from dpdash.core.scales import scale
+from dpdash.core.scaling.exchange_study import ExchangePlan
 from dpdash.core.scaling.plan import StudyPlan
 from dpdash.core.sweep import SweepPlan
 from dpdash.runs.service import Pace
 from dpdash.ui.session.command import PROBLEM_KEY, command, teachers_command
-from dpdash.ui.session.inputs import STUDY, SWEEP, Input
+from dpdash.ui.session.inputs import EXCHANGE, STUDY, SWEEP, Input
 from dpdash.ui.session.shown_run import is_in_spotlight, steered_run
 from dpdash.ui.session.state import (
     OPEN_KEY,
@@ -239,6 +240,12 @@ def open_run(run_id: str) -> None:
 def start_study(wanted: Callable[[], StudyPlan]) -> None:
     """Measure what the controls ask for, and show that study."""
     STUDY.put(scaling_service().start(wanted(), owner()))
+
+
+@command
+def start_exchange(wanted: Callable[[], ExchangePlan]) -> None:
+    """Measure what an exchange costs, and show that study."""
+    EXCHANGE.put(scaling_service().start_exchange(wanted(), owner()))
 
 
 @command
