@@ -29,6 +29,7 @@ from dpdash.core.history import History, HistorySnapshot
 from dpdash.core.own_data import Table
 from dpdash.core.scaling.plan import ScalingMode
 from dpdash.core.scaling.study import StudyStatus
+from dpdash.core.scaling.variants import Variant
 from dpdash.core.sweep import SearchMethod, SweepStatus, Trial, TrialStatus
 from dpdash.core.sweep_axis import Axis, Value
 from dpdash.store.data_tables import DataTables, NoRoomError
@@ -286,10 +287,14 @@ def test_the_runs_that_are_saved_are_known(store: RunStore, run_id: str) -> None
 
 def test_a_study_comes_back_as_it_was_given(store: RunStore) -> None:
     first, second = (replace(study_of(lambda point: 1.5), study_id=name) for name in ("study-a", "study-b"))
-    traced = study_of(lambda point: 0.5, phases={"scatter": 0.25}, hidden_widths=(8, 16), mode=ScalingMode.WEAK)
-    for study in (replace(first, measurements=()), second, replace(traced, study_id="study-c")):
+    weak = study_of(lambda point: 0.5, hidden_widths=(8, 16), mode=ScalingMode.WEAK)
+    measured = replace(
+        weak.measurements[-1], variant=Variant.FIRST_ALL_REDUCE, other_programs=0.25, waiting_seconds=0.002
+    )
+    third = replace(weak, study_id="study-c", measurements=(*weak.measurements, measured), left_out=(2,), rounds=1)
+    for study in (replace(first, measurements=()), second, third):
         store.studies.put(study)
-    assert store.studies.get("study-c") == replace(traced, study_id="study-c")
+    assert store.studies.get("study-c") == third
     assert store.studies.get("no such study") is None
     store.studies.put(first)
     assert store.studies.get("study-a") == first

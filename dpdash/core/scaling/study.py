@@ -27,16 +27,8 @@ class StudyStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class PhaseSeconds:
-    """Time of a phase in a step that was taken apart, on the clock."""
-
-    phase: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class Measurement:
-    """One repeat of one point: the steady rate of a run."""
+    """One turn of a point: the steady rate of its step, done in one way."""
 
     point: Point
     repeat: int
@@ -45,9 +37,6 @@ class Measurement:
     steps_per_second: float
     emulated: bool
     """True when threads on the CPU stood in for GPUs."""
-    traced_seconds: float | None = None
-    """Of the step that the run took apart; None where it took none apart."""
-    phases: tuple[PhaseSeconds, ...] = ()
     variant: Variant = Variant.ENGINE
     """The way in which the step was done."""
     other_programs: float | None = None

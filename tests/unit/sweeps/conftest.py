@@ -7,7 +7,7 @@ from typing import Any
 
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.scaling.plan import Point, ScalingMode, StudyPlan
-from dpdash.core.scaling.study import Measurement, PhaseSeconds, Study
+from dpdash.core.scaling.study import Measurement, Study
 from dpdash.core.sweep import Objective, SearchMethod, Sweep, SweepPlan, SweepStatus, Trial, TrialStatus
 from dpdash.core.sweep_axis import Axis, Value
 from dpdash.sweeps.service import SweepService
@@ -34,23 +34,20 @@ def plan_of(**changes: Any) -> StudyPlan:
 def study_of(
     speed_up: Callable[[Point], float],
     num_cores: int = 64,
-    phases: dict[str, float] | None = None,
     noise: float = 0.0,
     **changes: Any,
 ) -> Study:
-    """A whole study whose points have the speed-ups that a test decides; `phases` are shares of a step."""
+    """A whole study whose points have the speed-ups that a test decides."""
     plan = plan_of(**changes)
     measurements = [
-        _measurement(plan, point, repeat, speed_up(point) * (1 + noise * (-1) ** repeat), phases)
+        _measurement(plan, point, repeat, speed_up(point) * (1 + noise * (-1) ** repeat))
         for repeat in range(plan.repeats)
         for point in plan.points
     ]
     return Study("study", "ann", 5.0, plan, num_cores, 0, measurements=tuple(measurements))
 
 
-def _measurement(
-    plan: StudyPlan, point: Point, repeat: int, speed_up: float, phases: dict[str, float] | None
-) -> Measurement:
+def _measurement(plan: StudyPlan, point: Point, repeat: int, speed_up: float) -> Measurement:
     samples = plan.config(point).samples
     rate = BASE_RATE * (1.0 if point.is_baseline else speed_up) * plan.samples / samples
     return Measurement(
@@ -59,8 +56,6 @@ def _measurement(
         samples,
         rate,
         emulated=point.engine is REPLICAS,
-        traced_seconds=None if phases is None else 1 / rate,
-        phases=tuple(PhaseSeconds(name, share / rate) for name, share in (phases or {}).items()),
     )
 
 
