@@ -139,6 +139,24 @@ FAULTS: Final = (
         "span.start + span.seconds",
         ("tests/unit/training/trace",),
     ),
+    Fault(
+        "dpdash/training/trace/turns.py",
+        "num_steps < LEAST_STEPS or seconds < LONGEST_SECONDS",
+        "seconds < LONGEST_SECONDS",
+        ("tests/unit/training/trace",),
+    ),
+    Fault(
+        "dpdash/findings/step.py",
+        "slow.after.low > max(entry.after.high for entry in others)",
+        "True",
+        ("tests/unit/findings/test_step.py",),
+    ),
+    Fault(
+        "dpdash/core/steps.py",
+        "abs(step.seconds - middle)",
+        "step.seconds",
+        ("tests/unit/core/test_steps.py",),
+    ),
     # Runs
     Fault(
         "dpdash/runs/slots.py", "self._queues[lane].index(run_id) + 1", "self._queues[lane].index(run_id)", SLOTS

@@ -13,6 +13,8 @@ LONGEST_SECONDS: Final = 40.0
 """Where a step takes over a second, there are fewer than twenty: so long somebody may have to wait for them."""
 WARM_STEPS: Final = 3
 """The first steps start threads, find memory and, with DDP, cut buckets anew."""
+HOPELESS: Final = 0.25
+"""A warm step that takes this share of what all of them may take needs no other one."""
 
 T = TypeVar("T")
 
@@ -32,12 +34,13 @@ def warm_up(step: Callable[[], float], wish: Wish, agree: Callable[[bool], bool]
 
     `agree` gives what the process that leads wishes.
     """
-    for number in range(WARM_STEPS):
-        # The first step says little, unless it takes longer by itself than all of them may.
-        num_steps = 2 * NUM_STEPS if number else 1
-        if not agree(num_steps * step() <= wish.most_seconds):
+    seconds: list[float] = []
+    for _ in range(WARM_STEPS):
+        seconds.append(step())
+        if not agree(seconds[-1] <= HOPELESS * wish.most_seconds):
             return False
-    return True
+    # The quickest, because another program may have held up one of them.
+    return agree(2 * NUM_STEPS * min(seconds) <= wish.most_seconds)
 
 
 def expected_seconds(step_seconds: float) -> float:

@@ -76,8 +76,13 @@ def test_what_others_have_to_do_too_is_as_many_as_the_leader_wishes(monkeypatch:
 
 @pytest.mark.parametrize(
     ("seconds", "is_worth_it", "num_steps"),
-    [((0.2, 0.001, 0.001), True, WARM_STEPS), ((0.4,), False, 1), ((0.2, 0.01), False, 2)],
-    ids=["quick once it is warm", "one takes too long", "all of them take too long"],
+    [
+        ((0.07, 0.05, 0.001), True, WARM_STEPS),
+        ((0.4,), False, 1),
+        ((0.05, 0.2), False, 2),
+        ((0.02, 0.01, 0.01), False, WARM_STEPS),
+    ],
+    ids=["quick once it is warm", "the first takes too long", "the second does", "all of them together do"],
 )
 def test_a_trace_that_takes_too_long_is_given_up_while_it_warms_up(
     seconds: tuple[float, ...], is_worth_it: bool, num_steps: int
