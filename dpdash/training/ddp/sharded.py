@@ -53,9 +53,13 @@ class Ranks:
 
     def agree(self, wish: bool) -> bool:
         """What the leader wishes, in every rank. All ranks have to ask."""
-        answer = self._told(wish)
+        return bool(self.agree_on_number(wish))
+
+    def agree_on_number(self, number: int) -> int:
+        """What the leader says, in every rank. All ranks have to ask."""
+        answer = self._told(number)
         dist.broadcast(answer, LEADER, group=self.group)
-        return bool(answer)
+        return int(answer)
 
     def fewest(self, count: int) -> int:
         """The least of what the ranks count, in every rank, once all have asked: they go on together."""
