@@ -5,19 +5,20 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
-
-import numpy as np
+from statistics import median
+from typing import Final, TypeVar
 
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.events import RunEvent, RunStarted
+from dpdash.core.scaling.curve import Spread
 from dpdash.core.scaling.exchange_study import ExchangePlan
 from dpdash.core.scaling.plan import LEAST_SECONDS, Point, ScalingMode, StudyPlan
-from dpdash.core.scaling.study import Study
+from dpdash.core.scaling.study import AnyStudy, Study, StudyStatus
 from dpdash.core.scaling.waterfall import Duration, Part, Waterfall
+from dpdash.core.turns import StepTurn, StepTurns
 from dpdash.findings.scaling.exchange import CostLine, exchange_curves
-from dpdash.findings.scaling.parts import waterfalls
-from dpdash.findings.turns import redrawn_medians
+from dpdash.findings.scaling.parts import duration, waterfalls
+from dpdash.findings.speed_up import speed_up
 from dpdash.scaling.live import LiveStudy
 from dpdash.scaling.service import new_exchange, new_study
 from dpdash.training.control import RunControl
@@ -35,6 +36,7 @@ LARGEST_CHANGE: Final = 0.2
 ONE_THREAD: Final = 1
 START_SECONDS: Final = 60.0
 
+S = TypeVar("S", bound=AnyStudy)
 Parts = dict[tuple[EngineName, int, Part], Duration]
 
 
@@ -78,7 +80,7 @@ def measure(size: Size) -> Iterator[Figure]:
     )
     yield _sums(studies)
     yield _repeated(studies)
-    yield _as_train_says(studies[-1], size)
+    yield from _as_train_says(studies[-1], size)
     yield _ratios(studies[-1], size)
     yield from _exchanges(size)
 
@@ -86,16 +88,11 @@ def measure(size: Size) -> Iterator[Figure]:
 def _ratios(study: Study, size: Size) -> Figure:
     """How many ratios are on Parallelism, which measures one number of replicas, what they are on Scaling."""
     alone = {
-        (each.engine, each.replicas): each
+        (each.engine, each.replicas): each.speed_up
         for count in study.plan.replica_counts
         for each in waterfalls(_study(size, count))
     }
-    agree = [
-        abs(each.speed_up.median - other.speed_up.median)
-        < ERRORS * math.hypot(each.speed_up.standard_error, other.speed_up.standard_error)
-        for each in waterfalls(study)
-        for other in (alone[each.engine, each.replicas],)
-    ]
+    agree = [_same_ratio(each.speed_up, alone[each.engine, each.replicas]) for each in waterfalls(study)]
     return Figure(
         "ratios that Parallelism and Scaling agree in",
         f"the share of the {len(agree)} numbers of replicas whose speed-ups, in the last study and in one of that "
@@ -127,10 +124,7 @@ def _exchanges(size: Size) -> Iterator[Figure]:
 def _line(size: Size) -> CostLine:
     values = {"replicas": 2, "samples": 10_000, "hidden_width": 512, "hidden_depth": 2}
     plan = ExchangePlan.parse(values | {"repeats": size.repeats, "seconds": LEAST_SECONDS})
-    live = LiveStudy(new_exchange(plan, "bench"))
-    live.start()
-    live.wait()
-    line = exchange_curves(live.snapshot().study)[0].line
+    line = exchange_curves(_finished(LiveStudy(new_exchange(plan, "bench"))))[0].line
     assert line is not None
     return line
 
@@ -148,10 +142,15 @@ def _study(size: Size, only: int | None = None) -> Study:
         repeats=size.repeats,
         seconds=size.seconds,
     )
-    live = LiveStudy(new_study(plan, "bench"))
+    return _finished(LiveStudy(new_study(plan, "bench")))
+
+
+def _finished(live: LiveStudy[S]) -> S:
     live.start()
     live.wait()
-    return live.snapshot().study
+    study = live.snapshot().study
+    assert study.status is StudyStatus.FINISHED, study.message
+    return study
 
 
 def _sums(studies: Iterable[Study]) -> Figure:
@@ -186,45 +185,59 @@ def _repeated(studies: Sequence[Study]) -> Figure:
     )
 
 
-def _as_train_says(study: Study, size: Size) -> Figure:
-    """How many steps Train measures as the study did: a run says at its start what a step takes."""
-    found = {(each.engine, each.replicas): each.step for each in waterfalls(study)}
+def _as_train_says(study: Study, size: Size) -> Iterator[Figure]:
+    """How many steps and ratios Train measures as the study did: a run measures its step before it begins."""
+    found = waterfalls(study)
     process = TrainingProcess(started(MODULE, ONE_THREAD), lambda _process: None)
     process.wait_until_ready(START_SECONDS)
     try:
-        agree = [
-            _agree(step, _of_runs(process, study.plan.config(Point(engine, replicas, 64)), size.num_runs))
-            for (engine, replicas), step in found.items()
+        measured = [
+            _of_runs(
+                process, study.plan.config(Point(each.engine, each.replicas, each.hidden_width)), size.num_runs
+            )
+            for each in found
         ]
     finally:
         process.hang_up()
         process.end()
-    return Figure(
-        "steps that Train measures as the study did",
-        f"the share of the {len(found)} steps of the last study that differ from the median of {size.num_runs} "
-        f"runs by less than {ERRORS} combined standard errors",
-        (_share(agree),),
-        "",
-        "at least",
-        SHARE_REPEATED,
-    )
+    both = list(zip(found, measured, strict=True))
+    for name, agree in (
+        ("steps", [_agree(each.step, duration(turns.replicas)) for each, turns in both]),
+        (
+            "ratios",
+            [_same_ratio(each.speed_up, speed_up(turns.one_device, turns.replicas)) for each, turns in both],
+        ),
+    ):
+        yield Figure(
+            f"{name} that Train measures as the study did",
+            f"the share of the {len(found)} {name} of the last study that differ from those of the turns of "
+            f"{size.num_runs} runs by less than {ERRORS} combined standard errors",
+            (_share(agree),),
+            "",
+            "at least",
+            SHARE_REPEATED,
+        )
 
 
-def _of_runs(process: TrainingProcess, config: RunConfig, num_runs: int) -> Duration:
-    """What a step takes, as so many runs say at their start."""
-    seconds: list[float] = []
+def _of_runs(process: TrainingProcess, config: RunConfig, num_runs: int) -> StepTurns:
+    """What a step takes on the replicas and beside them, a turn for each run: the median of those that it took."""
+    turns: list[StepTurn] = []
     for _ in range(num_runs):
         control = RunControl()
 
         def hear(event: RunEvent, control: RunControl = control) -> None:
             if isinstance(event, RunStarted):
                 assert event.turns is not None
-                seconds.append(float(np.median(event.turns.replicas)))
+                turns.append(StepTurn(median(event.turns.replicas), median(event.turns.one_device)))
                 control.stop()
 
         process.run(config, hear, control)
-    medians = redrawn_medians(seconds)
-    return Duration(round(1e9 * float(np.median(seconds))), round(1e9 * float(np.std(medians))))
+    return StepTurns(tuple(turns))
+
+
+def _same_ratio(first: Spread, second: Spread) -> bool:
+    error = math.hypot(first.standard_error, second.standard_error)
+    return abs(first.median - second.median) < ERRORS * error
 
 
 def _parts(found: Iterable[Waterfall]) -> Parts:
