@@ -268,7 +268,22 @@ FAULTS: Final = (
         "_nanoseconds(float(np.hypot(np.std(with_it), np.std(without))))",
         FINDINGS,
     ),
+    Fault(
+        "dpdash/findings/scaling/shown.py",
+        "parts[part] = risen - shown",
+        "parts[part] = _rounded(duration.nanoseconds, unit)",
+        FINDINGS,
+    ),
+    Fault(
+        "dpdash/findings/scaling/causes.py",
+        "key=lambda part: (parts[part].is_lost_in_noise, -parts[part].nanoseconds)",
+        "key=lambda part: -parts[part].nanoseconds",
+        FINDINGS,
+    ),
     # Figures
+    Fault(
+        "dpdash/charts/waterfall.py", "(level, level + duration.nanoseconds)", "(0, duration.nanoseconds)", FIGURES
+    ),
     Fault("dpdash/charts/loss.py", '"y": log10(value)', '"y": value', FIGURES),
     Fault("dpdash/charts/loss.py", "for change in reversed(recent):", "for change in recent:", FIGURES),
     Fault(
