@@ -128,7 +128,7 @@ def _part(part: Part, waterfalls: Sequence[Waterfall], language: Language) -> Sp
         "hovertemplate": f"{name}: %{{customdata}}<extra></extra>",
     }
     if len(waterfalls) == 1:
-        spec |= _numbers([language.decimal(shown_parts(having[0][1]).parts[part])])
+        spec |= _numbers([_number(having[0][1], part, language)])
     return spec
 
 
@@ -164,6 +164,14 @@ def _bars(places: Sequence[tuple[int, Waterfall, int]], durations: Sequence[Dura
             "width": 3,
         },
     }
+
+
+def _number(waterfall: Waterfall, part: Part, language: Language) -> str:
+    """A part's milliseconds; of one that is lost in noise, its bound."""
+    shown, duration = shown_parts(waterfall), waterfall.parts[part]
+    if duration.is_lost_in_noise:
+        return f"< {language.decimal(shown.written(duration.bound))}"
+    return language.decimal(shown.parts[part])
 
 
 def _numbers(texts: Sequence[str]) -> Spec:

@@ -49,7 +49,7 @@ def test_what_is_lost_in_noise_is_hollow_and_said_to_be_less_than_its_bound() ->
     copies, ideal = drawn["part-copies"], drawn["part-ideal"]
     assert copies["marker"]["color"] == ["role:background"]
     assert copies["marker"]["line"]["color"] == [f"role:{ROLES[Part.COPIES]}"]
-    assert copies["customdata"][0].startswith("less than 0.")
+    assert copies["customdata"][0].startswith("less than 0.") and copies["text"][0].startswith("< 0.")
     assert ideal["marker"]["color"] == [f"role:{ROLES[Part.IDEAL]}"]
     assert " ± " in ideal["customdata"][0]
 
