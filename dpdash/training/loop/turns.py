@@ -61,7 +61,7 @@ class _Way:
 
     def _do(self, num_steps: int) -> None:
         for _ in range(num_steps):
-            self._step.update(self._step.predict(self._x), self._y)
+            self._step.train(self._x, self._y)
         if self._x.device.type == "cuda":
             torch.cuda.synchronize(self._x.device)
 
