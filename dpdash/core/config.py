@@ -151,8 +151,8 @@ class RunConfig(Settings):
         default=1,
         title=N_("Micro-batches"),
         description=N_(
-            "Parts of its shard that each rank of DDP works out one after the other, with one exchange and one "
-            "update for all of them. More of them take less memory at once; the update is the same."
+            "Parts of a batch that DDP works out one after the other, with one exchange and one update for all of "
+            "them. More of them take less memory at once; the update is the same."
         ),
     )
     hidden_width: Annotated[int, Field(ge=1, le=4096)] = Field(

@@ -115,6 +115,9 @@ SAID: Final = (
     N_("over all data, before the updates: so epochs can be compared"),
     N_("NCCL adds gradients up between GPUs, one a rank. With fewer GPUs, Gloo does it on CPU cores."),
     N_("Every rank draws the same from the same seed, so that nothing has to be sent to it."),
+    N_("MiB of gradient that are exchanged at once"),
+    N_("parts of a shard, with one update for all of them"),
+    N_("the backward of the last part exchanges for all of them"),
     N_("meanwhile DDP averages the gradients, so that all ranks have the same"),
     N_("and all take the same step"),
 )
@@ -160,8 +163,11 @@ def script(
     """
     template = (FOLDER / f"{name.file_name}.txt").read_text(encoding="utf-8")
     moved = moves(config, changes)
+    batches = "all" if config.global_batch_size is None else "batches"
+    cut = "whole" if config.accumulation_steps == 1 else "parts"
     sections = (
-        "all" if config.global_batch_size is None else "batches",
+        *(batches, cut, f"{batches} {cut}"),
+        "unbucketed" if config.bucket_cap_mb is None else "bucketed",
         "own" if config.data else "drawn",
         "moved" if moved else "",
         "warming up" if config.warmup_epochs else "",
@@ -212,6 +218,10 @@ def _settings(config: RunConfig) -> Iterator[str]:
         yield f"HIDDEN_WIDTH = {config.hidden_width}"
         yield f"HIDDEN_LAYERS = {config.hidden_depth}"
     yield f"REPLICAS = {config.replicas}"
+    if config.bucket_cap_mb is not None:
+        yield f"BUCKET_CAP_MB = {config.bucket_cap_mb!r}  # MiB of gradient that are exchanged at once"
+    if config.accumulation_steps > 1:
+        yield f"MICRO_BATCHES = {config.accumulation_steps}  # parts of a shard, with one update for all of them"
     yield f"REPORT_EVERY = {max(1, config.epochs // NUM_REPORTS)}  # epochs"
 
 

@@ -61,9 +61,10 @@ PRESETS: Final[Mapping[PresetName, Preset]] = {
     PresetName.RATE_BATCH: Preset(
         N_("Learning rate × global batch"),
         N_(
-            "The linear scaling rule: a batch that is twice as large takes half as many steps an epoch, and wants "
-            "twice the learning rate, until the largest one that does not diverge. The dashed line is the rule, "
-            "drawn through the best learning rate of the smallest batch."
+            "The linear scaling rule: k times the batch takes as many times fewer steps an epoch, and wants k "
+            "times the learning rate, up to the largest one that does not diverge; a warm-up lets a high one "
+            "begin gently. The dashed line is the rule, drawn through the best learning rate of the smallest "
+            "batch."
         ),
         _plan(
             PresetName.RATE_BATCH,

@@ -49,6 +49,12 @@ ON_RANKS: Final[Mapping[str, RunConfig]] = {
     "batches, the last one uneven": RunConfig(
         samples=73, epochs=8, global_batch_size=64, engine=EngineName.CPU_REPLICAS, replicas=2, seed=3
     ),
+    "micro-batches": RunConfig(
+        **MLP, warmup_epochs=4, engine=EngineName.DDP, replicas=2, accumulation_steps=3, bucket_cap_mb=0.001
+    ),
+    "more micro-batches than samples": RunConfig(
+        **UNEVEN, global_batch_size=4, engine=EngineName.DDP, replicas=2, accumulation_steps=4
+    ),
     "an idle rank": RunConfig(**UNEVEN, engine=EngineName.CPU_REPLICAS, replicas=4),
     "mlp, momentum": RunConfig(
         **{**MLP, "samples": 33},

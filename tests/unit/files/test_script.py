@@ -22,12 +22,16 @@ NAMES = {
     "warmup_epochs": "WARMUP_EPOCHS",
     "global_batch_size": "GLOBAL_BATCH_SIZE",
     "replicas": "REPLICAS",
+    "bucket_cap_mb": "BUCKET_CAP_MB",
+    "accumulation_steps": "MICRO_BATCHES",
     "hidden_width": "HIDDEN_WIDTH",
     "hidden_depth": "HIDDEN_LAYERS",
 }
 """What a script calls each setting; the optimizer is a line of code, and the engine the script itself."""
 ONLY_BATCHES = {"global_batch_size"}
 ONLY_MLP = {"hidden_width", "hidden_depth"}
+LEFT_OUT = {"warmup_epochs", "bucket_cap_mb", "accumulation_steps"}
+"""What a script does not say where it is as usual."""
 LONGEST_LINE = 100
 
 
@@ -50,7 +54,7 @@ def test_every_config_gives_a_script_that_compiles_and_holds_its_settings(
     compile(source, name.file_name, "exec")
     absent = ONLY_BATCHES if config.global_batch_size is None else set()
     absent = absent | (set() if config.hidden_depth else ONLY_MLP)
-    absent = absent | (set() if config.warmup_epochs else {"warmup_epochs"})
+    absent = absent | {name for name in LEFT_OUT if getattr(config, name) == getattr(RunConfig(), name)}
     values = values_in(source)
     shown = {setting: values[constant] for setting, constant in NAMES.items() if setting not in absent}
     assert shown == {setting: getattr(config, setting) for setting in shown}
@@ -114,11 +118,20 @@ def test_a_learning_rate_that_was_moved_changes_at_its_epochs(name: ScriptName) 
         assert script(name, config, changes=back) == script(name, config)
 
 
-LATER = ("bucket_cap_mb", "accumulation_steps")
+@pytest.mark.parametrize("size", [None, 10])
+def test_the_script_of_ddp_exchanges_once_for_all_micro_batches(size: int | None) -> None:
+    usual = RunConfig(samples=50, global_batch_size=size, engine=EngineName.DDP, replicas=2)
+    own = usual.model_copy(update={"accumulation_steps": 3, "bucket_cap_mb": 0.5})
+    source = script(ScriptName.DDP, own)
+    assert source.count("with parallel.no_sync():") == source.count(" = backward_of_parts(") + (size is not None)
+    assert "DistributedDataParallel(model, bucket_cap_mb=BUCKET_CAP_MB)" in source
+    assert not [
+        text for text in ("no_sync", "backward_of_parts", "bucket") if text in script(ScriptName.DDP, usual)
+    ]
 
 
 def test_every_setting_is_in_a_script() -> None:
-    assert set(RunConfig.model_fields) == {*NAMES, "optimizer", "engine", "data", "devices", *LATER}
+    assert set(RunConfig.model_fields) == {*NAMES, "optimizer", "engine", "data", "devices"}
     named = RunConfig(engine="ddp", replicas=2, devices=(2, 0))
     for name in ScriptName:
         assert command(name, named).startswith("CUDA_VISIBLE_DEVICES=2,0 ")
