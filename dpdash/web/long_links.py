@@ -17,9 +17,11 @@ PRESENT_PARAMETER: Final = "present"
 """Says that the page is shown to a room: `present=on`."""
 SCALING_PARAMETER: Final = "measures"
 """Says what the Scaling page measures: `measures=exchange`."""
+BATCH_PARAMETER: Final = "replica_batch"
+"""Says that the batch is set for each replica, and how many samples that is: `replica_batch=64`."""
 COUNT_PARAMETER: Final = "parameters"
 """Says how many there were, in a query that was shortened."""
-KNOWN: Final = frozenset((*FIELD_NAMES, RUN_PARAMETER, PRESENT_PARAMETER, SCALING_PARAMETER))
+KNOWN: Final = frozenset((*FIELD_NAMES, RUN_PARAMETER, PRESENT_PARAMETER, SCALING_PARAMETER, BATCH_PARAMETER))
 ADDED: Final = re.compile("utm_|mtm_|pk_|hsa_|_hs|mc_|__cft__|__tn__|oly_|vero_|trk_|ga_")
 """Begins the name of a parameter that a mail, a campaign or a network adds to every link."""
 ADDED_WHOLE: Final = frozenset(

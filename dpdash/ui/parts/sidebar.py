@@ -13,16 +13,28 @@ from dpdash.core.scales import scale
 from dpdash.runs.service import RunSnapshot
 from dpdash.training import catalog, hardware
 from dpdash.ui.guide.page import guide_help
+from dpdash.ui.parts.button import button
 from dpdash.ui.parts.controls import choice, nothing, number_input, selection, several, slider, steps
 from dpdash.ui.parts.own_data import own_data, why_fixed
+from dpdash.ui.session.batch_scope import (
+    BatchScope,
+    ReplicaBatch,
+    Scope,
+    batch_size,
+    change_with_batch,
+    rule_rate,
+)
 from dpdash.ui.session.inputs import ALL_SAMPLES, Setting
 from dpdash.ui.session.language import LANGUAGE, _, current, languages, number
 from dpdash.ui.session.state import change_settings, wanted_settings
-from dpdash.ui.train.commands import change_learning_rate
+from dpdash.ui.train.commands import change_learning_rate, take_rule
 from dpdash.web.process import run_service
 
 NOISES: Final = (*(tenth / 10 for tenth in range(11)), 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 WIDTHS: Final = tuple(2**power for power in range(13))
+WARMUPS: Final = (0, 1, 2, 3, 5, 10, 20, 30, 50, 100)
+BUCKETS: Final = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 25.0, 100.0)
+MICRO_BATCHES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64)
 BYTES_PER_GIB: Final = 2**30
 
 
@@ -33,6 +45,7 @@ class Way(StrEnum):
     DDP = "ddp"
 
 
+SCOPE_NAMES: Final = {Scope.ALL: N_("for all"), Scope.EACH: N_("for each replica")}
 WAY_NAMES: Final = {Way.DATA_PARALLEL: N_("DataParallel"), Way.DDP: N_("DDP")}
 
 
@@ -95,6 +108,8 @@ def sidebar(shown: RunSnapshot | None) -> None:
         st.subheader(_("Training"))
         _decades("epochs", later)
         _decades("learning_rate", later, then=change_learning_rate)
+        if BatchScope().get() is Scope.EACH:
+            _rule()
         with st.expander(_("More")):
             _more(later)
         st.subheader(_("Devices"))
@@ -105,20 +120,81 @@ def sidebar(shown: RunSnapshot | None) -> None:
 def _more(later: set[str]) -> None:
     optimizers = {name: current().name(name) for name in OptimizerName}
     selection(Setting("optimizer"), **_labels("optimizer", later), names=optimizers)
+    _batch(later)
+    _choices("warmup_epochs", WARMUPS, later)
+    low, high = bounds("hidden_depth")
+    slider(Setting("hidden_depth"), **_labels("hidden_depth", later), low=int(low), high=int(high))
+    _choices("hidden_width", WIDTHS, later)
+
+
+def _batch(later: set[str]) -> None:
+    scope = choice(
+        BatchScope(),
+        _("Batch size"),
+        {scope: _(name) for scope, name in SCOPE_NAMES.items()},
+        help=_(
+            "For all: the global batch stays as replicas are added, and each gets a smaller shard. For each "
+            "replica: the global batch grows with them."
+        ),
+    )
     low, high = run_service().limits.bounds("global_batch_size")
-    settings = wanted_settings()
+    settings, write, all_samples = wanted_settings(), current().setting, _("all")
     sizes = {int(size) for size in scale(low, high) if size < settings.samples}
+    if scope is Scope.EACH:
+        each = ReplicaBatch().get()
+        steps(
+            ReplicaBatch(),
+            _marked(_("Samples for each replica"), "global_batch_size" in later),
+            sorted({size for size in sizes if size * settings.replicas <= settings.samples} | {each}),
+            write,
+            help=_(
+                "Samples of one update on each replica. The global batch is as many times the replicas: {size}."
+            ).format(size=write(batch_size(settings))),
+        )
+        return
     own = set() if settings.global_batch_size is None else {settings.global_batch_size}
-    write, all_samples = current().setting, _("all")
     steps(
         Setting("global_batch_size"),
         **_labels("global_batch_size", later),
         values=[*sorted(sizes | own), ALL_SAMPLES],
         write=lambda size: all_samples if size == ALL_SAMPLES else write(size),
     )
-    low, high = bounds("hidden_depth")
-    slider(Setting("hidden_depth"), **_labels("hidden_depth", later), low=int(low), high=int(high))
-    _choices("hidden_width", WIDTHS, later)
+
+
+def _rule() -> None:
+    """The learning rate that goes with the batch, beside the one that is chosen."""
+    settings, rate = wanted_settings(), rule_rate()
+    write = current().setting
+    st.caption(
+        _("Linear scaling rule: {rate} for a global batch of {size}.").format(
+            rate=write(rate), size=write(batch_size(settings))
+        )
+    )
+    if rate != settings.learning_rate:
+        button(
+            _("Set learning rate {rate}").format(rate=write(rate)),
+            "take_rule",
+            "tune",
+            take_rule,
+            help=_(
+                "A batch that is k times as large wants k times the learning rate: counted from the rate that was "
+                "set last and the batch it was set for. It holds up to some batch size, and best after a warm-up."
+            ),
+        )
+
+
+def _exchange(later: set[str]) -> None:
+    """What DDP alone has: how its ranks exchange gradients."""
+    write, own = current().setting, _("torch's own")
+    chosen = wanted_settings().bucket_cap_mb
+    steps(
+        Setting("bucket_cap_mb"),
+        _marked(_("Bucket size, MiB"), "bucket_cap_mb" in later),
+        values=[ALL_SAMPLES, *sorted({*BUCKETS, *([] if chosen is None else [chosen])})],
+        write=lambda size: own if size == ALL_SAMPLES else write(size),
+        help=current().help("bucket_cap_mb"),
+    )
+    _choices("accumulation_steps", MICRO_BATCHES, later)
 
 
 def _devices(later: set[str]) -> None:
@@ -138,6 +214,9 @@ def _devices(later: set[str]) -> None:
         several(Gpus(), label, gpus, help=current().help("devices"), placeholder=_("the first ones"))
     if offer.has_ddp:
         _way("engine" in later)
+    if settings.engine is EngineName.DDP:
+        with st.expander(_("Exchange of gradients")):
+            _exchange(later)
     _badge(settings.engine, settings.replicas, offer.num_gpus)
     for load in hardware.load():
         st.caption(_device(load, with_load=not offer.emulated))
@@ -201,7 +280,7 @@ def _badge(engine: EngineName, replicas: int, num_gpus: int) -> None:
 
 def _take_engine(replicas: int, *, wants_ddp: bool) -> None:
     engine = catalog.offer().engine_for(replicas, wants_ddp)
-    change_settings({"replicas": replicas, "engine": engine, "devices": None})
+    change_with_batch({"replicas": replicas, "engine": engine, "devices": None})
 
 
 def _settings_for_next_run(shown: RunSnapshot | None) -> set[str]:

@@ -18,6 +18,7 @@ from dpdash.core.scaling.exchange_study import ExchangePlan
 from dpdash.core.scaling.plan import StudyPlan
 from dpdash.core.sweep import SweepPlan
 from dpdash.runs.service import Pace
+from dpdash.ui.session.batch_scope import keep_rate_base, rule_rate
 from dpdash.ui.session.command import PROBLEM_KEY, command, teachers_command
 from dpdash.ui.session.inputs import EXCHANGE, STUDY, SWEEP, Input
 from dpdash.ui.session.shown_run import is_in_spotlight, steered_run
@@ -154,9 +155,16 @@ def change_pace() -> None:
 @command
 def change_learning_rate() -> None:
     """Let the run that is shown go on with the learning rate just chosen, if it is one's own and live."""
+    keep_rate_base()
     mine = steered_run()
     if mine is not None and mine.is_live:
         run_service().set_learning_rate(mine.run_id, owner(), wanted_settings().learning_rate)
+
+
+@command
+def take_rule() -> None:
+    """Let the next run have the learning rate of the linear scaling rule; one that trains has another batch."""
+    change_settings({"learning_rate": rule_rate()})
 
 
 @command
