@@ -18,6 +18,9 @@ SEARCHABLE: Final = (
     "hidden_width",
     "hidden_depth",
     "replicas",
+    "warmup_epochs",
+    "bucket_cap_mb",
+    "accumulation_steps",
 )
 """The settings that a sweep can search over."""
 MOST_VALUES: Final = 30
@@ -67,7 +70,7 @@ class Axis:
     @property
     def is_whole(self) -> bool:
         """Whether it has whole numbers only."""
-        return self.setting not in ("learning_rate", "noise", "optimizer")
+        return self.setting not in ("learning_rate", "noise", "optimizer", "bucket_cap_mb")
 
     @property
     def is_number(self) -> bool:
@@ -119,7 +122,7 @@ def too_many_values(setting: str, received: int) -> SettingError:
 
 def _parsed(setting: str, text: str) -> Value:
     """One value of a setting, whatever the others are."""
-    others = {"samples": int(bounds("samples")[1]), "engine": EngineName.CPU_REPLICAS}
+    others = {"samples": int(bounds("samples")[1]), "engine": EngineName.DDP}
     value = getattr(RunConfig.parse({**others, setting: text}), setting)
     return value.value if isinstance(value, StrEnum) else value
 

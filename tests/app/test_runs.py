@@ -211,6 +211,15 @@ def test_settings_that_differ_are_columns_or_those_that_are_chosen(
     assert list(table(page)["Optimizer"]) == ["Adam"] * 3
 
 
+def test_buckets_that_are_not_set_are_torchs_own(open_page: OpenPage, service: RunService) -> None:
+    trained(service, SHORT)
+    page = go(open_page(), RUNS)
+    page.multiselect(key="runs_columns").set_value(["bucket_cap_mb"]).run()
+    assert table(page).iloc[0, 3] != SHORT.samples
+    shown = pa.ipc.open_stream(page.dataframe[0].proto.arrow_data.styler.display_values).read_pandas()
+    assert list(shown.iloc[:, 3]) == ["torch's own"]
+
+
 def sweep_with_runs(service: RunService, *run_ids: str) -> None:
     store = service._store
     assert store is not None

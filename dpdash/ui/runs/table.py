@@ -34,8 +34,8 @@ TEXTS: Final = ("optimizer",)
 """Settings that are no numbers; engine and replicas have a column of their own."""
 MOVED: Final = "learning_rate"
 """The setting that a person can move while a run trains."""
-OPTIONAL: Final = "global_batch_size"
-"""The setting that need not be set: a batch then has all samples."""
+OPTIONAL: Final = ("global_batch_size", "bucket_cap_mb")
+"""Settings that need not be set: a batch then has all samples, and DDP's buckets are torch's own."""
 ROUND_KEY: Final = "runs_table_round"
 """Goes up when the selection is to begin anew."""
 
@@ -182,14 +182,14 @@ def _settings(wanted: Collection[str]) -> dict[str, _Column]:
     }
 
 
-def _sorted_by(config: RunConfig, setting: str) -> float:
+def _sorted_by(config: RunConfig, setting: str) -> float | None:
     value: float | None = getattr(config, setting)
-    return config.samples if value is None else value
+    return config.samples if value is None and setting == "global_batch_size" else value
 
 
 def _write_settings(written: Styler, page: RunPage) -> None:
-    """Write what is more than a number: how a learning rate was moved, and that a batch has all samples."""
-    for setting in (MOVED, OPTIONAL):
+    """Write what is more than a number: how a learning rate was moved, and what is not set."""
+    for setting in (MOVED, *OPTIONAL):
         label = current().title(setting)
         for index, row in enumerate(page.rows):
             is_more = row.learning_rate_changes if setting == MOVED else getattr(row.config, setting) is None

@@ -34,6 +34,9 @@ USUAL_VALUES: Final = {
     "hidden_width": "8, 64",
     "hidden_depth": "0, 1",
     "replicas": "1, 2",
+    "warmup_epochs": "0, 5, 20",
+    "bucket_cap_mb": "0.05, 0.25, 1",
+    "accumulation_steps": "1, 2, 4",
 }
 
 

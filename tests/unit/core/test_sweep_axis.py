@@ -19,6 +19,9 @@ from dpdash.core.sweep_axis import MOST_VALUES, Axis
         ("global_batch_size", "20000", Axis("global_batch_size", (20000,))),
         ("replicas", "2, 4", Axis("replicas", (2, 4))),
         ("noise", "", Axis("noise")),
+        ("bucket_cap_mb", "0.25..1", Axis("bucket_cap_mb", low=0.25, high=1.0)),
+        ("accumulation_steps", "1, 4", Axis("accumulation_steps", (1, 4))),
+        ("warmup_epochs", "0, 5", Axis("warmup_epochs", (0, 5))),
     ],
 )
 def test_text_becomes_an_axis(setting: str, text: str, axis: Axis) -> None:
@@ -60,5 +63,6 @@ def test_a_scale_is_logarithmic_from_a_decade_on() -> None:
 
 def test_extremes_are_of_the_settings_own_kind() -> None:
     assert Axis("samples", low=1.0, high=5.0).extremes == (1, 5)
+    assert Axis("bucket_cap_mb", low=0.25, high=1.0).extremes == (0.25, 1.0)
     assert set(Axis("seed", (3, 1, 2)).extremes) == {1, 3}
     assert Axis("optimizer", ("sgd", "adam")).extremes == ("sgd",)
