@@ -22,6 +22,7 @@ MARKED_ROLE: Final = "primary"
 TICKS: Final = (4, 2**10, 2**16, 2**20, 2**26)
 """Bytes that are written below the curve: few enough for a phone."""
 UNITS: Final = ((MIB, "MiB"), (2**10, "KiB"), (1, "B"))
+BEST: Final = " ★"
 COMPUTING_ROLE, SHOWN_ROLE, HIDDEN_ROLE = "series-1", "series-2", "series-5"
 
 
@@ -56,10 +57,10 @@ def buckets_figure(found: ExchangeInStep, language: Language) -> Figure:
     """A step for each size of buckets: what it computes, and of its exchange what is seen and what is hidden."""
     _ = language.text
     title = _("Buckets of a step")
-    layout = base_layout(title, _("buckets"), _("milliseconds"), language)
+    layout = base_layout(title, _("buckets and their size, ★ best here"), _("milliseconds"), language)
     layout |= {"barmode": "relative"}
     layout["xaxis"] |= {"type": "category", "tickangle": 0}
-    names = [_("none"), *(_bucket_name(one, found, language) for one in found.buckets)]
+    names = [language.setting(0), *(_bucket_name(one, found, language) for one in found.buckets)]
     shown = [one.step.milliseconds - found.without.milliseconds for one in found.buckets]
     hidden = [one.hidden.milliseconds for one in found.buckets]
     traces = (
@@ -207,11 +208,10 @@ def _marked(mark: Mark, curves: Sequence[ExchangeCurve], language: Language) -> 
 
 
 def _bucket_name(buckets: Buckets, found: ExchangeInStep, language: Language) -> str:
-    _ = language.text
-    number = language.setting(buckets.count)
-    size = _("torch's own") if buckets.cap_mb is None else f"{language.setting(buckets.cap_mb)} MiB"
-    best = f"<br>{_('best here')}" if len(found.buckets) > 1 and buckets is found.best else ""
-    return f"{number}<br>{size}{best}"
+    """How many there are, and their size, in lines so short that five stand side by side on a phone."""
+    is_best = len(found.buckets) > 1 and buckets is found.best
+    size = "torch" if buckets.cap_mb is None else written_bytes(round(buckets.cap_mb * MIB), language)
+    return f"{language.setting(buckets.count)}{BEST if is_best else ''}<br>{size.replace(' ', '<br>')}"
 
 
 def _stack(

@@ -1,5 +1,5 @@
 """Without a command the dashboard, in a browser; with one the same jobs without: train, resume, look at runs,
-measure scaling, search settings; or serve a room.
+measure scaling and exchanges, search settings; or serve a room.
 
 Exit status: 0 finished, 1 failed or diverged, 2 bad arguments or an engine that this machine cannot run.
 """
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dpdash.cli.exchange import exchange
 from dpdash.cli.own_data import DataOption, StandardiseOption, with_own_data
 from dpdash.cli.runs import export_runs, import_file, open_store
 from dpdash.cli.scaling import scaling
@@ -60,6 +61,7 @@ runs_app = typer.Typer(no_args_is_help=True, help="Look at the runs that are sto
 app.add_typer(runs_app, name="runs")
 app.command()(serve)
 app.command()(scaling)
+app.command()(exchange)
 app.command()(sweep)
 runs_app.command("export")(export_runs)
 runs_app.command("import")(import_file)

@@ -1,15 +1,13 @@
 """Measure how training scales over replicas: `python -m dpdash scaling`."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from dpdash.cli.study import OWNER, kept, measured, written
 from dpdash.cli.terminal import (
     ENGLISH_WORDS,
     FAILED,
@@ -20,30 +18,23 @@ from dpdash.cli.terminal import (
     print_json,
     print_table,
     require_writable,
-    signals_received,
     table_of,
     write_result,
 )
 from dpdash.core.config import EngineName, RunConfig
-from dpdash.core.errors import StoreError
 from dpdash.core.scaling.plan import LEAST_SECONDS, MOST_REPEATS, MOST_SECONDS, ScalingMode, StudyPlan
-from dpdash.core.scaling.study import AnyStudy, Study, StudyStatus
+from dpdash.core.scaling.study import Study, StudyStatus
 from dpdash.core.scaling.waterfall import Duration, Part, Waterfall
 from dpdash.core.settings import read_settings
 from dpdash.findings.scaling.curves import curves
 from dpdash.findings.scaling.parts import waterfalls
-from dpdash.findings.scaling.sentence import Sentence
 from dpdash.findings.scaling.shown import shown_parts
 from dpdash.findings.scaling.verdict import verdicts
 from dpdash.scaling.export import as_csv, as_values, parts_csv
-from dpdash.scaling.live import LiveStudy, Snapshot
+from dpdash.scaling.live import LiveStudy
 from dpdash.scaling.measure import require_engines
 from dpdash.scaling.service import new_study
-from dpdash.store.absent import open_store
 
-S = TypeVar("S", bound=AnyStudy)
-OWNER: Final = "command line"
-POLL_SECONDS: Final = 0.1
 USUAL_WIDTH, USUAL_DEPTH = 64, 1
 
 
@@ -100,8 +91,8 @@ def scaling(
     require_writable(csv)
     require_writable(parts)
     url = or_exit(read_settings).database_url
-    with _kept(url) as keep:
-        study = _measured(LiveStudy(new_study(plan, OWNER), keep=keep), quiet=as_json)
+    with kept(url, lambda store: store.studies) as keep:
+        study = measured(LiveStudy(new_study(plan, OWNER), keep=keep), quiet=as_json)
     if as_json:
         print_json(as_values(study))
     else:
@@ -122,24 +113,6 @@ def _plan(values: dict[str, Any]) -> StudyPlan:
     lists = ("engines", "hidden_widths")
     parts = {name: tuple(part.strip() for part in values[name].split(",") if part.strip()) for name in lists}
     return StudyPlan.parse(values | parts)
-
-
-def _measured(live: LiveStudy[S], quiet: bool) -> S:
-    """Measure with a progress bar; the first Ctrl+C ends the study, which is kept."""
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("measurements, {task.fields[left]}"))
-    with signals_received() as received, Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task("measure", total=None, left="starting")
-        live.start()
-        while not live.wait(POLL_SECONDS):
-            if received:
-                live.cancel()
-            shown = live.snapshot()
-            bar.update(task, total=shown.study.num_wanted, completed=shown.num_measured, left=_left(shown))
-    return live.snapshot().study
-
-
-def _left(shown: Snapshot[Any]) -> str:
-    return "ending" if shown.seconds_left is None else f"about {max(1, round(shown.seconds_left))} s left"
 
 
 def _print(study: Study) -> None:
@@ -167,7 +140,7 @@ def _print(study: Study) -> None:
     for said in verdicts(study, shown):
         typer.echo(f"{ENGLISH_WORDS.name(said.engine)}:")
         for sentence in said.sentences:
-            typer.echo(f"  {_written(sentence)}")
+            typer.echo(f"  {written(sentence)}")
     if study.status is not StudyStatus.FINISHED:
         done, wanted = len(study.measurements), study.num_wanted
         typer.echo(f"Ended after {done} of {wanted} measurements.")
@@ -199,26 +172,3 @@ def _print_parts(found: Sequence[Waterfall]) -> None:
 def _part(duration: Duration, shown: Decimal) -> str:
     text = ENGLISH_WORDS.decimal(shown)
     return f"({text})" if duration.is_lost_in_noise else text
-
-
-def _written(sentence: Sentence) -> str:
-    return ENGLISH_WORDS.sentence(sentence.template, sentence.values)
-
-
-@contextmanager
-def _kept(url: str) -> Iterator[Callable[[Study], None]]:
-    """Keeps a study where runs are kept, as it comes; where that cannot be done, says so at the end."""
-    problems: list[StoreError] = []
-    store = open_store(url)
-
-    def keep(study: Study) -> None:
-        try:
-            store.studies.put(study)
-            problems.clear()
-        except StoreError as problem:
-            problems[:] = [problem]
-
-    yield keep
-    store.close()
-    if problems:
-        complain(f"This study was not saved. {problems[0]}")

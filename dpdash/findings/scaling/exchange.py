@@ -21,10 +21,13 @@ from dpdash.core.scaling.gradient import bucket_sizes, tensor_sizes
 from dpdash.core.scaling.variants import Variant
 from dpdash.core.scaling.waterfall import Duration
 from dpdash.findings.scaling.parts import difference, duration
+from dpdash.findings.speed_up import LEAST_TURNS
 from dpdash.findings.turns import redrawn_medians
 
 OFF_THE_LINE: Final = 0.3
 """A size lies off the line when its median differs from it by more than this share of it."""
+ERRORS_OF_THE_BEST: Final = 3
+"""Standard errors: the shortest of several is shorter than another by chance more often than one alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +118,11 @@ class ExchangeInStep:
     """What one bucket after backward costs: nothing of it is hidden."""
     buckets: tuple[Buckets, ...]
     """From the fewest to the most; DDP's own are among them."""
+    best: Buckets
+    """With the shortest step; DDP's own unless another one is shorter beyond its error."""
     saved: Duration
-    """By the best size of bucket, beside DDP's own; 0 where that is the best."""
+    """By the best, beside DDP's own; 0 where that is the best."""
     accumulations: tuple[Accumulation, ...]
-
-    @property
-    def best(self) -> Buckets:
-        """With the shortest step."""
-        return min(self.buckets, key=lambda one: one.step.nanoseconds)
 
     @property
     def usual(self) -> Buckets:
@@ -164,19 +164,29 @@ def in_step(study: ExchangeStudy) -> ExchangeInStep | None:
     counts = {cap: len(bucket_sizes(tensors, cap)) for cap in plan.bucket_caps}
     by_cap = {cap: seconds[DdpStep(replicas, bucket_cap_mb=cap)] for cap in sorted(counts, key=counts.__getitem__)}
     one_bucket, usual = next(iter(by_cap.values())), by_cap[None]
-    best = min(by_cap.values(), key=statistics.median)
+    buckets = tuple(
+        Buckets(cap, counts[cap], duration(values), difference(one_bucket, values))
+        for cap, values in by_cap.items()
+    )
+    shortest = min(buckets, key=lambda one: one.step.nanoseconds)
+    saved = difference(usual, by_cap[shortest.cap_mb])
+    if num_turns < LEAST_TURNS or saved.nanoseconds <= ERRORS_OF_THE_BEST * saved.error:
+        shortest, saved = next(one for one in buckets if one.cap_mb is None), difference(usual, usual)
     without = seconds[DdpStep(replicas, Variant.NO_EXCHANGE)]
     return ExchangeInStep(
         step=duration(usual),
         without=duration(without),
         exchange=difference(one_bucket, without),
-        buckets=tuple(
-            Buckets(cap, counts[cap], duration(values), difference(one_bucket, values))
-            for cap, values in by_cap.items()
-        ),
-        saved=difference(usual, best),
+        buckets=buckets,
+        best=shortest,
+        saved=saved,
         accumulations=tuple(_accumulation(replicas, count, seconds) for count in plan.micro_batches),
     )
+
+
+def is_gain(saved: Duration) -> bool:
+    """Whether it is more than nothing beyond its error."""
+    return saved.nanoseconds > 2 * saved.error
 
 
 def _accumulation(replicas: int, count: int, seconds: Mapping[DdpStep, Sequence[float]]) -> Accumulation:

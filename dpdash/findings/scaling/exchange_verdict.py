@@ -9,8 +9,7 @@ from dpdash.core.errors import N_
 from dpdash.core.scaling.exchange import ExchangeWay
 from dpdash.core.scaling.exchange_study import LARGEST_SMALL, SMALLEST_LARGE, ExchangeStudy
 from dpdash.core.scaling.gradient import MIB, gradient_bytes
-from dpdash.core.scaling.waterfall import Duration
-from dpdash.findings.scaling.exchange import ExchangeCurve, ExchangeInStep, exchange_curves, in_step
+from dpdash.findings.scaling.exchange import ExchangeCurve, ExchangeInStep, exchange_curves, in_step, is_gain
 from dpdash.findings.scaling.sentence import Sentence
 
 LATENCY_ALONE: Final = 0.1
@@ -171,7 +170,7 @@ def _by_hand(study: ExchangeStudy, curve: ExchangeCurve) -> Iterator[Sentence]:
     torchs = curve.at(largest)
     if ring and naive and torchs:
         times = {"ring": ring.seconds / torchs.seconds, "naive": naive.seconds / torchs.seconds}
-        yield Sentence(BY_HAND, {"size": largest / MIB, **times})
+        yield Sentence(BY_HAND, {"size": largest // MIB, **times})
 
 
 def _of_steps(study: ExchangeStudy, found: ExchangeInStep) -> Iterator[Sentence]:
@@ -179,7 +178,7 @@ def _of_steps(study: ExchangeStudy, found: ExchangeInStep) -> Iterator[Sentence]
     yield from _hidden(study, found)
     for accumulation in found.accumulations[-1:]:
         yield Sentence(
-            ACCUMULATED if _is_gain(accumulation.saved) else ACCUMULATED_ALIKE,
+            ACCUMULATED if is_gain(accumulation.saved) else ACCUMULATED_ALIKE,
             {
                 "count": accumulation.micro_batches,
                 "each": accumulation.each.milliseconds,
@@ -192,12 +191,12 @@ def _hidden(study: ExchangeStudy, found: ExchangeInStep) -> Iterator[Sentence]:
     if len(found.buckets) == 1:
         yield Sentence(ONE_BUCKET)
         return
-    if not _is_gain(found.exchange):
+    if not is_gain(found.exchange):
         yield Sentence(LOST, {"bound": found.exchange.bound.milliseconds, "step": found.step.milliseconds})
         return
     usual = found.usual.hidden
     values = {"exchange": found.exchange.milliseconds, "hidden": usual.milliseconds}
-    yield Sentence(HIDDEN if _is_gain(usual) else HIDES_NOTHING, values)
+    yield Sentence(HIDDEN if is_gain(usual) else HIDES_NOTHING, values)
     yield _best(found)
     most = max(one.hidden.nanoseconds for one in found.buckets)
     if most < LITTLE_HIDDEN * found.exchange.nanoseconds and not study.num_gpus:
@@ -208,12 +207,7 @@ def _hidden(study: ExchangeStudy, found: ExchangeInStep) -> Iterator[Sentence]:
 
 def _best(found: ExchangeInStep) -> Sentence:
     best = found.best
-    if best.cap_mb is None or not _is_gain(found.saved):
+    if best.cap_mb is None:
         return Sentence(NONE_IS_BETTER)
     saved = {"saved": found.saved.milliseconds}
     return Sentence(BEST_IS_ONE, saved) if best.count == 1 else Sentence(BEST, {"cap": best.cap_mb, **saved})
-
-
-def _is_gain(duration: Duration) -> bool:
-    """Whether it is more than nothing beyond its error."""
-    return duration.nanoseconds > 2 * duration.error

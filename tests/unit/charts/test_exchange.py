@@ -57,7 +57,7 @@ def test_a_step_is_what_it_computes_and_what_of_its_exchange_is_seen_and_the_res
     assert drawn["computing"]["y"] == pytest.approx([1e3 * COMPUTING] * 5)
     assert drawn["shown"]["y"] == pytest.approx([0.0, *(1e3 * EXCHANGE * part for part in (1, 0.5, 0.5, 0.5))])
     assert drawn["hidden"]["y"] == pytest.approx([0.0, *(1e3 * EXCHANGE * part for part in (0, 0.5, 0.5, 0.5))])
-    assert ["best here" in name for name in drawn["shown"]["x"]] == [False, False, True, False, False]
+    assert ["★" in name for name in drawn["shown"]["x"]] == [False, False, True, False, False]
 
 
 def test_micro_batches_are_drawn_with_one_exchange_and_with_as_many() -> None:

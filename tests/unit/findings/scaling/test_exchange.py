@@ -112,6 +112,24 @@ def test_the_best_size_has_the_shortest_step() -> None:
     assert found.saved.nanoseconds == pytest.approx(EXCHANGE / 2 * 1e3 * MS)
 
 
+def test_no_size_is_called_the_best_that_is_not_shorter_beyond_its_error() -> None:
+    whole = study_of()
+    finest = step_of(whole, bucket_cap_mb=whole.plan.bucket_caps[-1])
+    draw = random.Random(0)
+
+    def hardly_shorter(turn: Subject) -> float:
+        return seconds_of(turn) * (0.9999 if turn == finest else 1)
+
+    def noisy(turn: Subject) -> float:
+        return hardly_shorter(turn) * draw.uniform(0.8, 1.2)
+
+    once = in_step(study_of(hardly_shorter, repeats=1))
+    assert once is not None
+    assert once.best is once.usual and once.saved.nanoseconds == 0
+    found = [in_step(study_of(noisy, repeats=7)) for _study in range(40)]
+    assert sum(one is not None and one.best is not one.usual for one in found) <= 4
+
+
 def test_accumulation_saves_all_exchanges_but_one() -> None:
     found = in_step(study_of())
     assert found is not None
