@@ -46,7 +46,7 @@ def offered_engines() -> tuple[EngineName, ...]:
 def show_controls(measuring: Snapshot[Any] | None) -> None:
     """Show what to measure, and Start or Cancel."""
     _choose_engines()
-    show_sliders()
+    show_sliders(_input("replicas"))
     is_frozen = run_service().room.is_frozen
     with st.container(horizontal=True, vertical_alignment="center", key="scaling_buttons"):
         if measuring is None:
@@ -75,13 +75,13 @@ def show_controls(measuring: Snapshot[Any] | None) -> None:
         _show_measured()
 
 
-def show_sliders() -> None:
+def show_sliders(replicas: Input[int]) -> None:
     """Show how many replicas at most, the model and its samples, and how often everything is measured."""
     if settings_to_begin_with().data is not None:
         st.caption(_("Measured with points around y = 3x: how long a step takes does not depend on the numbers."))
     columns = st.columns(2 + len(FIELDS))
     with columns[0]:
-        _replicas()
+        _replicas(replicas)
     for column, name in zip(columns[1:], FIELDS, strict=False):
         with column:
             _field(name)
@@ -143,10 +143,10 @@ def _choose_engines() -> None:
         )
 
 
-def _replicas() -> None:
+def _replicas(owner: Input[int]) -> None:
     most = catalog.offer().max_replicas
     slider(
-        _input("replicas"),
+        owner,
         _("Most replicas"),
         2,
         most,

@@ -8,6 +8,7 @@ import streamlit as st
 
 from dpdash.charts.exchange import accumulation_figure, buckets_figure, curve_figure
 from dpdash.charts.spec import Figure
+from dpdash.core.cores import num_cores
 from dpdash.core.errors import ConfigError
 from dpdash.core.scaling.exchange_study import ExchangePlan, ExchangeStudy
 from dpdash.core.translations import Language
@@ -17,6 +18,8 @@ from dpdash.findings.scaling.sentence import Sentence
 from dpdash.scaling.exchange_export import as_csv, as_json
 from dpdash.scaling.live import ExchangeSnapshot, Snapshot
 from dpdash.store.plans import Head
+from dpdash.training import catalog
+from dpdash.training.hardware import num_gpus
 from dpdash.ui.parts.button import button
 from dpdash.ui.parts.controls import choice, selection
 from dpdash.ui.parts.labels import distinct
@@ -26,7 +29,7 @@ from dpdash.ui.parts.refreshing import refreshing
 from dpdash.ui.scaling.controls import cancel_button, chosen, show_sliders
 from dpdash.ui.scaling.notices import show_downloads, show_progress, who_trains
 from dpdash.ui.session.clock import written_time
-from dpdash.ui.session.inputs import EXCHANGE, SCALING_VIEW, ScalingView
+from dpdash.ui.session.inputs import EXCHANGE, SCALING_VIEW, Input, ScalingView
 from dpdash.ui.session.language import _, current, error_text, number, sentence, setting
 from dpdash.ui.session.state import NUM_SHARED
 from dpdash.ui.train import commands
@@ -36,6 +39,7 @@ SECONDS: Final = 0.05
 """Of a measurement: hundreds of small exchanges, and of large ones the few that it takes at least."""
 LARGE_WIDTH, LARGE_DEPTH = 512, 2
 """A network whose gradient takes longer to exchange than its latency."""
+FEWEST_RANKS: Final = 2
 NO_STUDY: Final = "no-exchange"
 
 
@@ -58,7 +62,7 @@ def show_exchange(measuring: Snapshot[Any] | None, refresh_seconds: float) -> No
     """Show what an exchange costs, refreshed on a timer only while something is measured."""
     service = scaling_service()
     drawn = _exchange_frame(measuring)
-    show_sliders()
+    show_sliders(_ranks())
     _show_buttons(measuring)
     studies = service.exchanges()
     _choose_study(studies)
@@ -76,7 +80,7 @@ def wanted_plan(width: int, depth: int) -> ExchangePlan:
     """
     return ExchangePlan.parse(
         {
-            "replicas": chosen("replicas"),
+            "replicas": _ranks().get(),
             "samples": chosen("samples"),
             "hidden_width": width,
             "hidden_depth": depth,
@@ -84,6 +88,12 @@ def wanted_plan(width: int, depth: int) -> ExchangePlan:
             "seconds": SECONDS,
         }
     )
+
+
+def _ranks() -> Input[int]:
+    """The most ranks: usually as many as there are cores or GPUs, so that none waits for its turn."""
+    places = num_gpus() if num_gpus() > 1 else num_cores()
+    return Input("exchange_replicas", max(FEWEST_RANKS, min(places, catalog.offer().max_replicas)))
 
 
 def _exchange_frame(measuring: Snapshot[Any] | None) -> tuple[object, ...]:
