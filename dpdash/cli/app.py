@@ -41,6 +41,7 @@ from dpdash.core.places import COMMAND
 from dpdash.core.preview import Preview
 from dpdash.core.settings import read_settings
 from dpdash.core.words import moment
+from dpdash.findings.beside import Ratios, of_turns
 from dpdash.findings.run import verdict
 from dpdash.findings.suggestion import Tried
 from dpdash.findings.sweep import tried_beside
@@ -286,6 +287,8 @@ class _Overheard:
 
 def _result_values(shown: RunSnapshot, losses: list[float]) -> dict[str, Any]:
     slope, intercept = shown.history.line or (None, None)
+    started = shown.history.started
+    turns = None if started is None else started.turns
     return {
         "config": shown.config.model_dump(mode="json"),
         "run_id": shown.run_id,
@@ -296,6 +299,7 @@ def _result_values(shown: RunSnapshot, losses: list[float]) -> dict[str, Any]:
         "seconds": shown.history.seconds,
         "engine": shown.config.engine.value,
         "replicas": shown.config.replicas,
+        "times_as_fast": None if turns is None else _ratio_values(of_turns(turns, shown.config.replicas)),
     }
 
 
@@ -334,6 +338,24 @@ def _least_squares(data: OwnData, known: Preview, in_own_units: tuple[float, flo
     return text
 
 
+def _ratios(ratios: Ratios) -> str:
+    """How fast a step on the replicas is beside each device."""
+    said = ENGLISH_WORDS
+    each = " and ".join(
+        f"{said.number(one.speed_up.median)} ± {said.number(one.speed_up.standard_error, 2)} times as fast "
+        f"as {said.name(one.device)}"
+        for one in ratios.found
+    )
+    return f"a step on the replicas is {each}" + (": too noisy to tell" if ratios.is_noisy else "")
+
+
+def _ratio_values(ratios: Ratios) -> dict[str, Any]:
+    return {
+        one.device.value: {"speed_up": one.speed_up.median, "error": one.speed_up.standard_error}
+        for one in ratios.found
+    } | {"is_noisy": ratios.is_noisy}
+
+
 def _print_result(shown: RunSnapshot, tried: tuple[Tried, ...] = ()) -> None:
     history, said = shown.history, ENGLISH_WORDS
     latest, line = history.latest, history.line
@@ -349,6 +371,8 @@ def _print_result(shown: RunSnapshot, tried: tuple[Tried, ...] = ()) -> None:
         rate = history.epochs_per_second
         speed = f", {said.number(rate)} epochs/s" if rate else ""
         typer.echo(f"{said.number(history.seconds)} s of training{speed}")
+    if history.started is not None and history.started.turns is not None:
+        typer.echo(_ratios(of_turns(history.started.turns, shown.config.replicas)))
     try:
         known = preview(shown.config)
     except OwnDataError as error:

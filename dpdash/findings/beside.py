@@ -1,11 +1,16 @@
 """How fast replicas are beside one device: from a study, or from what a run has measured itself."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from dpdash.core.scaling.curve import Spread
 from dpdash.core.scaling.waterfall import Device, Waterfall
 from dpdash.core.turns import StepTurns
 from dpdash.findings.speed_up import is_noisy, speed_up
+
+MOST_KEPT: Final = 64
+"""Runs whose ratios are kept: a page that is refreshed asks for them each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class Ratios:
     num_turns: int
 
 
+@lru_cache(maxsize=MOST_KEPT)
 def of_turns(measured: StepTurns, replicas: int) -> Ratios:
     """What a run of so many replicas has measured."""
     device = Device.ONE_GPU if measured.is_on_gpus else Device.ONE_CORE

@@ -320,10 +320,10 @@ FAULTS: Final = (
     Fault("dpdash/web/links.py", "values[-1] for name", "values[0] for name", LINKS),
     Fault("dpdash/web/links.py", "rest = len(found) - MAX_PROBLEMS", "rest = len(found)", LINKS),
     Fault(
-        "dpdash/ui/parts/metrics.py",
-        "started.one_device_step_seconds / started.replicas_step_seconds",
-        "started.replicas_step_seconds / started.one_device_step_seconds",
-        ("tests/unit/ui/parts/test_metrics.py",),
+        "dpdash/findings/beside.py",
+        "speed_up(measured.whole_cpu, measured.replicas)",
+        "speed_up(measured.one_device, measured.replicas)",
+        ("tests/unit/findings/test_beside.py",),
     ),
     # The server's guards
     Fault(

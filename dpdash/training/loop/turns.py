@@ -1,6 +1,6 @@
 """What a step takes on the replicas of a run and beside them, measured in turns before its first epoch.
 
-The step is the one that a scaling study measures, and so is what is compared: docs/adr/0030-two-ratios.md.
+The step is the one that a scaling study measures, and so is what is compared: docs/adr/0031-two-ratios.md.
 """
 
 import copy

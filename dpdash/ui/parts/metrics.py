@@ -10,17 +10,19 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dpdash.charts.run import RunView
 from dpdash.core.config import EngineName, RunConfig
+from dpdash.core.events import RunStarted
 from dpdash.core.history import HistorySnapshot
 from dpdash.core.own_data import OwnDataError
 from dpdash.core.translations import Language
+from dpdash.findings.beside import of_turns
 from dpdash.problem.preview import errors_in_own_units, line_in_own_units
 from dpdash.training import catalog
+from dpdash.ui.parts.ratios import DIGITS, short_ratios
 from dpdash.ui.session.language import _, current, number
 from dpdash.ui.session.state import NUM_SHARED
 
 THOUSAND: Final = 1e3
 MILLION: Final = 1e6
-SPEED_UP_DIGITS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,34 +147,29 @@ def signed(value: float) -> str:
     return number(value) if value < 0 else f"+{number(value)}"
 
 
-def speed_up(history: HistorySnapshot) -> float | None:
-    """How many times as fast a step on the replicas is as on one device, both measured before the first epoch."""
-    started = history.started
-    if started is None or not started.one_device_step_seconds or not started.replicas_step_seconds:
-        return None
-    return started.one_device_step_seconds / started.replicas_step_seconds
-
-
 def _speed(config: RunConfig, history: HistorySnapshot | None) -> Metric:
     name = _("Samples per second")
     help_text = _(
         "Samples trained in a second, without pauses and pacing: over the latest epochs while the run trains, "
-        "over all of them once it has ended. Below: how fast a step on the replicas is beside the same step on "
-        "one device, both measured on this machine right before the first epoch."
+        "over all of them once it has ended. Below: how many times as fast a step on the replicas is as the same "
+        "step on one core and, where that is another device, on the whole CPU, whose cores all share each "
+        "operation; on GPUs, on one GPU. Measured in turns on this machine right before the first epoch."
     )
     rate = history.epochs_per_second if history else None
     if history is None or rate is None:
         return Metric(name, "–", _("not measured yet"), help_text)
-    return Metric(name, _large(rate * config.samples), _beside_one_device(history), help_text)
+    return Metric(name, _large(rate * config.samples), _beside(config, history.started), help_text)
 
 
-def _beside_one_device(history: HistorySnapshot) -> str:
-    ratio = speed_up(history)
-    if ratio is None:
-        return _("one device")
-    if round(ratio, 2) >= 1:
-        return _("{ratio}× as fast as 1 device").format(ratio=number(ratio, SPEED_UP_DIGITS))
-    return _("{times}× slower than 1 device").format(times=number(1 / ratio, SPEED_UP_DIGITS))
+def _beside(config: RunConfig, started: RunStarted | None) -> str:
+    if started is None or config.replicas == 1:
+        return _("without replicas")
+    if started.turns is not None:
+        return short_ratios(of_turns(started.turns, config.replicas))
+    if not started.one_device_step_seconds or not started.replicas_step_seconds:
+        return _("not measured")
+    ratio = started.one_device_step_seconds / started.replicas_step_seconds
+    return _("{ratio}× 1 device").format(ratio=number(ratio, DIGITS))
 
 
 def _large(value: float) -> str:

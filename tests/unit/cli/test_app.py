@@ -46,6 +46,7 @@ KEYS = {
     "seconds",
     "engine",
     "replicas",
+    "times_as_fast",
 }
 
 

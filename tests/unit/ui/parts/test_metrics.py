@@ -10,8 +10,9 @@ from dpdash.charts.run import RunView
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.events import EpochBlock, RunEvent, RunFinished, RunStarted
 from dpdash.core.history import History, HistorySnapshot
+from dpdash.core.turns import StepTurn, StepTurns
 from dpdash.problem.preview import preview
-from dpdash.ui.parts.metrics import Metric, metrics, replicas, signed, speed_up
+from dpdash.ui.parts.metrics import Metric, metrics, replicas, signed
 from dpdash.ui.session import language
 from dpdash.ui.session.inputs import VALUES_KEY
 
@@ -38,8 +39,8 @@ def block(num_epochs: int, seconds_per_epoch: float) -> EpochBlock:
     )
 
 
-def began(one_device: float | None, replicas: float | None) -> RunStarted:
-    return RunStarted(1.0, ("a", "b"), (500, 500), True, one_device, replicas)
+def began(turns: StepTurns | None = None) -> RunStarted:
+    return RunStarted(1.0, ("a", "b"), (500, 500), True, turns=turns)
 
 
 def history_of(*events: RunEvent) -> HistorySnapshot:
@@ -68,7 +69,7 @@ def test_before_a_run_stand_the_untrained_lines_numbers() -> None:
 
 
 def test_during_a_run_stand_its_own_numbers() -> None:
-    found = shown(EMULATED, history_of(began(0.001, 0.002), block(40, 0.01)))
+    found = shown(EMULATED, history_of(began(), block(40, 0.01)))
     assert [found[name].value for name in (LOSS, SLOPE, INTERCEPT)] == ["0.100", "2.50", "0.250"]
     assert found[SLOPE].target == "true 3 (−0.500)"
     assert found[INTERCEPT].target == "true 0 (+0.250)"
@@ -85,26 +86,29 @@ def test_speed_is_samples_in_a_second(seconds_per_epoch: float, written: str) ->
     assert shown(EMULATED, history_of(block(100, seconds_per_epoch)))[SPEED].value == written
 
 
-def test_speed_up_needs_both_measurements() -> None:
-    assert speed_up(history_of(began(0.001, 0.004))) == 0.25
-    assert speed_up(history_of(began(None, None))) is None
-    assert speed_up(history_of(began(0.001, None))) is None
-    assert speed_up(history_of(block(1, 1.0))) is None
-
-
 @pytest.mark.parametrize(
-    ("replicas", "written"),
+    ("turns", "written"),
     [
-        (0.004, "4.0× slower than 1 device"),
-        (0.001, "1.0× as fast as 1 device"),
-        (0.0005, "2.0× as fast as 1 device"),
+        (StepTurns((StepTurn(0.004, 0.001, 0.002),) * 3), "0.25× 1 core · 0.50× whole CPU"),
+        (StepTurns((StepTurn(0.004, 0.001),) * 3), "0.25× 1 core"),
+        (StepTurns((StepTurn(0.001, 0.0015),) * 3, is_on_gpus=True), "1.5× 1 GPU"),
+        (StepTurns((StepTurn(0.001, 0.01, 0.01),) * 3), "too noisy to tell"),
+        (None, "not measured"),
     ],
+    ids=["both", "one core alone", "GPUs", "ten times as fast with two", "none"],
 )
-def test_speed_up_stands_under_the_speed_as_what_it_is(replicas: float, written: str) -> None:
-    measured = history_of(began(0.001, replicas), block(100, 0.01))
-    assert shown(EMULATED, measured)[SPEED].target == written
-    alone = history_of(began(None, None), block(100, 0.01))
-    assert shown(RunConfig(samples=1000), alone)[SPEED].target == "one device"
+def test_under_the_speed_stands_how_fast_replicas_are_beside_each_device(
+    turns: StepTurns | None, written: str
+) -> None:
+    assert shown(EMULATED, history_of(began(turns), block(100, 0.01)))[SPEED].target == written
+
+
+def test_a_run_of_an_older_version_has_its_one_ratio_and_one_without_replicas_none() -> None:
+    older = RunStarted(1.0, ("a", "b"), (500, 500), True, 0.001, 0.004)
+    assert shown(EMULATED, history_of(older, block(100, 0.01)))[SPEED].target == "0.25× 1 device"
+    assert (
+        shown(RunConfig(samples=1000), history_of(began(), block(100, 0.01)))[SPEED].target == "without replicas"
+    )
 
 
 @pytest.mark.parametrize(
