@@ -76,8 +76,9 @@ def causes(waterfall: Waterfall) -> tuple[Cause, ...]:
 
 def _cause(waterfall: Waterfall, part: Part) -> Cause:
     shown, duration = shown_parts(waterfall), waterfall.parts[part]
-    costs = duration.nanoseconds > 0 and not duration.is_lost_in_noise
-    template = _CAUSES[part] if costs else LESS_THAN if duration.is_lost_in_noise else SAVES
+    is_nothing = duration.is_lost_in_noise or not duration.nanoseconds
+    costs = duration.nanoseconds > 0 and not is_nothing
+    template = _CAUSES[part] if costs else LESS_THAN if is_nothing else SAVES
     values: Values = {
         "milliseconds": shown.parts[part],
         "bound": shown.written(duration.bound),

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dpdash.core.config import EngineName, bounds
+from dpdash.core.errors import N_
 from dpdash.core.scaling.plan import StudyPlan
 from dpdash.core.scaling.study import Study
 from dpdash.core.scaling.waterfall import Part, Waterfall
+from dpdash.findings.scaling.sentence import Sentence
 
 WIDE: Final = 512
 """Units of a layer whose products take longer than what starts them."""
@@ -38,6 +40,35 @@ class Change:
             "engine": {"engines": (self.value,)},
         }
         return StudyPlan.parse(plan.model_dump() | changed[self.setting])
+
+
+SHARES_CORES: Final = N_("{places} cores or GPUs are there: more replicas than that take turns.")
+SHARES_MEMORY: Final = N_("Wider layers compute more for each byte that memory brings.")
+OWN_PYTHON: Final = N_("DDP gives each replica a Python of its own; cores and memory stay shared.")
+_ADVICE: Final[Mapping[Part, str]] = {
+    Part.SMALL_SHARDS: N_(
+        "More samples make each part of the batch larger, and what every operation costs a smaller share."
+    ),
+    Part.ONE_BACKWARD: N_("With DDP each replica has a backward and an update of its own."),
+    Part.COPIES: N_(
+        "DDP keeps the model where it is and exchanges gradients only; wider layers give each copy more work."
+    ),
+    Part.BOOKKEEPING: N_("It hardly grows with the work: wider layers or more samples make it a smaller share."),
+    Part.EXCHANGE: N_(
+        "More samples give each exchange more work; how much is exchanged, the size of the model decides."
+    ),
+}
+"""What would change a part, but for sharing, of which that depends."""
+
+
+def advice(part: Part, study: Study, waterfall: Waterfall) -> Sentence:
+    """What would change a part of a step."""
+    if part is not Part.SHARING:
+        return Sentence(_ADVICE[part])
+    places = study.num_places(waterfall.engine)
+    if waterfall.replicas > places:
+        return Sentence(SHARES_CORES, {"places": places})
+    return Sentence(SHARES_MEMORY if waterfall.engine is EngineName.DDP else OWN_PYTHON)
 
 
 _Candidates = Callable[[Study, Waterfall], Iterator[Change]]

@@ -17,7 +17,7 @@ from dpdash.core.scaling.plan import ScalingMode
 from dpdash.core.scaling.study import Study
 from dpdash.core.scaling.waterfall import Device, Waterfall
 from dpdash.findings.scaling.causes import Cause, causes, whole
-from dpdash.findings.scaling.changes import Change, changes_for
+from dpdash.findings.scaling.changes import Change, advice, changes_for
 from dpdash.findings.scaling.fits import Fit, fit
 from dpdash.findings.scaling.parts import waterfalls
 from dpdash.findings.scaling.sentence import Sentence, Values
@@ -54,15 +54,17 @@ class ScalingVerdict:
     """What makes a step longer than an ideal split, the largest first; then what is lost in noise."""
     step: Sentence | None = None
     """The step that the causes add up to."""
+    advice: tuple[Sentence, ...] = ()
+    """What would change the largest cause."""
     changes: tuple[Change, ...] = ()
-    """What would change the largest cause, and can be measured."""
+    """Of that, what can be measured."""
     notes: tuple[Sentence, ...] = ()
 
     @property
     def sentences(self) -> tuple[Sentence, ...]:
         """All of it."""
         step = () if self.step is None else (self.step,)
-        return (*self.headline, *step, *(cause.sentence for cause in self.causes), *self.notes)
+        return (*self.headline, *step, *(cause.sentence for cause in self.causes), *self.advice, *self.notes)
 
 
 def verdicts(study: Study, curves: tuple[Curve, ...]) -> tuple[ScalingVerdict, ...]:
@@ -213,8 +215,11 @@ def _headline(
 def _explained(said: ScalingVerdict, study: Study, waterfall: Waterfall) -> ScalingVerdict:
     """The verdict with the causes of a step, and what would change the largest."""
     found = causes(waterfall)
-    changes = changes_for(found[0].part, study, waterfall) if found[0].costs else ()
-    return replace(said, causes=found, step=whole(waterfall), changes=changes)
+    said = replace(said, causes=found, step=whole(waterfall))
+    if not found[0].costs:
+        return said
+    part = found[0].part
+    return replace(said, advice=(advice(part, study, waterfall),), changes=changes_for(part, study, waterfall))
 
 
 def _noisy(point: CurvePoint, device: Device) -> Sentence:

@@ -53,6 +53,8 @@ def show_causes(study: Study, engine: EngineName, width: int) -> None:
     if said.step is not None:
         lines = [f"- {_written((cause.sentence,))}" for cause in said.causes]
         st.markdown("\n".join([_named(engine, (said.step,)), "", *lines]))
+    if said.advice:
+        st.markdown(_written(said.advice))
     _show_changes(said, study.plan)
     if said.notes:
         st.caption(_written(said.notes))

@@ -5,7 +5,7 @@ import io
 import json
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpdash.core.config import EngineName
@@ -17,6 +17,7 @@ from tests.unit.sweeps.conftest import REPLICAS, study_of
 BOTH = (REPLICAS, EngineName.DDP)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_the_parts_in_the_text_of_the_json_add_up_to_the_digit(data: st.DataObject) -> None:
     milliseconds = st.floats(0.001, 100_000)

@@ -4,7 +4,8 @@ import pytest
 
 from dpdash.core.config import EngineName
 from dpdash.core.scaling.waterfall import Part
-from dpdash.findings.scaling.changes import Change, changes_for
+from dpdash.core.translations import ENGLISH, language
+from dpdash.findings.scaling.changes import Change, advice, changes_for
 from dpdash.findings.scaling.parts import waterfalls
 from tests.unit.findings.scaling.made_up import measured_study
 
@@ -36,3 +37,21 @@ def test_a_line_has_no_width_and_nothing_grows_beyond_its_bounds() -> None:
     wide = measured_study(hidden_widths=(512,))
     wider = changes_for(Part.SMALL_SHARDS, wide, waterfalls(wide)[0])
     assert {change.setting: change.value for change in wider}.get("hidden_width", 1024) == 1024
+
+
+def test_sharing_is_told_by_what_is_shared() -> None:
+    for engine, num_cores, told in (
+        (EngineName.CPU_REPLICAS, 2, "2 cores or GPUs are there"),
+        (EngineName.CPU_REPLICAS, 4, "a Python of its own"),
+        (EngineName.DDP, 4, "each byte that memory brings"),
+    ):
+        study = measured_study(engines=(engine,), replicas=3, num_cores=num_cores)
+        said = advice(Part.SHARING, study, waterfalls(study)[-1])
+        assert told in language(ENGLISH).sentence(said.template, said.values)
+
+
+def test_every_cause_has_something_that_changes_it() -> None:
+    study = measured_study()
+    for part in Part:
+        if part is not Part.IDEAL:
+            assert advice(part, study, waterfalls(study)[0]).template

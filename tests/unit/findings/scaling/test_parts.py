@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpdash.core.config import EngineName
@@ -23,6 +23,7 @@ def milliseconds(waterfall: Waterfall) -> dict[Part, float]:
     return {part: round(one.milliseconds, 6) for part, one in waterfall.parts.items()}
 
 
+@settings(deadline=None)
 @given(data=st.data(), mode=st.sampled_from(ScalingMode), rounds=st.integers(1, 4))
 def test_they_add_up_to_the_nanosecond(data: st.DataObject, mode: ScalingMode, rounds: int) -> None:
     seconds = st.floats(0.001, 1000, allow_subnormal=False)

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpdash.core.config import EngineName
@@ -13,6 +13,7 @@ from dpdash.findings.scaling.shown import shown_parts
 from tests.unit.findings.scaling.made_up import measured_study
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_written_parts_add_up_to_the_written_step(data: st.DataObject) -> None:
     seconds = st.floats(0.0001, 10_000)

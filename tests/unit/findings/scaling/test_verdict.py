@@ -115,6 +115,14 @@ def test_causes_are_told_with_their_milliseconds_which_add_up_the_largest_first(
     )
 
 
+def test_what_would_change_the_largest_is_told_and_nothing_where_nothing_costs() -> None:
+    assert "DDP keeps the model where it is" in text(of(measured_study()))
+    said = of(measured_study(lambda point, _way, _turn: 4.0 if point.is_baseline else 2.0))
+    assert said.kind is ScalingKind.NEAR_LINEAR
+    assert (said.advice, said.changes) == ((), ())
+    assert "faster with it" not in text(said)
+
+
 def test_a_gpu_is_called_one() -> None:
     on_gpus = replace(study_of(lambda point: 1.5, engines=(EngineName.DATA_PARALLEL,)), num_gpus=4)
     assert "1.50 times as fast as one GPU" in text(of(on_gpus))
