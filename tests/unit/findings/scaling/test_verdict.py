@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpdash.core.config import EngineName
@@ -46,6 +46,7 @@ def begins(study: Study) -> str:
     return language(ENGLISH).sentence(said.template, said.values)
 
 
+@settings(deadline=None)
 @given(
     speed_ups=SPEED_UPS,
     num_cores=st.integers(1, 8),
