@@ -1,5 +1,6 @@
 """The engines on a real GPU: alone, DDP with a rank for itself, and DDP with two ranks that share it over Gloo."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 
 from dpdash.core.config import EngineName
 from dpdash.core.events import RunFinished, RunStarted
+from dpdash.core.scaling.exchange import ExchangeWay
+from dpdash.core.scaling.variants import OF_DDP, Variant
 from dpdash.training.catalog import engine
+from dpdash.training.ddp.group import RankGroup
 from dpdash.training.hardware import gpu_name, num_gpus
 from tests.contract.training import config_for, run
 
@@ -54,3 +58,27 @@ def test_a_run_trains_on_the_gpus_that_it_names(name: EngineName, monkeypatch: p
     assert isinstance(started, RunStarted)
     assert started.devices == (gpu_name(1), gpu_name(0))
     assert isinstance(watcher.terminal, RunFinished)
+
+
+@pytest.fixture(scope="module")
+def sharing() -> Iterator[RankGroup]:
+    """Two ranks that share a GPU."""
+    if not num_gpus():
+        pytest.skip("needs a CUDA device; this machine has none")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CUDA_VISIBLE_DEVICES", "0")
+        with RankGroup(2) as group:
+            yield group
+
+
+@pytest.mark.parametrize("variant", OF_DDP)
+def test_ranks_measure_every_way_to_do_a_step(variant: Variant, sharing: RankGroup) -> None:
+    config = config_for(EngineName.DDP, replicas=2, hidden_depth=2, hidden_width=16)
+    steady = sharing.measure(config, variant, 0.05)
+    assert steady.step_seconds > 0
+    assert (steady.waiting_seconds is not None) == (variant is Variant.FIRST_ALL_REDUCE)
+
+
+@pytest.mark.parametrize("way", ExchangeWay)
+def test_ranks_measure_every_way_to_exchange(way: ExchangeWay, sharing: RankGroup) -> None:
+    assert sharing.exchange(way, 2**20, 2, 0.05).step_seconds > 0

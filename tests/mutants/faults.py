@@ -21,6 +21,7 @@ HISTORY: Final = ("tests/unit/core/test_history.py",)
 PROBLEM: Final = ("tests/unit/problem",)
 CONTROL: Final = ("tests/unit/training/test_control.py",)
 LOOP: Final = ("tests/unit/training/loop",)
+RANKS: Final = ("tests/unit/training/ddp/test_group.py", "tests/unit/training/ddp/test_variants.py")
 SLOTS: Final = ("tests/unit/runs/test_slots.py",)
 STORES: Final = ("tests/contract/test_stores.py",)
 FIGURES: Final = ("tests/unit/charts",)
@@ -120,6 +121,36 @@ FAULTS: Final = (
         "if value == self.current and not self.replays_after(num_epochs):",
         "if value == self.current:",
         ("tests/unit/training/test_learning_rates.py",),
+    ),
+    Fault(
+        "dpdash/training/ddp/group.py",
+        "slowest = max(",
+        "slowest = min(",
+        RANKS,
+    ),
+    Fault(
+        "dpdash/training/ddp/group.py",
+        "RANK_GONE if self._launch.has_lost_one() else message.problem",
+        "message.problem",
+        RANKS,
+    ),
+    Fault(
+        "dpdash/training/ddp/variants.py",
+        "            own.train(data.x[few], data.y[few])\n",
+        "",
+        RANKS,
+    ),
+    Fault(
+        "dpdash/training/ddp/variants.py",
+        "self._ddp(config, ranks, noop_hook)",
+        "self._ddp(config, ranks)",
+        RANKS,
+    ),
+    Fault(
+        "dpdash/training/ddp/exchange.py",
+        "tensor += received",
+        "tensor.copy_(received)",
+        RANKS,
     ),
     Fault(
         "dpdash/training/ddp/shared_words.py",

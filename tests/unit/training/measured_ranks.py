@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from dpdash.core.config import EngineName, RunConfig
 from dpdash.core.scaling.exchange import ExchangeWay
-from dpdash.core.scaling.variants import OF_DDP
+from dpdash.core.scaling.variants import OF_DDP, Variant
 from dpdash.training.ddp import placement, variants
 from dpdash.training.ddp.channel import ExchangeWork, Measure, StepWork
 from dpdash.training.ddp.exchange import exchange
@@ -27,6 +27,8 @@ from dpdash.training.variants.steady import Steady, Step, steady
 NUM_RANKS: Final = 3
 NUM_TOGETHER: Final = 2
 LATE_SECONDS: Final = 0.02
+SECONDS: Final = 0.1
+LESS_THAN_A_STEP: Final = LATE_SECONDS / 10
 SIZES: Final = (1, 2, 7, 1000)
 CONFIG: Final = RunConfig(
     samples=9, hidden_depth=2, hidden_width=520, engine=EngineName.DDP, replicas=NUM_TOGETHER, learning_rate=1e-4
@@ -112,7 +114,8 @@ def measured(rank: int, measurer: RankMeasurer) -> dict[str, Any]:
     ):
         for variant in OF_DDP:
             wrapped.clear()
-            told = measurer.measure(Measure(StepWork(CONFIG, variant), NUM_TOGETHER, 0.05))
+            seconds = LESS_THAN_A_STEP if variant is Variant.ENGINE else SECONDS
+            told = measurer.measure(Measure(StepWork(CONFIG, variant), NUM_TOGETHER, seconds))
             flat = torch.cat([each.detach().flatten() for each in models[-1].parameters()]) if models else None
             sizes = bucket_sizes(wrapped[0]) if wrapped else ""
             found[variant.value] = (told, flat, sizes, counting.num_exchanges)
