@@ -33,6 +33,13 @@ SIZES: Final = (1, 2, 7, 1000)
 CONFIG: Final = RunConfig(
     samples=9, hidden_depth=2, hidden_width=520, engine=EngineName.DDP, replicas=NUM_TOGETHER, learning_rate=1e-4
 )
+NUM_MICRO_BATCHES: Final = 3
+IN_PARTS: Final = CONFIG.model_copy(update={"accumulation_steps": NUM_MICRO_BATCHES})
+WORK: Final = {variant.value: StepWork(CONFIG, variant) for variant in OF_DDP} | {
+    "one exchange": StepWork(IN_PARTS, Variant.ENGINE),
+    "one exchange each": StepWork(IN_PARTS, Variant.EXCHANGE_EACH),
+}
+"""Ways to do a step, by their names."""
 
 
 def numbers_of(rank: int, size: int) -> Tensor:
@@ -112,13 +119,13 @@ def measured(rank: int, measurer: RankMeasurer) -> dict[str, Any]:
         patch.object(placement, "DistributedDataParallel", wrapping),
         patch.object(variants, "steady", counting),
     ):
-        for variant in OF_DDP:
+        for name, work in WORK.items():
             wrapped.clear()
-            seconds = LESS_THAN_A_STEP if variant is Variant.ENGINE else SECONDS
-            told = measurer.measure(Measure(StepWork(CONFIG, variant), NUM_TOGETHER, seconds))
+            seconds = LESS_THAN_A_STEP if work.variant is Variant.ENGINE else SECONDS
+            told = measurer.measure(Measure(work, NUM_TOGETHER, seconds))
             flat = torch.cat([each.detach().flatten() for each in models[-1].parameters()]) if models else None
             sizes = bucket_sizes(wrapped[0]) if wrapped else ""
-            found[variant.value] = (told, flat, sizes, counting.num_exchanges)
+            found[name] = (told, flat, sizes, counting.num_exchanges)
     exchange = Measure(ExchangeWork(ExchangeWay.ALL_REDUCE, 4), NUM_TOGETHER, 0.01)
     found["exchange"] = measurer.measure(exchange)
     return found

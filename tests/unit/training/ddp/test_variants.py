@@ -9,7 +9,14 @@ import torch
 from dpdash.core.scaling.exchange import ExchangeWay
 from dpdash.core.scaling.variants import Variant
 from dpdash.training.ddp.shared_words import ControlWord
-from tests.unit.training.measured_ranks import LATE_SECONDS, NUM_RANKS, NUM_TOGETHER, SIZES, numbers_of
+from tests.unit.training.measured_ranks import (
+    LATE_SECONDS,
+    NUM_MICRO_BATCHES,
+    NUM_RANKS,
+    NUM_TOGETHER,
+    SIZES,
+    numbers_of,
+)
 
 Found = list[dict[str, Any]]
 
@@ -59,18 +66,20 @@ def test_models_stay_alike_where_gradients_are_exchanged(variant: Variant, is_al
 
 
 @pytest.mark.parametrize(
-    ("variant", "a_step"),
+    ("work", "a_step"),
     [
-        (Variant.SHARDS_AT_ONCE, 0),
-        (Variant.NO_EXCHANGE, 0),
-        (Variant.ONE_BUCKET, 1),
-        (Variant.ENGINE, 2),
-        (Variant.FIRST_ALL_REDUCE, 2),
+        (Variant.SHARDS_AT_ONCE.value, 0),
+        (Variant.NO_EXCHANGE.value, 0),
+        (Variant.ONE_BUCKET.value, 1),
+        (Variant.ENGINE.value, 2),
+        (Variant.FIRST_ALL_REDUCE.value, 2),
+        ("one exchange", 2),
+        ("one exchange each", 2 * NUM_MICRO_BATCHES),
     ],
 )
-def test_ranks_speak_while_the_clock_counts_once_a_bucket(variant: Variant, a_step: int, found: Found) -> None:
+def test_ranks_speak_while_the_clock_counts_once_a_bucket(work: str, a_step: int, found: Found) -> None:
     for rank in range(NUM_TOGETHER):
-        steady, _parameters, _buckets, num_exchanges = found[rank]["measured"][variant.value]
+        steady, _parameters, _buckets, num_exchanges = found[rank]["measured"][work]
         assert num_exchanges == a_step * steady.num_steps
 
 
