@@ -118,8 +118,8 @@ FAULTS: Final = (
     Fault("dpdash/training/loop/epoch.py", "np.float32(len(self._x) / 4)", "np.float32(len(self._x) / 2)", LOOP),
     Fault(
         "dpdash/training/learning_rates.py",
-        "if value == self.current and not self.replays_after(num_epochs):",
-        "if value == self.current:",
+        "if value == self.current and not self.replays_after(num_epochs) and not self._rises_at(epoch):",
+        "if value == self.current and not self._rises_at(epoch):",
         ("tests/unit/training/test_learning_rates.py",),
     ),
     Fault(
