@@ -1,7 +1,10 @@
 """What an exchange costs is measured round after round, in the place of a study, and kept."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -13,8 +16,10 @@ from dpdash.core.scaling.exchange import ExchangeWay
 from dpdash.core.scaling.exchange_study import DdpStep, ExchangeStudy, Timing, Transfer
 from dpdash.core.scaling.study import StudyStatus
 from dpdash.core.scaling.variants import Variant
+from dpdash.scaling import worker
+from dpdash.scaling.live import LiveStudy
 from dpdash.scaling.measure import ExchangeRounds
-from dpdash.scaling.messages import Fitted, Measured, Order
+from dpdash.scaling.messages import Ended, Fitted, Measured, Order
 from dpdash.scaling.service import ScalingService
 from dpdash.store.store import RunStore
 from dpdash.training.variants.steady import Steady
@@ -150,3 +155,37 @@ def test_what_is_beyond_the_machine_or_the_server_is_refused(
     with pytest.raises(error):
         service.start_exchange(plan_of(**beyond), "ann")
     assert service.measuring() is None
+
+
+def test_the_process_of_a_study_measures_exchanges_in_one_group_of_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups: list[int] = []
+
+    @contextmanager
+    def group(num_ranks: int) -> Iterator[Timed]:
+        groups.append(num_ranks)
+        yield Timed()
+
+    monkeypatch.setattr(worker, "RankGroup", group)
+    study = new(replicas=3, repeats=1)
+    there, here = Pipe(duplex=False)
+    # Nobody reads while it is told, and a pipe holds little.
+    told: list[Measured] = []
+    reader = threading.Thread(target=lambda: told.extend(there.recv() for _turn in study.turns))
+    reader.start()
+    assert worker.measured(Order(study, None), here) == Ended()
+    reader.join(LONG)
+    assert groups == [3]
+    assert {one.subject for one in timings([*told])} == set(study.turns)
+
+
+@pytest.mark.long
+def test_real_ranks_measure_an_exchange_until_it_is_cancelled_and_what_they_measured_stays() -> None:
+    live = LiveStudy(new(samples=100, hidden_width=4, hidden_depth=1))
+    live.start()
+    eventually(lambda: live.snapshot().num_measured >= 3, LONG)
+    live.cancel()
+    assert live.wait(LONG)
+    study = live.snapshot().study
+    assert study.status is StudyStatus.CANCELLED
+    assert all(0 < one.seconds < 10 and one.other_programs is not None for one in study.measurements)
+    assert [one.subject for one in study.measurements] == list(study.turns[: len(study.measurements)])
