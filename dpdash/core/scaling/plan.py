@@ -14,6 +14,11 @@ from dpdash.core.validation import Settings
 MOST_REPEATS: Final = 20
 LEAST_SECONDS, MOST_SECONDS = 0.05, 10.0
 """Of one measurement: below, a burst of the machine's noise is all there is."""
+USUAL_REPEATS: Final = 7
+USUAL_SECONDS: Final = 0.25
+"""Of a measurement: many short turns tell more of the noise than a few long ones."""
+OF_THE_STEP: Final = ("hidden_depth", "optimizer", *DDP_ONLY)
+"""Settings of a run that its step has and a point does not name, beside its samples."""
 LEARNING_RATE: Final = 1e-4
 """Low, so that no measurement ends by diverging: how fast a step is does not depend on it."""
 
@@ -63,6 +68,36 @@ class StudyPlan(Settings):
     bucket_cap_mb: float | None = None
     """MiB; of the points of DDP alone, as the next one is."""
     accumulation_steps: int = 1
+
+    @classmethod
+    def of_step(cls, config: RunConfig) -> Self:
+        """The study of a run's step alone, with one device beside it.
+
+        Raises:
+            ConfigError: when there is no such study: the run has no replicas, say.
+        """
+        return cls.parse(
+            {
+                "engines": (config.engine,),
+                "mode": ScalingMode.STRONG,
+                "replicas": config.replicas,
+                "counts": (config.replicas,),
+                "samples": config.global_batch_size or config.samples,
+                "hidden_widths": (config.hidden_width,),
+                "repeats": USUAL_REPEATS,
+                "seconds": USUAL_SECONDS,
+                **{name: getattr(config, name) for name in OF_THE_STEP},
+            }
+        )
+
+    def measures(self, config: RunConfig) -> bool:
+        """Whether it has a run's step among its points."""
+        point = Point(config.engine, config.replicas, config.hidden_width)
+        if self.mode is not ScalingMode.STRONG or point not in self.points:
+            return False
+        measured = self.config(point)
+        is_alike = all(getattr(measured, name) == getattr(config, name) for name in OF_THE_STEP)
+        return is_alike and measured.samples == (config.global_batch_size or config.samples)
 
     @field_validator("engines", "hidden_widths")
     @classmethod

@@ -13,6 +13,7 @@ from dpdash.training import catalog
 from dpdash.training.engine import InProcess
 from dpdash.training.trace.turns import NUM_STEPS
 from dpdash.ui.parallelism.charts import show_cost, show_phases, show_shards_and_memory, show_timelines
+from dpdash.ui.parallelism.made_of import show_made_of
 from dpdash.ui.parallelism.step import (
     ShownStep,
     asked_step,
@@ -52,8 +53,9 @@ def show_step_page(shown: RunSnapshot | None) -> None:
         other = None
         if step.trace is None:
             st.info(_under_way(shown, step) if step.is_waiting else _not_traced(shown))
+            show_made_of(step, shown)
         else:
-            other = _show_step(step, step.trace)
+            other = _show_step(step, step.trace, shown)
         _show_source(shown, step)
     waits = step.is_waiting or (other is not None and other.is_waiting)
     interval = WAITING_SECONDS if waits else None
@@ -140,7 +142,7 @@ def _show_download(step: ShownStep) -> None:
         st.caption(escaped(error_text(problem)))
 
 
-def _show_step(step: ShownStep, trace: StepTrace) -> ShownStep | None:
+def _show_step(step: ShownStep, trace: StepTrace, shown: RunSnapshot | None) -> ShownStep | None:
     """Show everything about a step; the one beside it is returned."""
     headline, *more = step_verdict(trace)
     with st.container(key="step_verdict"):
@@ -156,6 +158,7 @@ def _show_step(step: ShownStep, trace: StepTrace) -> ShownStep | None:
         _show_comparison(other)
     with timelines:
         show_timelines(step, trace, other.trace if other else None)
+    show_made_of(step, shown)
     show_gradients(trace)
     show_shards_and_memory(step, trace)
     return other

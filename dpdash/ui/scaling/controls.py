@@ -9,7 +9,7 @@ from dpdash.core.config import EngineName, RunConfig, bounds
 from dpdash.core.cores import num_cores
 from dpdash.core.errors import ConfigError
 from dpdash.core.scales import scale
-from dpdash.core.scaling.plan import ScalingMode, StudyPlan
+from dpdash.core.scaling.plan import USUAL_REPEATS, USUAL_SECONDS, ScalingMode, StudyPlan
 from dpdash.scaling.live import Snapshot
 from dpdash.scaling.service import new_study
 from dpdash.training import catalog
@@ -24,11 +24,8 @@ from dpdash.ui.session.shown_run import settings_to_begin_with
 from dpdash.ui.train import commands
 from dpdash.web.process import owner, run_service
 
-SECONDS: Final = 0.25
-"""Of a measurement: many short turns tell more of the noise than a few long ones."""
 MAP_WIDTHS: Final = (8, 32, 128, 512)
 MOST_REPEATS: Final = 10
-USUAL_REPEATS: Final = 7
 LEAST_SAMPLES: Final = 100
 FIELDS: Final = ("samples", "hidden_width", "hidden_depth")
 MODE: Final = Input("scaling_mode", ScalingMode.STRONG)
@@ -116,7 +113,7 @@ def wanted_plan(widths: Sequence[int]) -> StudyPlan:
             "hidden_widths": tuple(widths),
             "hidden_depth": chosen("hidden_depth"),
             "repeats": chosen("repeats"),
-            "seconds": SECONDS,
+            "seconds": USUAL_SECONDS,
         }
     )
 

@@ -23,7 +23,7 @@ def show_notices(measuring: Snapshot[Any] | None) -> None:
     not_saved = scaling_service().problem or run_service().runs.health.problem
     if not_saved is not None:
         show_warnings([not_saved])
-    _show_who_trains()
+    show_who_trains()
 
 
 def who_trains() -> tuple[int, int]:
@@ -32,7 +32,8 @@ def who_trains() -> tuple[int, int]:
     return service.runs.num_training(), service.room.num_paused
 
 
-def _show_who_trains() -> None:
+def show_who_trains() -> None:
+    """Show how many runs would disturb a study, and to a teacher a button that pauses them."""
     training, paused = who_trains()
     if not training and not paused:
         return

@@ -3,20 +3,16 @@
 import html
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from functools import lru_cache
 from typing import Final
 
 import streamlit as st
 
-from dpdash.charts.spec import Figure
 from dpdash.charts.waterfall import step_names, waterfall_figure
 from dpdash.core.scaling.curve import Spread
 from dpdash.core.scaling.waterfall import Beside, Device, Duration, Part, Waterfall
-from dpdash.core.translations import Language
 from dpdash.findings.scaling.shown import shown_parts
 from dpdash.ui.parts.live_chart import chart
 from dpdash.ui.session.language import _, current
-from dpdash.ui.session.state import NUM_SHARED
 
 NOT_THERE: Final = "–"
 RATIO: Final = Decimal("0.001")
@@ -32,19 +28,13 @@ def show_waterfall(key: str, run: str, waterfalls: Sequence[Waterfall]) -> None:
         run: Names what is shown, so that zoom and legend last as long as it stays the same.
         waterfalls: The steps, in the order of their replicas; not none.
     """
-    chart(key, run, [waterfall_of(tuple(waterfalls), current())])
+    chart(key, run, [waterfall_figure(waterfalls, current())])
     show_parts(waterfalls)
 
 
 def show_parts(waterfalls: Sequence[Waterfall]) -> None:
     """Show the table of the parts of one or more steps."""
     st.html(parts_html(waterfalls))
-
-
-@lru_cache(maxsize=NUM_SHARED)
-def waterfall_of(waterfalls: tuple[Waterfall, ...], language: Language) -> Figure:
-    """The figure of one or more steps; pages that show the same one share it."""
-    return waterfall_figure(waterfalls, language)
 
 
 def parts_html(waterfalls: Sequence[Waterfall]) -> str:
