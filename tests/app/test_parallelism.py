@@ -142,10 +142,22 @@ def test_a_run_that_is_over_keeps_its_step_until_another_is_measured(
     assert any("settings of the run that is shown" in caption.value for caption in page.caption)
 
 
-def test_a_run_without_a_step_says_how_to_get_one_and_is_measured_with_its_settings(
+def test_a_run_that_is_over_without_a_step_is_measured_with_its_settings_at_once(
     open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dpdash.runs.run.FIRST_TRACE_SECONDS", 0.0)
+    run_id = service.start(RunConfig(samples=90, epochs=20), "somebody else", Pace.full_speed())
+    assert service.runs.wait(run_id, 30)
+    page = go(open_page(run=run_id), PARALLELISM)
+    settled(page)
+    assert any("settings of the run that is shown" in caption.value for caption in page.caption)
+
+
+def test_a_run_whose_step_is_a_lot_of_work_says_how_to_get_one(
+    open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dpdash.runs.run.FIRST_TRACE_SECONDS", 0.0)
+    monkeypatch.setattr("dpdash.ui.parallelism.step.MOST_WORK_UNASKED", 0.0)
     config = RunConfig(samples=90, epochs=20, engine="cpu_replicas", replicas=3)
     run_id = service.start(config, "somebody else", Pace.full_speed())
     assert service.runs.wait(run_id, 30)
@@ -167,6 +179,7 @@ def test_a_slow_step_says_how_long_its_trace_takes(
     open_page: OpenPage, service: RunService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dpdash.runs.run.FIRST_TRACE_SECONDS", 0.0)
+    monkeypatch.setattr("dpdash.ui.parallelism.step.MOST_WORK_UNASKED", 0.0)
     monkeypatch.setattr("dpdash.core.history.HistorySnapshot.epochs_per_second", 4.0)
     run_id = service.start(RunConfig(samples=90, epochs=20, global_batch_size=45), "ann", Pace.full_speed())
     assert service.runs.wait(run_id, 30)

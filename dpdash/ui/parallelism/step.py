@@ -44,21 +44,21 @@ class ShownStep:
 
 
 def shown_step(shown: RunSnapshot | None) -> ShownStep:
-    """The step to show now; where there is neither a run nor one that was asked for, one is measured."""
+    """The step to show now; one is measured where there is no run that has traced its own or still may."""
     run_id = shown.run_id if shown else None
     measured: tuple[str | None, RunConfig] | None = st.session_state.get(MEASURED_KEY)
     if measured is not None and measured[0] == run_id:
         return measured_step(measured[1])
-    if shown is not None:
+    if shown is not None and (shown.history.traced is not None or not shown.status.is_over):
         traced = shown.history.traced
         trace, epoch = (traced.trace, traced.epoch) if traced else (None, None)
         return ShownStep(shown.config, trace, epoch, is_pending(shown))
-    config = _allowed(wanted_settings())
+    config = _allowed(wanted_settings() if shown is None else shown.config)
     if _work(config) > MOST_WORK_UNASKED:
         return ShownStep(config, None, None, is_waiting=False)
     step = asked_step(config)
     if step.problem is None:
-        st.session_state[MEASURED_KEY] = (None, config)
+        st.session_state[MEASURED_KEY] = (run_id, config)
     return step
 
 
