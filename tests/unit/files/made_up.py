@@ -9,12 +9,20 @@ from typing import Any
 from dpdash.core.config import RunConfig
 from dpdash.core.events import EpochBlock, LearningRateChanged, RunEvent, RunFinished, RunStarted, RunStatus
 from dpdash.core.history import History
+from dpdash.core.turns import StepTurn, StepTurns
 from dpdash.files.document import json_parts
 from dpdash.files.run import WholeRun
 from dpdash.store.rows import RunRecord
 from tests.fakes import block_of
 
-STARTED = RunStarted(5.0, ("cpu:0", "cpu:1"), (3, 4), emulated=True, one_device_step_seconds=0.25)
+STARTED = RunStarted(
+    5.0,
+    ("cpu:0", "cpu:1"),
+    (3, 4),
+    emulated=True,
+    one_device_step_seconds=0.25,
+    turns=StepTurns((StepTurn(0.25, 0.5, 0.375), StepTurn(0.25, 0.5)), is_on_gpus=True),
+)
 NUM_EPOCHS = 30
 LOG: tuple[RunEvent, ...] = (
     STARTED,
