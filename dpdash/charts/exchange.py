@@ -154,13 +154,14 @@ def _points(curve: ExchangeCurve, role: str, names_ranks: bool, language: Langua
 
 
 def _fitted(curve: ExchangeCurve, language: Language) -> Spec:
+    _ = language.text
     line = curve.line
     assert line is not None
     return {
         "uid": "fitted",
         "type": "scatter",
         "mode": "lines",
-        "name": language.text("fitted: latency α + β × bytes"),
+        "name": _("fitted: latency α + β × bytes"),
         "x": [size.num_bytes for size in curve.sizes],
         "y": [1e3 * line.seconds(size.num_bytes) for size in curve.sizes],
         "line": {"color": "role:text", "width": 2, "dash": "dash"},
