@@ -11,6 +11,7 @@ from dpdash.core.scaling.exchange_study import LARGEST_SMALL, SMALLEST_LARGE, Ex
 from dpdash.core.scaling.gradient import MIB, gradient_bytes
 from dpdash.findings.scaling.exchange import ExchangeCurve, ExchangeInStep, exchange_curves, in_step, is_gain
 from dpdash.findings.scaling.sentence import Sentence
+from dpdash.findings.speed_up import LARGEST_ERROR
 
 LATENCY_ALONE: Final = 0.1
 """Bytes that take less than this share of the latency are as good as none."""
@@ -44,6 +45,9 @@ OFF_SIZE: Final = N_(
 BY_HAND: Final = N_(
     "At {size} MiB a ring by hand takes {ring} times as long as torch's all-reduce, and a naive exchange {naive} "
     "times."
+)
+TOO_NOISY: Final = N_(
+    "Too noisy to tell what the exchange does to a step: it takes {step} ms with an error of {error} ms."
 )
 TAKEN_AWAY: Final = N_("A step takes {step} ms, and {without} ms with its all-reduce taken away.")
 HIDDEN: Final = N_(
@@ -174,6 +178,10 @@ def _by_hand(study: ExchangeStudy, curve: ExchangeCurve) -> Iterator[Sentence]:
 
 
 def _of_steps(study: ExchangeStudy, found: ExchangeInStep) -> Iterator[Sentence]:
+    if max(found.step.error, found.without.error) > LARGEST_ERROR * found.step.nanoseconds:
+        errors = {"step": found.step.milliseconds, "error": found.step.error_milliseconds}
+        yield Sentence(TOO_NOISY, errors)
+        return
     yield Sentence(TAKEN_AWAY, {"step": found.step.milliseconds, "without": found.without.milliseconds})
     yield from _hidden(study, found)
     for accumulation in found.accumulations[-1:]:

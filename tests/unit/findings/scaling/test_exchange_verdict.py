@@ -105,6 +105,10 @@ def test_an_exchange_that_cannot_be_measured_is_lost() -> None:
     assert templates(sentences)[1:] == [said.LOST, said.ACCUMULATED_ALIKE]
 
 
+def test_steps_that_are_too_noisy_have_no_cause() -> None:
+    assert templates(said.step_sentences(study_of(noise=0.4))) == [said.TOO_NOISY]
+
+
 @pytest.mark.parametrize("share", [None, 0.0, 0.04])
 def test_a_quiet_machine_is_not_mentioned(share: float | None) -> None:
     assert said.condition_sentences(study_of(other_programs=share)) == ()
