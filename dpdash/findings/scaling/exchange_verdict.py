@@ -1,6 +1,5 @@
 """What an exchange costs here, in sentences with the numbers of this machine."""
 
-import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -11,14 +10,13 @@ from dpdash.core.scaling.exchange_study import LARGEST_SMALL, SMALLEST_LARGE, Ex
 from dpdash.core.scaling.gradient import MIB, gradient_bytes
 from dpdash.findings.scaling.exchange import ExchangeCurve, ExchangeInStep, exchange_curves, in_step, is_gain
 from dpdash.findings.scaling.sentence import Sentence
+from dpdash.findings.scaling.verdict import disturbed
 from dpdash.findings.speed_up import LARGEST_ERROR
 
 LATENCY_ALONE: Final = 0.1
 """Bytes that take less than this share of the latency are as good as none."""
 LITTLE_HIDDEN: Final = 0.25
 """Of an exchange: less than that is not worth a setting."""
-WORTH_SAYING: Final = 0.05
-"""Of the cores: less than that is what a machine does anyhow."""
 
 COST: Final = N_(
     "An all-reduce over {replicas} ranks takes {latency} µs, however little is sent (latency α), and "
@@ -79,7 +77,6 @@ ACCUMULATED_ALIKE: Final = N_(
 OVERSUBSCRIBED: Final = N_(
     "{replicas} ranks share {places} cores or GPUs (oversubscribed): they also wait for their turn."
 )
-DISTURBED: Final = N_("Other programs took {percent} % of the cores; measure again on a quiet machine.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +124,7 @@ def condition_sentences(study: ExchangeStudy) -> tuple[Sentence, ...]:
     said = []
     if study.is_oversubscribed:
         said.append(Sentence(OVERSUBSCRIBED, {"replicas": study.plan.replicas, "places": places}))
-    shares = [one.other_programs for one in study.measurements if one.other_programs is not None]
-    share = statistics.fmean(shares) if shares else 0.0
-    if share >= WORTH_SAYING:
-        said.append(Sentence(DISTURBED, {"percent": 100 * share}))
-    return tuple(said)
+    return (*said, *disturbed(study))
 
 
 def _of_transfers(study: ExchangeStudy, curve: ExchangeCurve, marked: Mark | None) -> Iterator[Sentence]:

@@ -14,7 +14,7 @@ from dpdash.core.config import EngineName
 from dpdash.core.errors import N_
 from dpdash.core.scaling.curve import Curve, CurvePoint, Spread
 from dpdash.core.scaling.plan import ScalingMode
-from dpdash.core.scaling.study import Study
+from dpdash.core.scaling.study import AnyStudy, Study
 from dpdash.core.scaling.waterfall import Device, Waterfall
 from dpdash.findings.scaling.causes import Cause, causes, whole
 from dpdash.findings.scaling.changes import Change, advice, changes_for
@@ -114,7 +114,7 @@ def where_it_pays(study: Study, curves: tuple[Curve, ...], engine: EngineName) -
     return Sentence(PAYS_FROM, {"width": width, "device": study.device, **_numbers(best[width])})
 
 
-def other_programs(study: Study) -> float | None:
+def other_programs(study: AnyStudy) -> float | None:
     """The share of the cores that others took while it was measured; None where that is not known."""
     shares = [one.other_programs for one in study.measurements if one.other_programs is not None]
     return statistics.fmean(shares) if shares else None
@@ -234,11 +234,12 @@ def _noisy(point: CurvePoint, device: Device) -> Sentence:
 
 def _quieter(study: Study) -> tuple[Sentence, ...]:
     """What would make a study clearer."""
-    disturbed = tuple(_disturbed(study))
-    return disturbed or (Sentence(MORE_REPEATS),)
+    found = tuple(disturbed(study))
+    return found or (Sentence(MORE_REPEATS),)
 
 
-def _disturbed(study: Study) -> Iterator[Sentence]:
+def disturbed(study: AnyStudy) -> Iterator[Sentence]:
+    """What other programs took while it was measured, where that is enough to be said."""
     share = other_programs(study)
     if share is not None and share >= WORTH_SAYING:
         yield Sentence(DISTURBED, {"percent": round(100 * share)})
@@ -251,7 +252,7 @@ def _notes(study: Study, curve: Curve, judged: CurvePoint, parallel: Sequence[Cu
     elif last.is_oversubscribed and not judged.is_oversubscribed:
         places = study.num_places(curve.engine)
         yield Sentence(BEYOND, {"places": places, "device": study.device, **_numbers(last)})
-    yield from _disturbed(study)
+    yield from disturbed(study)
     yield from _law(fit(curve, study.plan.mode))
     if not waterfalls(study) and study.status.is_over:
         yield Sentence(NOT_MEASURED_APART)
