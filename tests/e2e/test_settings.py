@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import NOT_RUNNING, open_list, wait_for_address, wait_for_script
+from tests.e2e.browser import NOT_RUNNING, open_list, wait_for_address, wait_for_script, wait_until_drawn
 from tests.e2e.conftest import OpenPage
 
 SLOWER = 6
@@ -196,3 +196,17 @@ def test_a_whole_number_is_read_with_the_signs_between_its_thousands(open_page: 
     page.keyboard.press("Enter")
     wait_for_address(page, "seed=1234567&")
     expect(seed).to_have_value("1234567")
+
+
+def test_a_batch_for_each_replica_grows_with_them_also_after_a_reload(open_page: OpenPage) -> None:
+    page = open_page("?samples=2000&engine=cpu_replicas&replicas=2&global_batch_size=200&replica_batch=100")
+    replicas = page.locator("[class*=st-key-replicas] input[type=range]")
+    replicas.press("ArrowLeft")
+    wait_for_address(page, r"global_batch_size=100\b")
+    page.reload()
+    wait_until_drawn(page)
+    replicas.press("ArrowRight")
+    wait_for_address(page, r"global_batch_size=200\b")
+    assert settings_of(page)["replica_batch"] == "100"
+    page.locator(".st-key-take_rule button:visible").click()
+    wait_for_address(page, r"learning_rate=0\.02\b")
