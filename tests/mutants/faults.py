@@ -17,6 +17,8 @@ class Fault:
 
 CONFIG: Final = ("tests/unit/core/test_config.py",)
 LIMITS: Final = ("tests/unit/core/test_limits.py",)
+RATES: Final = ("tests/unit/core/test_learning_rates.py",)
+WARM_UP: Final = ("tests/unit/training/test_learning_rates.py",)
 HISTORY: Final = ("tests/unit/core/test_history.py",)
 PROBLEM: Final = ("tests/unit/problem",)
 CONTROL: Final = ("tests/unit/training/test_control.py",)
@@ -59,6 +61,15 @@ FAULTS: Final = (
         LIMITS,
     ),
     Fault("dpdash/core/limits.py", "return low, min(high, self.samples)", "return low, high", LIMITS),
+    Fault("dpdash/core/config.py", "if is_ddp or name not in DDP_ONLY", "if name not in DDP_ONLY", CONFIG),
+    Fault("dpdash/core/learning_rates.py", "(epoch - 1) / num_epochs", "epoch / num_epochs", WARM_UP),
+    Fault("dpdash/core/learning_rates.py", "epoch <= config.warmup_epochs", "epoch < config.warmup_epochs", RATES),
+    Fault(
+        "dpdash/core/linear_scaling.py",
+        "rate * new_batch_size / batch_size",
+        "rate * batch_size / new_batch_size",
+        ("tests/unit/core/test_linear_scaling.py",),
+    ),
     Fault(
         "dpdash/core/buckets.py",
         "self.last[:, :half] = self.last[:, right]",
