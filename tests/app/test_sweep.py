@@ -109,6 +109,13 @@ def test_a_search_of_ones_own_has_the_other_settings_of_the_run_that_is_shown(
     assert whole(sweeps)[0].plan.base.hidden_width == 5
 
 
+def test_the_trials_warm_up_and_exchange_as_the_sidebar_says(open_page: OpenPage, sweeps: SweepService) -> None:
+    settings = {"engine": "ddp", "replicas": "2", "warmup_epochs": "5", "accumulation_steps": "4"}
+    page = own_search(go(open_page(**SMALL_SETTINGS | settings), SWEEP), learning_rate="0.01, 0.1")
+    [others] = [caption.value for caption in page.caption if "All other settings" in caption.value]
+    assert "warm-up epochs 5" in others and "micro-batches 4" in others
+
+
 @pytest.mark.parametrize("language", ["en", "pt_BR"])
 def test_a_preset_starts_with_one_click(open_page: OpenPage, sweeps: SweepService, language: str) -> None:
     page = go(open_page(language=language), SWEEP)

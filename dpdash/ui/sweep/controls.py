@@ -7,7 +7,7 @@ from typing import Final
 
 import streamlit as st
 
-from dpdash.core.config import OptimizerName, RunConfig
+from dpdash.core.config import DDP_ONLY, OptimizerName, RunConfig
 from dpdash.core.errors import ConfigError, DpdashError
 from dpdash.core.sweep import MOST_SETTINGS, Objective, SearchMethod, SweepPlan
 from dpdash.core.sweep_axis import SEARCHABLE, Axis
@@ -251,7 +251,8 @@ def _others_text(base: RunConfig, searched: tuple[str, ...]) -> str:
     """The settings that all trials share, in a line."""
     of_data = ["samples", "noise"] if base.data is None else ["data"]
     shown = [*of_data, "seed", "epochs", "learning_rate", "optimizer"]
-    shown += ["global_batch_size"] if base.global_batch_size is not None else []
+    told = base.changes_from(RunConfig())
+    shown += [name for name in ("warmup_epochs", "global_batch_size", *DDP_ONLY) if name in told]
     shown += ["replicas"] if base.replicas > 1 else []
     text = current().settings(base, (setting for setting in shown if setting not in searched))
     if {"hidden_depth", "hidden_width"} & set(searched):
