@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dpdash.cli.exchange import exchange
 from dpdash.cli.own_data import DataOption, StandardiseOption, with_own_data
+from dpdash.cli.result import print_result, result_values
 from dpdash.cli.runs import export_runs, import_file, open_store
 from dpdash.cli.scaling import scaling
 from dpdash.cli.serve import become_dashboard, serve
@@ -32,20 +33,13 @@ from dpdash.cli.terminal import (
     usual,
 )
 from dpdash.core.config import FIELD_NAMES, EngineName, RunConfig
-from dpdash.core.events import Checkpoint, EpochBlock, RunEvent, RunFailed, RunStatus
+from dpdash.core.events import Checkpoint, EpochBlock, RunEvent, RunStatus
 from dpdash.core.learning_rates import moves
 from dpdash.core.limits import lifted
-from dpdash.core.optimum import standard_errors
-from dpdash.core.own_data import OwnData, OwnDataError
 from dpdash.core.places import COMMAND
-from dpdash.core.preview import Preview
 from dpdash.core.settings import read_settings
 from dpdash.core.words import moment
-from dpdash.findings.beside import Ratios, of_turns
-from dpdash.findings.run import verdict
-from dpdash.findings.suggestion import Tried
 from dpdash.findings.sweep import tried_beside
-from dpdash.problem.preview import line_in_own_units, preview, target
 from dpdash.runs.service import Pace, RunService, RunSnapshot
 from dpdash.store.resuming import NO_CHECKPOINT
 from dpdash.store.store import RunRecord
@@ -116,9 +110,9 @@ def train(
     finally:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
     if as_json:
-        print_json(_result_values(shown, losses))
+        print_json(result_values(shown, losses))
     else:
-        _print_result(shown)
+        print_result(shown)
     saved = service.runs.snapshot(run_id).saved
     if saved.problem is not None:
         complain("This run was not saved." if problem else f"This run was not saved whole. {saved.problem}")
@@ -148,9 +142,9 @@ def resume(
     finally:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
     if as_json:
-        print_json(_result_values(shown, [] if block is None else block.loss.tolist()))
+        print_json(result_values(shown, [] if block is None else block.loss.tolist()))
     else:
-        _print_result(shown)
+        print_result(shown)
     raise typer.Exit(FINISHED if shown.status is RunStatus.FINISHED else FAILED)
 
 
@@ -209,7 +203,7 @@ def show_run(
     finally:
         service.shutdown(timeout=SHUTDOWN_SECONDS)
     if as_json:
-        print_json(_result_values(shown, [] if block is None else block.loss.tolist()))
+        print_json(result_values(shown, [] if block is None else block.loss.tolist()))
         return
     table = table_of(("setting",), ("value",))
     said = shown.config.to_query()
@@ -223,7 +217,7 @@ def show_run(
     if shown.config.data is not None:
         table.add_row("data", ENGLISH_WORDS.value(shown.config.data))
     print_table(table)
-    _print_result(shown, () if found is None else tried_beside(found, run_id))
+    print_result(shown, () if found is None else tried_beside(found, run_id))
 
 
 def main() -> None:
@@ -285,24 +279,6 @@ class _Overheard:
         self._engine.run(config, hear, control, start)
 
 
-def _result_values(shown: RunSnapshot, losses: list[float]) -> dict[str, Any]:
-    slope, intercept = shown.history.line or (None, None)
-    started = shown.history.started
-    turns = None if started is None else started.turns
-    return {
-        "config": shown.config.model_dump(mode="json"),
-        "run_id": shown.run_id,
-        "status": shown.status.value,
-        "losses": losses,
-        "slope": slope,
-        "intercept": intercept,
-        "seconds": shown.history.seconds,
-        "engine": shown.config.engine.value,
-        "replicas": shown.config.replicas,
-        "times_as_fast": None if turns is None else _ratio_values(of_turns(turns, shown.config.replicas)),
-    }
-
-
 def _record_values(record: RunRecord) -> dict[str, Any]:
     return {
         "config": record.config.model_dump(mode="json"),
@@ -321,68 +297,3 @@ def _record_values(record: RunRecord) -> dict[str, Any]:
         "intercept": record.intercept,
         "seconds": record.seconds,
     }
-
-
-def _least_squares(data: OwnData, known: Preview, in_own_units: tuple[float, float] | None) -> str:
-    """What can be said of a line where nobody knows the true one; `in_own_units` is the line that was trained."""
-    said = ENGLISH_WORDS
-    best = (said.number(value, 5) for value in (known.optimum.slope, known.optimum.intercept))
-    errors = standard_errors(known.moments)
-    scatter = ["–", "–"] if errors is None else [said.number(error, 2) for error in errors]
-    slope, intercept = (f"{value} ± {error}" for value, error in zip(best, scatter, strict=True))
-    text = f"least squares: slope {slope}, intercept {intercept} (standard errors)"
-    if data.is_standardised and in_own_units is not None:
-        own_slope, own_intercept = (said.number(value, 5) for value in in_own_units)
-        in_units = f"slope {own_slope}, intercept {own_intercept}"
-        text += f"\nall of it in standard deviations; in the file's units: {in_units}"
-    return text
-
-
-def _ratios(ratios: Ratios) -> str:
-    """How fast a step on the replicas is beside each device."""
-    said = ENGLISH_WORDS
-    each = " and ".join(
-        f"{said.number(one.speed_up.median)} ± {said.number(one.speed_up.standard_error, 2)} times as fast "
-        f"as {said.name(one.device)}"
-        for one in ratios.found
-    )
-    return f"a step on the replicas is {each}" + (": too noisy to tell" if ratios.is_noisy else "")
-
-
-def _ratio_values(ratios: Ratios) -> dict[str, Any]:
-    return {
-        one.device.value: {"speed_up": one.speed_up.median, "error": one.speed_up.standard_error}
-        for one in ratios.found
-    } | {"is_noisy": ratios.is_noisy}
-
-
-def _print_result(shown: RunSnapshot, tried: tuple[Tried, ...] = ()) -> None:
-    history, said = shown.history, ENGLISH_WORDS
-    latest, line = history.latest, history.line
-    num_epochs = said.number(history.num_epochs)
-    status = f"{said.name(shown.status)} after {num_epochs} of {said.setting(shown.config.epochs)} epochs"
-    if isinstance(history.ended, RunFailed):
-        status = f"failed after {num_epochs} epochs: {history.ended.message}"
-    typer.echo(f"run {shown.run_id} {status}")
-    if latest is not None and line is not None:
-        loss, slope, intercept = (said.number(float(value), 5) for value in (latest.loss, *line))
-        true_slope, true_intercept = ("", "") if shown.config.data else (" (true 3)", " (true 0)")
-        typer.echo(f"loss {loss}, slope {slope}{true_slope}, intercept {intercept}{true_intercept}")
-        rate = history.epochs_per_second
-        speed = f", {said.number(rate)} epochs/s" if rate else ""
-        typer.echo(f"{said.number(history.seconds)} s of training{speed}")
-    if history.started is not None and history.started.turns is not None:
-        typer.echo(_ratios(of_turns(history.started.turns, shown.config.replicas)))
-    try:
-        known = preview(shown.config)
-    except OwnDataError as error:
-        typer.echo(str(error))
-        return
-    if shown.config.data is not None and line is not None:
-        typer.echo(_least_squares(shown.config.data, known, line_in_own_units(shown.config, line)))
-    found = verdict(shown.config, history, target(known, tried=tried))
-    if found is not None:
-        typer.echo(said.sentence(found.template, found.values))
-    if found is not None and found.suggestion is not None:
-        option = found.suggestion.setting.replace("_", "-")
-        typer.echo(f"Try --{option} {found.suggestion.value:.15g}")

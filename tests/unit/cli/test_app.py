@@ -17,7 +17,7 @@ import typer
 from typer.testing import CliRunner
 
 from dpdash.cli import app as cli
-from dpdash.cli.app import _ratio_values, _ratios
+from dpdash.cli.result import ratio_values, ratios_text
 from dpdash.core.config import FIELD_NAMES, EngineName, RunConfig
 from dpdash.core.errors import StoreError
 from dpdash.core.events import Checkpoint, RunStopped
@@ -532,12 +532,12 @@ def test_own_data_that_cannot_be_trained_are_said(
 def test_a_run_with_replicas_says_how_fast_they_are_beside_each_device() -> None:
     turns = StepTurns((StepTurn(0.004, 0.001, 0.002),) * 3)
     found = of_turns(turns, 2)
-    assert _ratios(found) == (
+    assert ratios_text(found) == (
         "a step on the replicas is 0.250 ± 0 times as fast as one core and "
         "0.500 ± 0 times as fast as the whole CPU"
     )
-    assert _ratios(of_turns(turns, 0)).endswith(": too noisy to tell")
-    assert _ratio_values(found) == {
+    assert ratios_text(of_turns(turns, 0)).endswith(": too noisy to tell")
+    assert ratio_values(found) == {
         "one_core": {"speed_up": 0.25, "error": 0.0},
         "whole_cpu": {"speed_up": 0.5, "error": 0.0},
         "is_noisy": False,
