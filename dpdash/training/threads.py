@@ -1,5 +1,6 @@
 """How many threads torch uses for an operation."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ AS_HERE: Final = 0
 """The number of threads of a run that has not been trained yet: whatever the process uses."""
 ONE_CORE: Final = 1
 """The threads of a replica on a CPU: it is the work of one core, in this process as in a rank of DDP."""
+
+_setting: Final = threading.Lock()
+"""Two that set theirs at once would take each other's number for that of new threads, and leave it there."""
 
 
 @contextmanager
@@ -33,7 +37,7 @@ def set_here(num_threads: int) -> None:
         return
     # What is set holds for the thread that sets it, and for those that have not used torch yet: a thread that sets
     # what it found itself after that leaves this one's alone.
-    with ThreadPoolExecutor(1) as new_thread:
+    with _setting, ThreadPoolExecutor(1) as new_thread:
         elsewhere = new_thread.submit(torch.get_num_threads).result()
         torch.set_num_threads(num_threads)
         new_thread.submit(torch.set_num_threads, elsewhere).result()

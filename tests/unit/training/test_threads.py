@@ -47,6 +47,20 @@ def test_a_number_within_a_number_is_this_threads_alone_too() -> None:
     assert torch.get_num_threads() == usual
 
 
+def test_many_that_set_theirs_at_once_leave_new_threads_as_they_were() -> None:
+    usual = torch.get_num_threads()
+
+    def train(number: int) -> None:
+        for _ in range(20):
+            with as_many_threads(usual + number):
+                assert torch.get_num_threads() == usual + number
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(train, range(1, 9)))
+    with ThreadPoolExecutor(1) as new_thread:
+        assert new_thread.submit(torch.get_num_threads).result() == usual
+
+
 def test_a_replica_on_a_cpu_has_one_thread_wherever_it_trains() -> None:
     usual, seen = torch.get_num_threads(), set()
     with as_many_threads(usual + 1):
