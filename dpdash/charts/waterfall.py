@@ -19,6 +19,8 @@ GROUP_WIDTH: Final = 0.86
 NAMED_UP_TO: Final = 3
 """Steps whose number of replicas is written out below them; of more, the axis says what the numbers are."""
 ROOM_ABOVE: Final = 1.12
+MOST_BESIDE: Final = 2
+"""How many times as long as all else a whole CPU may take to be seen beside it."""
 
 
 def waterfall_figure(waterfalls: Sequence[Waterfall], language: Language) -> Figure:
@@ -37,8 +39,10 @@ def waterfall_figure(waterfalls: Sequence[Waterfall], language: Language) -> Fig
     }
     layout["xaxis"]["title"]["text"] = axis_title
     layout["yaxis"] |= {"zeroline": True, "zerolinecolor": "role:muted"}
+    if waterfalls:
+        layout["yaxis"]["range"] = _range(waterfalls)
     if len(waterfalls) == 1:
-        layout["yaxis"] |= _range_of_one(waterfalls[0])
+        layout["annotations"] = _numbers(waterfalls[0], language)
     parts = [part for part in Part if any(part in one.parts for one in waterfalls)]
     traces = (
         _levels(waterfalls),
@@ -66,11 +70,44 @@ def step_names(waterfalls: Sequence[Waterfall], language: Language) -> tuple[lis
     return [_("{replicas} replicas").format(replicas=number) for number in numbers], ""
 
 
-def _range_of_one(waterfall: Waterfall) -> Spec:
-    """With room for the numbers above the bars."""
-    ends = [end for _base, end in _spans(waterfall)]
-    highest = max(*ends, waterfall.step.nanoseconds, _reference(waterfall, waterfall.one_device)) / 1e6
-    return {"range": [min(0.0, *ends) / 1e6, ROOM_ABOVE * highest]}
+def _range(waterfalls: Sequence[Waterfall]) -> list[float]:
+    """From the lowest bar to the highest, errors and numbers too, and to what one device takes.
+
+    A whole CPU that others use may take a hundred times as long: the bars are not made lines for that.
+    """
+    bars = [bar for one in waterfalls for bar in _tops(one)]
+    highest = max(*bars, *(_reference(one, one.one_device) for one in waterfalls))
+    cpus = [_reference(one, one.whole_cpu) for one in waterfalls if one.whole_cpu is not None]
+    highest = max(highest, *(cpu for cpu in (0, *cpus) if cpu <= MOST_BESIDE * highest))
+    lowest = min(0, *(end - part.error for one in waterfalls for part, (_begin, end) in _parts_and_spans(one)))
+    return [lowest / 1e6, ROOM_ABOVE * highest / 1e6]
+
+
+def _tops(waterfall: Waterfall) -> list[int]:
+    """Where the error bar of each part and of the step ends, in nanoseconds."""
+    tops = [max(span) + part.error for part, span in _parts_and_spans(waterfall)]
+    return [*tops, waterfall.step.nanoseconds + waterfall.step.error]
+
+
+def _parts_and_spans(waterfall: Waterfall) -> list[tuple[Duration, tuple[int, int]]]:
+    return list(zip(waterfall.parts.values(), _spans(waterfall), strict=True))
+
+
+def _numbers(waterfall: Waterfall, language: Language) -> list[Spec]:
+    """The bars' numbers, above their error bars."""
+    texts = [_number(waterfall, part, language) for part in waterfall.parts]
+    texts.append(language.decimal(shown_parts(waterfall).step))
+    return [
+        {
+            "x": _left(0, waterfall, place) + _width(waterfall) / 2,
+            "y": top / 1e6,
+            "text": text,
+            "showarrow": False,
+            "yanchor": "bottom",
+            "font": {"size": SMALL_TEXT_SIZE, "color": "role:text"},
+        }
+        for place, (text, top) in enumerate(zip(texts, _tops(waterfall), strict=True))
+    ]
 
 
 def _spans(waterfall: Waterfall) -> list[tuple[int, int]]:
@@ -127,8 +164,6 @@ def _part(part: Part, waterfalls: Sequence[Waterfall], language: Language) -> Sp
         ],
         "hovertemplate": f"{name}: %{{customdata}}<extra></extra>",
     }
-    if len(waterfalls) == 1:
-        spec |= _numbers([_number(having[0][1], part, language)])
     return spec
 
 
@@ -144,8 +179,6 @@ def _step(waterfalls: Sequence[Waterfall], language: Language) -> Spec:
         "customdata": [_told(one, one.step, language) for one in waterfalls],
         "hovertemplate": f"{name}: %{{customdata}}<extra></extra>",
     }
-    if len(waterfalls) == 1:
-        spec |= _numbers([language.decimal(shown_parts(waterfalls[0]).step)])
     return spec
 
 
@@ -172,17 +205,6 @@ def _number(waterfall: Waterfall, part: Part, language: Language) -> str:
     if duration.is_lost_in_noise:
         return f"< {language.decimal(shown.written(duration.bound))}"
     return language.decimal(shown.parts[part])
-
-
-def _numbers(texts: Sequence[str]) -> Spec:
-    """The bars' numbers above them."""
-    return {
-        "text": list(texts),
-        "textposition": "outside",
-        "textangle": 0,
-        "cliponaxis": False,
-        "textfont": {"size": SMALL_TEXT_SIZE, "color": "role:text"},
-    }
 
 
 def _told(waterfall: Waterfall, duration: Duration, language: Language) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from dpdash.charts.exchange import accumulation_figure, buckets_figure, curve_figure
 from dpdash.charts.spec import Figure
 from dpdash.core.cores import num_cores
-from dpdash.core.errors import ConfigError
+from dpdash.core.errors import N_, ConfigError
 from dpdash.core.scaling.exchange_study import ExchangePlan, ExchangeStudy
 from dpdash.core.translations import Language
 from dpdash.findings.scaling.exchange import exchange_curves, in_step
@@ -43,19 +43,25 @@ FEWEST_RANKS: Final = 2
 NO_STUDY: Final = "no-exchange"
 
 
-def choose_view(measuring: Snapshot[Any] | None) -> ScalingView:
-    """Show the switch between what the page measures; and what is being measured where that is not shown."""
-    names = {
-        ScalingView.SPEED_UP: _("More replicas"),
-        ScalingView.EXCHANGE: _("What an exchange costs"),
-    }
-    view = choice(SCALING_VIEW, _("What is measured"), names, label_visibility="collapsed")
+VIEWS: Final = {
+    ScalingView.SPEED_UP: N_("More replicas"),
+    ScalingView.EXCHANGE: N_("What an exchange costs"),
+}
+
+
+def choose_view() -> ScalingView:
+    """Show the switch between what the page measures."""
+    names = {view: _(name) for view, name in VIEWS.items()}
+    return choice(SCALING_VIEW, _("What is measured"), names, label_visibility="collapsed")
+
+
+def show_other_measured(measuring: Snapshot[Any] | None, view: ScalingView) -> None:
+    """Show what is being measured where that is not what is shown."""
     if measuring is not None:
         is_exchange = isinstance(measuring.study, ExchangeStudy)
         other = ScalingView.EXCHANGE if is_exchange else ScalingView.SPEED_UP
         if other is not view:
-            st.info(_("Being measured now: {what}.").format(what=names[other]))
-    return view
+            st.info(_("Being measured now: {what}.").format(what=_(VIEWS[other])))
 
 
 def show_exchange(measuring: Snapshot[Any] | None, refresh_seconds: float) -> None:

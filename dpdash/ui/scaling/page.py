@@ -24,7 +24,7 @@ from dpdash.ui.parts.present import present_button
 from dpdash.ui.parts.refreshing import refreshing
 from dpdash.ui.scaling.charts import show_curves, show_more, steps_of
 from dpdash.ui.scaling.controls import show_controls, show_machine
-from dpdash.ui.scaling.exchange import choose_view, show_exchange
+from dpdash.ui.scaling.exchange import choose_view, show_exchange, show_other_measured
 from dpdash.ui.scaling.notices import show_downloads, show_notices, show_progress, who_trains
 from dpdash.ui.scaling.verdict import show_causes, show_headlines
 from dpdash.ui.scaling.waterfall import show_parts
@@ -49,9 +49,11 @@ def show_scaling() -> None:
     with st.container(key="scaling"):
         with st.container(horizontal=True, vertical_alignment="center", key="scaling_head"):
             show_title(_("Scaling: what more replicas bring"))
+            view = choose_view()
             present_button()
         show_notices(measuring)
-        if choose_view(measuring) is ScalingView.EXCHANGE:
+        show_other_measured(measuring, view)
+        if view is ScalingView.EXCHANGE:
             show_exchange(measuring, REFRESH_SECONDS)
             return
         show_controls(measuring)

@@ -102,7 +102,7 @@ def _part(one: Waterfall, part: Part) -> str:
     if not duration.is_lost_in_noise:
         return text
     bound = current().decimal(shown.written(duration.bound))
-    return _("{milliseconds} (less than {bound})").format(milliseconds=text, bound=bound)
+    return f"{text} (< {bound})"
 
 
 def _beside(one: Waterfall, name: Beside) -> str:

@@ -21,6 +21,11 @@ def traces(found: tuple[Waterfall, ...]) -> dict[str, Any]:
     return {trace["uid"]: trace for trace in waterfall_figure(found, ENGLISH_WORDS).traces}
 
 
+def numbers(found: tuple[Waterfall, ...]) -> list[str]:
+    """What is written above the bars of one step."""
+    return [each["text"] for each in waterfall_figure(found, ENGLISH_WORDS).layout["annotations"]]
+
+
 def same(_point: Point, way: Variant, turn: int) -> float:
     """Steps of which nothing but the ideal can be told from noise."""
     return 4.0 + 0.1 * ((3 * turn + len(way)) % 5)
@@ -45,11 +50,12 @@ def test_bars_hang_together_and_end_at_the_step() -> None:
 
 
 def test_what_is_lost_in_noise_is_hollow_and_said_to_be_less_than_its_bound() -> None:
-    drawn = traces(waterfalls(measured_study(same)))
+    found = waterfalls(measured_study(same))
+    drawn, texts = traces(found), numbers(found)
     copies, ideal = drawn["part-copies"], drawn["part-ideal"]
     assert copies["marker"]["color"] == ["role:background"]
     assert copies["marker"]["line"]["color"] == [f"role:{ROLES[Part.COPIES]}"]
-    assert copies["customdata"][0].startswith("less than 0.") and copies["text"][0].startswith("< 0.")
+    assert copies["customdata"][0].startswith("less than 0.") and texts[-2].startswith("< 0.")
     assert ideal["marker"]["color"] == [f"role:{ROLES[Part.IDEAL]}"]
     assert " ± " in ideal["customdata"][0]
 
@@ -83,9 +89,18 @@ def test_steps_have_the_names_of_the_pages(changes: dict[str, Any], labels: list
 
 
 def test_one_step_has_its_numbers_above_its_bars_and_they_add_up() -> None:
-    drawn = traces(waterfalls(measured_study()))
-    written = [float(trace["text"][0]) for uid, trace in drawn.items() if uid.startswith("part-")]
-    assert sum(written) == pytest.approx(float(drawn["step"]["text"][0]))
+    *parts, step = map(float, numbers(waterfalls(measured_study())))
+    assert sum(parts) == pytest.approx(step)
+
+
+def test_a_whole_cpu_that_others_use_makes_no_lines_of_the_bars() -> None:
+    def busy(point: Point, way: Variant, _turn: int) -> float:
+        return 400.0 if way is Variant.WHOLE_CPU else MILLISECONDS[point.engine][way]
+
+    for study in (measured_study(), measured_study(busy)):
+        found = waterfalls(study)
+        low, high = waterfall_figure(found, ENGLISH_WORDS).layout["yaxis"]["range"]
+        assert low <= 0 and found[0].step.milliseconds < high < 3 * found[0].step.milliseconds
 
 
 def test_one_device_is_drawn_for_the_samples_of_a_step() -> None:
