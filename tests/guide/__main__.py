@@ -21,7 +21,7 @@ def main() -> None:
     with progress.status("training"):
         gradients, curves, rule = measure.gradients(), measure.curves(), measure.rule()
     with progress.status("measuring"):
-        phases, speeds = measure.phases(), measure.speeds()
+        phases, steps = measure.phases(), measure.steps()
     for code, words in WORDS.items():
         blocks = Blocks(language(code), words, described)
         write(
@@ -30,7 +30,7 @@ def main() -> None:
                 "phases": blocks.phases(phases),
                 "gradients": blocks.gradients(gradients),
                 "curves": blocks.curves(curves),
-                "speed": blocks.speeds(speeds),
+                "speed": blocks.steps(steps),
                 "rule": blocks.rule(rule),
                 "machine": blocks.machine(),
             },

@@ -1,19 +1,25 @@
 """What `make figures` writes between the marks of the guide: measured sentences, tables, figures."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from dpdash.core.config import EngineName
+from dpdash.core.scaling.curve import Spread
+from dpdash.core.scaling.waterfall import Duration, Part, Waterfall
 from dpdash.core.translations import Language
+from dpdash.findings.scaling.shown import shown_parts
 from tests.guide import measure
 from tests.guide.draw import Bar, Series, bar_chart, line_chart
-from tests.guide.measure import Curve, Gradients, Phases, Rule, Speed
+from tests.guide.measure import Curve, Gradients, Phases, Rule, Steps
 from tests.guide.words import Words
 
 IMAGES: Final = "images"
 CURVE_POINTS: Final = 120
+STEP_COLOR: Final = 3
+"""Of the bar that the others add up to."""
 BLOCK: Final = re.compile(r"(<!-- measured: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -29,7 +35,8 @@ class Blocks:
     """The blocks of the guide in one language, from numbers that are the same in all."""
 
     def __init__(self, language: Language, words: Words, machine: dict[str, str]) -> None:
-        self._write, self._setting, self._words, self._machine = language.number, language.setting, words, machine
+        self._language, self._write, self._setting = language, language.number, language.setting
+        self._words, self._machine = words, machine
 
     @property
     def _cpu(self) -> str:
@@ -73,27 +80,71 @@ class Blocks:
         )
         return self._block("curves", w.curves_shown, figure, sentence)
 
-    def speeds(self, found: Sequence[Speed]) -> Block:
-        w, write = self._words, self._write
-        most = max(len(speed.speedups) for speed in found)
-        numbers = range(1, most + 1)
-        series = [
-            *(Series(self._speed_name(speed), numbers[: len(speed.speedups)], speed.speedups) for speed in found),
-            Series(w.ideal, numbers, numbers, is_reference=True),
-        ]
-        figure = line_chart(w.speed_title, (w.replicas_axis, w.speed_axis), series, self._setting)
+    def steps(self, found: Sequence[Steps]) -> Block:
+        """What steps are made of, in a table of all models and in a figure of the network."""
+        w = self._words
+        columns = [(model.is_heavy, one) for model in found for one in model.waterfalls]
+        names = [self._step_name(is_heavy, one) for is_heavy, one in columns]
+        shown = [one for _is_heavy, one in columns]
         table = _table(
-            (w.model, *(w.step.format(replicas=number) for number in numbers)),
+            (w.milliseconds, *names),
             [
-                (
-                    self._speed_name(speed),
-                    *(f"{write(1000 * seconds)} ms" for seconds in speed.step_seconds),
-                    *[""] * (most - len(speed.step_seconds)),
-                )
-                for speed in found
+                *(
+                    (self._language.name(part), *(self._part(one, part) for one in shown))
+                    for part in Part
+                    if any(part in one.parts for one in shown)
+                ),
+                (self._measured_step, *(self._duration(one, one.step) for one in shown)),
+                (w.one_core, *(self._duration(one, one.one_device) for one in shown)),
+                (w.times, *(self._ratio(one.speed_up) for one in shown)),
             ],
         )
-        return self._block("speed", w.speed_shown, figure, table, w.speed_text.format(cpu=self._cpu))
+        bars = [
+            bar
+            for kind, one in enumerate(one for is_heavy, one in columns if is_heavy)
+            for bar in self._bars(one, kind)
+        ]
+        figure = bar_chart(w.steps_title.format(replicas=measure.NUM_REPLICAS), bars, self._write)
+        sentence = w.steps_text.format(
+            replicas=measure.NUM_REPLICAS,
+            cpu=self._cpu,
+            turns=measure.NUM_TURNS,
+            seconds=self._write(measure.TURN_SECONDS),
+        )
+        return self._block("speed", w.steps_shown, figure, table, sentence)
+
+    @property
+    def _measured_step(self) -> str:
+        return self._language.text("measured step")
+
+    def _step_name(self, is_heavy: bool, one: Waterfall) -> str:
+        heavy = measure.HEAVY
+        network = self._words.network.format(depth=heavy.hidden_depth, width=heavy.hidden_width)
+        name = f"{self._words.engines[one.engine]}, {network if is_heavy else self._words.line}"
+        return f"{name} ({self._language.text('too noisy to tell')})" if one.is_noisy else name
+
+    def _part(self, one: Waterfall, part: Part) -> str:
+        if part not in one.parts:
+            return ""
+        return self._with_error(shown_parts(one).parts[part], one, one.parts[part])
+
+    def _duration(self, one: Waterfall, duration: Duration) -> str:
+        return self._with_error(shown_parts(one).written(duration), one, duration)
+
+    def _with_error(self, value: Decimal, one: Waterfall, duration: Duration) -> str:
+        error = shown_parts(one).written(Duration(duration.error, 0))
+        return f"{self._language.decimal(value)} ± {self._language.decimal(error)}"
+
+    def _ratio(self, speed_up: Spread) -> str:
+        return f"{self._write(speed_up.median)} ± {self._write(speed_up.standard_error, 2)}"
+
+    def _bars(self, one: Waterfall, kind: int) -> Iterator[Bar]:
+        shown, begin = shown_parts(one), 0.0
+        for part in one.parts:
+            value = float(shown.parts[part])
+            yield Bar(f"{self._short(one.engine)}: {self._language.name(part)}", value, kind, begin)
+            begin += value
+        yield Bar(f"{self._short(one.engine)}: {self._measured_step}", float(shown.step), STEP_COLOR)
 
     def rule(self, found: Rule) -> Block:
         w = self._words
@@ -122,9 +173,6 @@ class Blocks:
         return self._block("rule", w.rule_shown, figure, sentence)
 
     def phases(self, found: Sequence[Phases]) -> Block:
-        """Empty where nothing was traced."""
-        if not found:
-            return Block("", {})
         w, config = self._words, measure.TRACED
         bars = [
             Bar(f"{self._short(steps.engine)}: {phase}", 1000 * seconds, kind)
@@ -136,7 +184,7 @@ class Blocks:
             width=config.hidden_width,
             samples=self._setting(config.samples),
             replicas=config.replicas,
-            traces=measure.NUM_TRACES,
+            traces=found[0].num_steps,
             cpu=self._cpu,
         )
         return self._block("phases", w.phases_shown, bar_chart(w.phases_title, bars, self._write), sentence)
@@ -152,11 +200,6 @@ class Blocks:
         if engine is EngineName.SINGLE:
             return self._words.one_device
         return self._words.replicas.format(engine=self._words.engines[engine], replicas=replicas)
-
-    def _speed_name(self, speed: Speed) -> str:
-        heavy = measure.HEAVY
-        network = self._words.network.format(depth=heavy.hidden_depth, width=heavy.hidden_width)
-        return f"{self._words.engines[speed.engine]}, {network if speed.is_heavy else self._words.line}"
 
     def _short(self, engine: EngineName) -> str:
         return "DDP" if engine is EngineName.DDP else "DP"

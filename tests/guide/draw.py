@@ -40,6 +40,12 @@ class Bar:
     name: str
     value: float
     kind: int = 0
+    begin: float = 0.0
+    """Where it begins: in a waterfall, where the one before ended."""
+
+    @property
+    def end(self) -> float:
+        return self.begin + self.value
 
 
 def line_chart(
@@ -62,16 +68,17 @@ def line_chart(
 
 
 def bar_chart(title: str, bars: Sequence[Bar], write: Write) -> str:
-    """Horizontal bars from a common zero, each with its name and its value."""
-    low, high = min(0.0, *(bar.value for bar in bars)), max(0.0, *(bar.value for bar in bars))
+    """Horizontal bars, each with its name and its value."""
+    ends = [end for bar in bars for end in (bar.begin, bar.end)]
+    low, high = min(0.0, *ends), max(0.0, *ends)
     left, right = BAR_LEFT + (BAR_VALUES if low < 0 else 0), WIDTH - RIGHT - (BAR_VALUES if high > 0 else 0)
     share = (right - left) / ((high - low) or 1)
     zero = left - low * share
     parts = []
     for index, bar in enumerate(bars):
         y = BAR_TOP + BAR_ROW * index
-        end = zero + bar.value * share
-        begin, length = min(zero, end), abs(end - zero)
+        first, end = zero + bar.begin * share, zero + bar.end * share
+        begin, length = min(first, end), abs(end - first)
         parts.append(_text(10, y + 17, bar.name))
         parts.append(
             f'<rect x="{begin:.1f}" y="{y}" width="{max(length, 1):.1f}" height="24" fill="{COLORS[bar.kind]}"/>'

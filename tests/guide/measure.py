@@ -2,12 +2,10 @@
 
 import copy
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -15,25 +13,30 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dpdash.core.config import EngineName, OptimizerName, RunConfig
+from dpdash.core.scaling.plan import ScalingMode, StudyPlan
+from dpdash.core.scaling.study import Study, StudyStatus
+from dpdash.core.scaling.waterfall import Waterfall
 from dpdash.core.sharding import shard_sizes
-from dpdash.core.steps import Phase, StepTrace
+from dpdash.core.steps import Phase
+from dpdash.findings.scaling.parts import waterfalls
 from dpdash.problem.data import draw
 from dpdash.problem.model import SimpleNN, build_model
+from dpdash.scaling.live import LiveStudy
+from dpdash.scaling.service import new_study
 from dpdash.training import catalog
 from dpdash.training.engines.cpu_replicas import CpuDataParallel
+from dpdash.training.trace.step import trace_config
 from tests.contract.training import run
 
-TRACING: Final = "dpdash.training.trace.step"
 PARALLEL: Final = (EngineName.DATA_PARALLEL, EngineName.CPU_REPLICAS, EngineName.DDP)
 UNEVEN: Final = RunConfig(samples=10, engine=EngineName.CPU_REPLICAS, replicas=4)
 """Cut 3, 3, 3 and 1: the weights differ, and the plain mean of the gradients is wrong."""
 TRACED: Final = RunConfig(hidden_depth=2, hidden_width=256, engine=EngineName.CPU_REPLICAS, replicas=2)
-NUM_TRACES: Final = 7
-MOST_REPLICAS: Final = 4
-LIGHT: Final = RunConfig(epochs=400)
-HEAVY: Final = RunConfig(hidden_depth=2, hidden_width=256, epochs=12)
-WARM_UP: Final = 2
-"""Epochs that are left out: the first also allocate."""
+NUM_REPLICAS: Final = 2
+NUM_TURNS: Final = 15
+TURN_SECONDS: Final = 0.25
+LIGHT: Final = RunConfig()
+HEAVY: Final = RunConfig(hidden_depth=2, hidden_width=256)
 SMALL_BATCH: Final = RunConfig(epochs=25, optimizer=OptimizerName.SGD, global_batch_size=100, learning_rate=0.0003)
 TIMES: Final = 10
 """How much larger the batch is to which the linear scaling rule is applied."""
@@ -117,35 +120,35 @@ def farthest(found: list[Curve]) -> float:
 
 
 @dataclass(frozen=True)
-class Speed:
-    """How fast a step is on replicas, beside the same step on one device."""
+class Steps:
+    """What the steps of one model are made of, by the study that the page measures."""
 
-    engine: EngineName
     is_heavy: bool
-    step_seconds: tuple[float, ...]
-    """On 1 (without replicas), 2, 3, … of them."""
-
-    @property
-    def speedups(self) -> tuple[float, ...]:
-        return tuple(self.step_seconds[0] / seconds for seconds in self.step_seconds)
+    waterfalls: tuple[Waterfall, ...]
 
 
-def speeds() -> list[Speed]:
-    """Steps of a straight line and of a network, on one device and on more and more replicas."""
-    found = []
-    for config in (LIGHT, HEAVY):
-        alone = _step_seconds(config)
-        times: dict[EngineName, list[float]] = {}
-        for parallel in _on_replicas(config, range(2, MOST_REPLICAS + 1)):
-            times.setdefault(parallel.engine, [alone]).append(_step_seconds(parallel))
-        found += [Speed(engine, config is HEAVY, tuple(seconds)) for engine, seconds in times.items()]
-    return found
+def steps() -> list[Steps]:
+    """Studies of a straight line and of a network, on one device and on two replicas."""
+    return [Steps(config is HEAVY, waterfalls(_study(config))) for config in (LIGHT, HEAVY)]
 
 
-def _step_seconds(config: RunConfig) -> float:
-    """Median seconds of one step; an epoch of these runs is one."""
-    seconds = run(catalog.engine(config.engine), config).column("seconds")
-    return float(np.median(np.diff(seconds)[WARM_UP:]))
+def _study(config: RunConfig) -> Study:
+    plan = StudyPlan(
+        engines=tuple(parallel.engine for parallel in _on_replicas(config, [NUM_REPLICAS])),
+        mode=ScalingMode.STRONG,
+        replicas=NUM_REPLICAS,
+        samples=config.samples,
+        hidden_widths=(config.hidden_width,),
+        hidden_depth=config.hidden_depth,
+        repeats=NUM_TURNS,
+        seconds=TURN_SECONDS,
+    )
+    live = LiveStudy(new_study(plan, "guide"))
+    live.start()
+    live.wait()
+    study = live.snapshot().study
+    assert study.status is StudyStatus.FINISHED, study.message
+    return study
 
 
 def _on_replicas(config: RunConfig, numbers: Iterable[int]) -> list[RunConfig]:
@@ -181,19 +184,16 @@ class Phases:
     """Where the time of a step goes."""
 
     engine: EngineName
+    num_steps: int
     seconds: dict[Phase, float]
     """Median of each phase that the engine has, in the order of the step."""
 
 
 def phases() -> list[Phases]:
-    """Steps taken apart by the program's own tracing; none where it has no tracing."""
-    if find_spec(TRACING) is None:
-        return []
-    trace_config: Callable[[RunConfig], StepTrace] = vars(import_module(TRACING))["trace_config"]
-    return [_phases(config, trace_config) for config in _on_replicas(TRACED, [TRACED.replicas])]
+    """Steps taken apart by the program's own tracing."""
+    return [_phases(config) for config in _on_replicas(TRACED, [TRACED.replicas])]
 
 
-def _phases(config: RunConfig, trace_config: Callable[[RunConfig], StepTrace]) -> Phases:
-    traces: list[Any] = [trace_config(config) for _ in range(NUM_TRACES)]
-    medians = {phase: statistics.median(trace.seconds_in(phase) for trace in traces) for phase in Phase}
-    return Phases(config.engine, {phase: seconds for phase, seconds in medians.items() if seconds > 0})
+def _phases(config: RunConfig) -> Phases:
+    times = trace_config(config).timed
+    return Phases(config.engine, times.num_steps, {time.phase: time.on_clock.median for time in times.phases})

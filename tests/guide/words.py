@@ -33,14 +33,12 @@ class Words:
     curves_title: str
     curves_text: str
     curves_shown: str
-    speed_title: str
-    speed_axis: str
-    speed_text: str
-    speed_shown: str
-    replicas_axis: str
-    ideal: str
-    model: str
-    step: str
+    milliseconds: str
+    one_core: str
+    times: str
+    steps_title: str
+    steps_text: str
+    steps_shown: str
     line: str
     network: str
     rule_title: str
@@ -88,14 +86,17 @@ EN: Final = Words(
         "differ by at most {difference} of their value, the rounding of float32."
     ),
     curves_shown="Curves of the loss on one device and on replicas, which lie on each other",
-    speed_title="Speed beside one device",
-    speed_axis="times as fast",
-    speed_text="Median time of a step, measured on {cpu}; one device uses all of its cores by itself.",
-    speed_shown="Lines: how many times as fast a step is on more replicas, beside the ideal",
-    replicas_axis="replicas",
-    ideal="ideal",
-    model="model",
-    step="step on {replicas}",
+    milliseconds="milliseconds",
+    one_core="one core",
+    times="times as fast as one core",
+    steps_title="What a step on {replicas} replicas is made of, ms",
+    steps_text=(
+        "A step on {replicas} replicas and its standard errors, measured on {cpu}, in {turns} turns of "
+        "{seconds} s each: a cause is what a step with it takes longer than the same step without it, so that all "
+        "of them add up to the measured step. A replica has one thread here, as one core has. The figure is that "
+        "of the network."
+    ),
+    steps_shown="Bars that each begin where the one before ended: the parts of a step, up to the measured step",
     line="straight line",
     network="network of {depth} layers of {width}",
     rule_title="The linear scaling rule, tried",
@@ -150,14 +151,16 @@ PT_BR: Final = Words(
         " diferem em no máximo {difference} do seu valor, o arredondamento do float32."
     ),
     curves_shown="Curvas da perda em um dispositivo e em réplicas, que coincidem",
-    speed_title="Velocidade em relação a um dispositivo",
-    speed_axis="vezes mais rápido",
-    speed_text="Tempo mediano de um passo, medido em {cpu}; um dispositivo já usa todos os seus núcleos.",
-    speed_shown="Linhas: quantas vezes um passo é mais rápido com mais réplicas, ao lado do ideal",
-    replicas_axis="réplicas",
-    ideal="ideal",
-    model="modelo",
-    step="passo em {replicas}",
+    milliseconds="milissegundos",
+    one_core="um núcleo",
+    times="vezes tão rápido quanto um núcleo",
+    steps_title="De que é feito um passo em {replicas} réplicas, ms",
+    steps_text=(
+        "Um passo em {replicas} réplicas e seus erros padrão, medido em {cpu}, em {turns} rodadas de {seconds} s "
+        "cada: uma causa é o que um passo com ela leva a mais que o mesmo passo sem ela, de modo que todas somam "
+        "o passo medido. Cada réplica tem aqui uma thread, como um núcleo. A figura é a da rede."
+    ),
+    steps_shown="Barras que começam onde a anterior terminou: as partes de um passo, até o passo medido",
     line="reta",
     network="rede de {depth} camadas de {width}",
     rule_title="A regra de escala linear, testada",
