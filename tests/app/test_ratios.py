@@ -89,6 +89,24 @@ def test_the_run_is_believed_until_a_study_has_measured_its_step(
     assert f"{written(of_waterfall(waterfall))[0][0]} times as fast as one core" in said(page)
 
 
+@pytest.mark.long
+def test_a_study_that_really_measured_is_read_alike_on_both_pages(open_page: OpenPage) -> None:
+    config = RunConfig.parse(TWO)
+    made = scaling_service()
+    plan = StudyPlan.parse(dict(StudyPlan.of_step(config)) | {"repeats": 5, "seconds": 0.05})
+    study_id = made.start(plan, "teacher")
+    assert made.wait(LONG)
+    kept = made.snapshot(study_id)
+    assert kept is not None
+    (waterfall,) = waterfalls(kept.study)
+    (ratio, device), *_others = written(of_waterfall(waterfall))
+
+    page = settled(go(open_page(**TWO), PARALLELISM))
+    assert (ratio, device) in [(found, name) for found, _error, name in RATIO.findall(said(page))]
+    page = go(page, SCALING)
+    assert waterfall.is_noisy or f"{ratio} times as fast as {device}" in said(page)
+
+
 def test_a_step_of_one_device_has_nothing_to_compare(open_page: OpenPage, service: RunService) -> None:
     page = settled(go(open_page(samples="200", engine="single"), PARALLELISM))
     assert not [button for button in page.button if button.key == "measure_step"]
