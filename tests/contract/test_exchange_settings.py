@@ -33,6 +33,7 @@ def _has_ddp() -> None:
             MLP | {"samples": 9, "global_batch_size": 5},
             {"accumulation_steps": 8, "bucket_cap_mb": 0.0005},
             id="more parts than samples in batches",
+            marks=pytest.mark.long,
         ),
         pytest.param(
             {"samples": 1}, {"accumulation_steps": 2}, id="a rank without samples", marks=pytest.mark.long
