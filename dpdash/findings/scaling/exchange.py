@@ -45,11 +45,6 @@ class CostLine:
         """What so many bytes take by it."""
         return self.latency + self.per_byte * num_bytes
 
-    @property
-    def even_bytes(self) -> float:
-        """Bytes whose transfer takes as long as the latency; infinite where a byte takes no time."""
-        return self.latency / self.per_byte if self.per_byte > 0 else float("inf")
-
 
 @dataclass(frozen=True, slots=True)
 class Size:
