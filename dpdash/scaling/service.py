@@ -16,9 +16,9 @@ from dpdash.core.scaling.plan import StudyPlan
 from dpdash.core.scaling.study import AnyStudy, Study
 from dpdash.runs.ids import new_run_id
 from dpdash.runs.room import FROZEN
+from dpdash.scaling.collection import Collection
 from dpdash.scaling.live import ExchangeSnapshot, LiveStudy, Measuring, MeasuringProcess, Snapshot, StudySnapshot
 from dpdash.scaling.measure import require_engines
-from dpdash.scaling.shelf import Shelf
 from dpdash.store.plans import ExchangeTable, Head, StudyTable
 from dpdash.training.catalog import require
 from dpdash.training.hardware import num_gpus
@@ -65,8 +65,8 @@ class ScalingService:
     ) -> None:
         """`on_over` is called, from another thread, whenever a study has come to its end."""
         self._limits = limits
-        self._studies = Shelf(tables.studies)
-        self._exchanges = Shelf(tables.exchanges)
+        self._studies = Collection(tables.studies)
+        self._exchanges = Collection(tables.exchanges)
         self._is_frozen = is_frozen
         self._begin = begin
         self._on_over = on_over
@@ -171,7 +171,7 @@ class ScalingService:
         if problems:
             raise ConfigError(problems)
 
-    def _start(self, shelf: Shelf[S, P], study: S) -> str:
+    def _start(self, collection: Collection[S, P], study: S) -> str:
         with self._lock:
             if self._is_frozen():
                 raise FrozenError(FROZEN)
@@ -182,8 +182,8 @@ class ScalingService:
                         "its end."
                     )
                 )
-            shelf.live = LiveStudy(study, LONGEST_SECONDS, shelf.keeper.keep, self._begin, self._on_over)
-            shelf.live.start()
+            collection.live = LiveStudy(study, LONGEST_SECONDS, collection.keeper.keep, self._begin, self._on_over)
+            collection.live.start()
         return study.study_id
 
     def _measuring(self) -> LiveStudy[Any] | None:

@@ -16,7 +16,7 @@ S = TypeVar("S", bound=AnyStudy)
 P = TypeVar("P", bound=BaseModel)
 
 
-class Shelf(Generic[S, P]):
+class Collection(Generic[S, P]):
     """Finds studies, in memory and in their table; safe for threads."""
 
     def __init__(self, table: MeasuredTable[S, P]) -> None:
